@@ -1,0 +1,45 @@
+# Each target makes .venv first. `make run` and `make test` are all that is needed.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+PACKAGES := common data spectrogram_feature spectrogram_image
+
+.PHONY: run test render lint lock demo clean
+
+run: .venv/installed demo
+	$(BIN)/python -m common.notebooks
+	@$(BIN)/python -m spectrogram_feature.results
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+# Outputs that are committed come from the demo set alone.
+render: .venv/installed demo
+	env -u FMA_ROOT -u FMA_SUBSET $(BIN)/python -m common.notebooks --in-place
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Only where no data set is asked for and none is there.
+demo: .venv/installed
+	@if [ -z "$(FMA_ROOT)" ] && ! $(BIN)/python -c "import fma_utils; fma_utils.find_dataset()" 2>/dev/null; \
+	then $(BIN)/python data/make_demo.py; fi
+
+.venv/installed: requirements.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# After a change of requirements.txt: pins whatever its packages need in turn.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	build/lock/bin/python -m pip freeze --all --exclude pip > constraints.txt
+	rm -rf build/lock
+
+clean:
+	rm -rf .venv build *.egg-info
