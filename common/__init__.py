@@ -1,0 +1,1 @@
+"""What both stages use: jobs, records, evaluation, plots and the command line."""

@@ -1,0 +1,76 @@
+"""What every command of the project shares: its parser and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable
+
+from fma_utils import UserError
+
+_DISK_ERRORS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EEXIST: "a file stands where a folder belongs; choose another folder",
+    errno.ENOTDIR: "a file stands where a folder belongs; choose another folder",
+    errno.EROFS: "it cannot be written, the file system is read-only; choose another folder",
+    errno.EACCES: "permission denied; choose another folder or change its permissions",
+}
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keeps the description's line breaks and shows each option's default."""
+
+
+def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """Make a parser whose ``--help`` teaches: what the command does, its options, examples.
+
+    Parameters
+    ----------
+    prog : str
+        The command as the user types it, e.g. ``python -m spectrogram_feature.training``.
+    description : str
+        What the command reads, does and writes.
+    examples : str
+        Command lines to copy, one a line, shown at the end of the help.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=_HelpFormatter,
+    )
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a command and end the process: a user's mistake costs one line, not a traceback.
+
+    Exit codes: 0 done, 1 something that the user can mend, 130 interrupted.
+
+    Parameters
+    ----------
+    main : callable
+        The command; it takes no argument and reports mistakes as `fma_utils.UserError`.
+    """
+    try:
+        main()
+    except UserError as error:
+        _end(f"error: {error}", 1)
+    except KeyboardInterrupt:
+        _end("interrupted: what is finished is kept; the same command goes on from there", 130)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        advice = f"{_DISK_ERRORS[error.errno]} and run the same command again"
+        _end(f"error: {where}{advice}", 1)
+
+
+def _end(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,262 @@
+"""Long work in parallel that can be stopped at any moment and taken up again.
+
+Work is a list of jobs. Finished ones are entered in a journal in the output folder, a JSON line
+each, so a second run does only what is missing, and a run with other settings is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from fma_utils import UserError
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of work, of resumption and of failure.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the jobs of a run, and the same in every run.
+    argument : object
+        What the function is called with; it must pickle.
+    size : int
+        How much the progress bar advances, in its unit.
+    """
+
+    name: str
+    argument: Any
+    size: int = 1
+
+
+def progress_bar(**options: Any) -> tqdm:
+    """Make the project's progress bar; in a log file it moves seldom, on a screen often.
+
+    Parameters
+    ----------
+    **options
+        As `tqdm.tqdm` takes them: ``total``, ``initial``, ``desc``, ``unit``.
+    """
+    return tqdm(mininterval=0.2 if sys.stderr.isatty() else 2.0, dynamic_ncols=True, **options)
+
+
+def run_jobs(
+    function: Callable[[Any], dict],
+    jobs: Sequence[Job],
+    *,
+    folder: str | Path,
+    settings: Mapping[str, Any],
+    workers: int | None = None,
+    description: str = "working",
+    unit: str = "track",
+) -> list[dict]:
+    """Run what is missing of some jobs in parallel, with a progress bar and a journal.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a job's argument, returns a dictionary that JSON can hold. Where it lists files as
+        ``{"files": {name: bytes}}``, names relative to `folder`, the job counts as done only
+        while they are there with that size.
+    jobs : sequence of Job
+    folder : path-like
+        Where the function writes, and where the journal stands.
+    settings : mapping
+        Whatever the results depend on; JSON must hold it.
+    workers : int, optional
+        Number of processes, by default one a core.
+    description, unit : str
+        For the progress bar.
+
+    Returns
+    -------
+    list of dict
+        The results in the order of the jobs, those of earlier runs among them.
+
+    Raises
+    ------
+    UserError
+        If the folder holds work made with other settings, or a worker process died.
+    """
+    folder = Path(folder)
+    workers = default_workers() if workers is None else workers
+    journal = folder / JOURNAL
+    results = _open_journal(journal, settings)
+    results = {name: result for name, result in results.items() if _is_complete(folder, result)}
+    missing = [job for job in jobs if job.name not in results]
+    total = sum(job.size for job in jobs)
+    done = total - sum(job.size for job in missing)
+    if missing:
+        with (
+            worker_pool(min(workers, len(missing))) as pool,
+            progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
+            journal.open("a", encoding="utf-8") as log,
+        ):
+            running = {pool.submit(_call, function, job.argument): job for job in missing}
+            for future in as_completed(running):
+                job = running.pop(future)
+                results[job.name] = future.result()
+                log.write(json.dumps({"job": job.name, "result": results[job.name]}) + "\n")
+                log.flush()
+                bar.update(job.size)
+    return [results[job.name] for job in jobs]
+
+
+def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
+    """Read what is done; begin the journal if there is none; refuse other settings."""
+    settings = json.loads(json.dumps(settings))
+    if not journal.exists():
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        started = journal.with_name(f".{JOURNAL}.{os.getpid()}")
+        started.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
+        started.replace(journal)
+        return {}
+    complete, _, torn = journal.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+    if torn:  # the run was killed while it wrote its last line
+        journal.write_text(complete + "\n" if complete else "", encoding="utf-8")
+    try:
+        lines = [json.loads(line) for line in complete.splitlines()]
+        earlier = lines[0]["settings"]
+        results = {line["job"]: line["result"] for line in lines[1:]}
+    except (ValueError, LookupError, TypeError):
+        raise UserError(f"{journal} is damaged: delete {journal.parent} and start again") from None
+    if earlier != settings:
+        raise UserError(
+            f"{journal.parent} holds work made with other settings "
+            f"({difference(earlier, settings)}): "
+            "choose another output folder, or delete this one"
+        )
+    return results
+
+
+def difference(earlier: Any, now: Any, name: str = "") -> str:
+    """Name the first setting that differs, and both of its values.
+
+    Parameters
+    ----------
+    earlier, now : object
+        Settings as JSON gives them back, dictionaries in dictionaries.
+    name : str
+        Of the settings that `earlier` and `now` are part of.
+
+    Returns
+    -------
+    str
+        For example ``parameters.hop_length was 460, now 512``.
+    """
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        for key in sorted(earlier.keys() | now.keys()):
+            if earlier.get(key) != now.get(key):
+                inner = f"{name}.{key}" if name else key
+                return difference(earlier.get(key), now.get(key), inner)
+    return f"{name} was {_shortened(earlier)}, now {_shortened(now)}"
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_complete(folder: Path, result: dict) -> bool:
+    for name, size in result.get("files", {}).items():
+        try:
+            if (folder / name).stat().st_size != size:
+                return False
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def default_workers() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def worker_pool(workers: int | None = None) -> Iterator[Executor]:
+    """Open a pool of processes that end with their parent, whatever ends it.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of processes, by default one a core. Each uses one thread for linear algebra.
+
+    Yields
+    ------
+    concurrent.futures.Executor
+
+    Raises
+    ------
+    UserError
+        If the number is below one, or if a worker process died.
+    """
+    workers = default_workers() if workers is None else workers
+    if workers < 1:
+        raise UserError(f"{workers} workers cannot work: ask for at least 1")
+    # Spawned, not forked: a copy of a process with TensorFlow's threads in it may lock up.
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        pool.shutdown(cancel_futures=True)
+        raise UserError(
+            "a worker process died, often for want of memory: what is finished is kept; "
+            "run the same command again, with fewer --workers"
+        ) from None
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(wait=True)
+        raise
+    pool.shutdown()
+
+
+_stopping = threading.Event()
+
+
+def _start_worker() -> None:
+    import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who decides
+    signal.signal(signal.SIGTERM, _stop_worker)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _stop_worker(signum: int, frame: Any) -> None:
+    _stopping.set()
+    sys.exit()  # unwinds the running job, which removes what is half written
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _call(function: Callable[[Any], dict], argument: Any) -> dict:
+    if _stopping.is_set():
+        sys.exit()
+    return function(argument)
