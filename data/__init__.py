@@ -1,0 +1,1 @@
+"""The data sets: fetching the real one, synthesising the demo."""
