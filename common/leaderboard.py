@@ -1,0 +1,189 @@
+"""The tables that compare models, as data and as a reader sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from common.evaluation import Score, Scores
+
+STATISTICS = {
+    "track_accuracy": "Track accuracy",
+    "track_macro_f1": "Track macro-F1",
+    "segment_accuracy": "Segment accuracy",
+    "segment_macro_f1": "Segment macro-F1",
+}
+"""The fields of `Scores` and their headings, in the order of the table's columns."""
+
+ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of a leaderboard.
+
+    Attributes
+    ----------
+    model : str
+        What the row is called.
+    scores : Scores
+        On the test split.
+    parameters : int, optional
+        The number of trainable parameters; None where it has no meaning.
+    seconds : float, optional
+        Training time.
+    note : str
+        Whatever a reader must know to compare fairly.
+    is_baseline : bool
+        Whether this is a row that the others must beat.
+    """
+
+    model: str
+    scores: Scores
+    parameters: int | None
+    seconds: float | None
+    note: str = ""
+    is_baseline: bool = False
+
+
+def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
+    """Tabulate results: baselines first, as given, then models from the best to the worst.
+
+    Parameters
+    ----------
+    rows : sequence of Result
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` the columns
+        ``s``, ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and
+        ``note``. Plain values throughout: it survives a round trip through CSV.
+    """
+    ranked = sorted(
+        rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.track_accuracy.value
+    )
+    table = pd.DataFrame([_flatten(row) for row in ranked], columns=_COLUMNS)
+    return table.astype({"parameters": "Int64", "seconds": "float64", "is_baseline": bool})
+
+
+_COLUMNS = [
+    "model",
+    "is_baseline",
+    *(f"{name}{end}" for name in STATISTICS for end in ("", "_low", "_high")),
+    "parameters",
+    "seconds",
+    "note",
+]
+
+
+def _flatten(row: Result) -> dict:
+    flat = {name: getattr(row, name) for name in _COLUMNS if hasattr(row, name)}
+    for name, score in asdict(row.scores).items():
+        flat |= {name: score["value"], f"{name}_low": score["low"], f"{name}_high": score["high"]}
+    return flat
+
+
+def text_leaderboard(table: pd.DataFrame) -> str:
+    """Write a leaderboard for a terminal.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `leaderboard` makes it, or as read back from its CSV.
+    """
+    return _as_text(table).to_string(index=False)
+
+
+def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
+    """Show a leaderboard: percentages with intervals, the best of each statistic in bold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `leaderboard` makes it, or as read back from its CSV.
+    caption : str
+        What was measured on which data; it is where a synthetic data set must be named.
+
+    Returns
+    -------
+    pandas.io.formats.style.Styler
+    """
+    shown = _as_text(table)
+    bold = pd.DataFrame("", index=shown.index, columns=shown.columns)
+    for name, heading in STATISTICS.items():
+        bold.loc[table[name] == table[name].max(), heading] = "font-weight: bold"
+    numbers = [*STATISTICS.values(), "Parameters", "Training time"]
+    return (
+        _framed(shown.style, caption, numbers).apply(lambda _: bold, axis=None).hide(axis="index")
+    )
+
+
+def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
+    """Show precision, recall and F1 of each genre, with the best of each column in bold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `common.evaluation.per_genre` makes it.
+    caption : str
+        Which model on which data.
+
+    Returns
+    -------
+    pandas.io.formats.style.Styler
+    """
+    headings = {"precision": "Precision", "recall": "Recall", "f1": "F1", "tracks": "Tracks"}
+    shown = table.rename(columns=headings).rename_axis("Genre").reset_index()
+    ratios = ["Precision", "Recall", "F1"]
+    return (
+        _framed(shown.style, caption, [*ratios, "Tracks"])
+        .format("{:.1%}", subset=ratios, na_rep=ABSENT)
+        .format("{:,}", subset=["Tracks"])
+        .highlight_max(subset=ratios, props="font-weight: bold")
+        .hide(axis="index")
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _or_absent(value: float, pattern: str) -> str:
+    return ABSENT if pd.isna(value) else pattern.format(value)
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    shown = pd.DataFrame({"Model": table["model"]})
+    for name, heading in STATISTICS.items():
+        values = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        shown[heading] = [str(Score(*value)) for value in values]
+    shown["Parameters"] = [_or_absent(value, "{:,.0f}") for value in table["parameters"]]
+    shown["Training time"] = [
+        ABSENT if pd.isna(value) else format_duration(value) for value in table["seconds"]
+    ]
+    notes = table["note"].fillna("")
+    if notes.any():
+        shown["Note"] = notes
+    return shown
+
+
+def _framed(styler: Styler, caption: str, numbers: Sequence[str]) -> Styler:
+    caption_style = {"selector": "caption", "props": "font-weight: bold; text-align: left"}
+    left = {"selector": "th", "props": "text-align: left"}
+    return (
+        styler.set_caption(caption)
+        .set_table_styles([caption_style, left])
+        .set_properties(**{"text-align": "left"})
+        .set_properties(subset=list(numbers), **{"text-align": "right", "white-space": "nowrap"})
+    )

@@ -1,0 +1,1 @@
+"""Stage 1: spectrogram images, their TFRecords, and a CNN on them."""
