@@ -49,12 +49,20 @@ class Job:
 def progress_bar(**options: Any) -> tqdm:
     """Make the project's progress bar; in a log file it moves seldom, on a screen often.
 
+    In a notebook it goes to the standard output: Jupyter paints the other red.
+
     Parameters
     ----------
     **options
         As `tqdm.tqdm` takes them: ``total``, ``initial``, ``desc``, ``unit``.
     """
-    return tqdm(mininterval=0.2 if sys.stderr.isatty() else 2.0, dynamic_ncols=True, **options)
+    in_notebook = "ipykernel" in sys.modules
+    return tqdm(
+        file=sys.stdout if in_notebook else sys.stderr,
+        mininterval=0.2 if in_notebook or sys.stderr.isatty() else 2.0,
+        dynamic_ncols=not in_notebook,
+        **options,
+    )
 
 
 def run_jobs(

@@ -125,3 +125,17 @@ def horizontal_axis(axes: Axes, labels: Sequence[str]) -> np.ndarray:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     return positions
+
+
+def label_bars(panel: Axes, ends: Sequence[float], texts: Sequence[str]) -> None:
+    """Write a text behind each bar, on white so that no line runs through it."""
+    for position, (end, text) in enumerate(zip(ends, texts, strict=True)):
+        panel.annotate(
+            text,
+            (end, position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )

@@ -16,7 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from common.plot_style import DARK, STYLE, add_title, genre_colors, horizontal_axis, new_figure
+from common.plot_style import (
+    DARK,
+    STYLE,
+    add_title,
+    genre_colors,
+    horizontal_axis,
+    label_bars,
+    new_figure,
+)
 
 C1_HZ = 440.0 * 2.0 ** (-45 / 12)
 """32.7 Hz: 45 semitones below A4 in equal temperament."""
@@ -48,7 +56,7 @@ def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genr
         positions = horizontal_axis(panel, counts.columns)
         line = panel.axvline(1 / genres, color=DARK, linestyle="--", linewidth=1)
         panel.barh(positions, share, color=genre_colors(counts.columns))
-        _label_bars(panel, share, [f"{100 * value:.1f}" for value in share])
+        label_bars(panel, share, [f"{100 * value:.1f}" for value in share])
         panel.set(title=f"{split} ({counts.loc[split].sum():,} tracks)")
         panel.set(xlabel="Share of tracks (%)", xlim=(0, 1.2 * shares.max(axis=None)))
         panel.xaxis.set_major_locator(MaxNLocator(4))
@@ -87,7 +95,7 @@ def segment_counts(
         panel.barh(positions, new, height=0.5, color=genre_colors(after.columns))
         longest = np.maximum(old, new)
         changes = zip(old, new, strict=True)
-        _label_bars(panel, longest, [f"{n:,}" if m == n else f"{m:,} → {n:,}" for m, n in changes])
+        label_bars(panel, longest, [f"{n:,}" if m == n else f"{m:,} → {n:,}" for m, n in changes])
         room = 1.25 if old.equals(new) else 1.7
         panel.set(xlim=(0, room * max(longest.max(), 1)), xlabel="Number of segments")
         panel.set_title(f"{split} ({old.sum():,} → {new.sum():,})")
@@ -106,20 +114,6 @@ def _bars_size(table: pd.DataFrame) -> tuple[float, float]:
     """Choose width and height in inches for one panel per row and one bar per column."""
     panels, bars = table.shape
     return 3.1 * panels + 1.4, 0.27 * bars + 1.7
-
-
-def _label_bars(panel: Axes, ends: Sequence[float], texts: Sequence[str]) -> None:
-    """Write a text behind each bar, on white so that no line runs through it."""
-    for position, (end, text) in enumerate(zip(ends, texts, strict=True)):
-        panel.annotate(
-            text,
-            (end, position),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
 
 
 @plt.rc_context(STYLE)

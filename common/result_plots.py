@@ -21,6 +21,7 @@ from common.plot_style import (
     add_title,
     genre_colors,
     horizontal_axis,
+    label_bars,
     new_figure,
 )
 
@@ -156,11 +157,12 @@ def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
     panel = axes[0, 0]
     names = [f"{genre} ({n:,})" for genre, n in zip(table.index, table["tracks"], strict=True)]
     positions = horizontal_axis(panel, names)
-    bars = panel.barh(positions, table["f1"].fillna(0), color=genre_colors(table.index))
-    texts = ["undefined" if np.isnan(f1) else f"{100 * f1:.1f}" for f1 in table["f1"]]
-    panel.bar_label(bars, texts, padding=3, fontsize=8)
+    f1 = table["f1"].fillna(0)
+    panel.barh(positions, f1, color=genre_colors(table.index))
     macro = table.loc[table["tracks"] > 0, "f1"].mean()
     line = panel.axvline(macro, color=DARK, linestyle="--", linewidth=1)
+    texts = ["undefined" if np.isnan(value) else f"{100 * value:.1f}" for value in table["f1"]]
+    label_bars(panel, f1, texts)
     panel.set(xlabel="F1 (%)", ylabel="Genre (tracks)", xlim=(0, 1.08))
     panel.set_xticks(np.linspace(0, 1, 6))
     panel.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))

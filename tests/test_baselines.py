@@ -99,18 +99,27 @@ def test_svm_is_deterministic(svm):
     np.testing.assert_array_equal(again.predict(features), svm.predict(features))
 
 
-def test_svm_probabilities_of_noise_are_the_natural_frequencies():
+def test_svm_is_not_sure_of_noise_and_sure_of_what_it_knows():
     rng = np.random.default_rng(0)
 
-    def noise(labels, first):
-        statistics = rng.normal(size=(len(labels), 12)).astype(np.float32)
-        return Segments(statistics, labels, np.arange(len(labels)) + first)
+    def segments(labels, first, separation):
+        noise = rng.normal(size=(len(labels), 12))
+        noise[:, 0] += separation * labels
+        return Segments(noise.astype(np.float32), labels, np.arange(len(labels)) + first)
 
-    training = noise(np.resize([0, 1], 200), 0)
-    validation = noise(np.resize([0, 0, 0, 1], 400), 1000)
-    machine = fit_svm(training, validation, 2, grid=[(1.0, 1.0)])
-    probability = machine.predict_statistics(noise(np.zeros(300, dtype=int), 2000).statistics)
-    assert probability.mean(axis=0)[0] == pytest.approx(0.75, abs=0.03)
+    labels = np.resize([0, 1], 200)
+    for separation, least, most in ((0, 0.5, 0.6), (20, 0.9, 1)):
+        training, validation = segments(labels, 0, separation), segments(labels, 1000, separation)
+        machine = fit_svm(training, validation, 2, grid=[(1.0, 1.0)])
+        probability = machine.predict_statistics(segments(labels, 2000, separation).statistics)
+        assert least <= probability.max(axis=1).mean() <= most
+
+
+def test_calibration_leaves_the_machines_choice_alone(svm):
+    rng = np.random.default_rng(3)
+    statistics = rng.random((50, svm.machine[0].n_features_in_), dtype=np.float32)
+    chosen = svm.machine.predict(statistics)
+    np.testing.assert_array_equal(svm.predict_statistics(statistics).argmax(axis=1), chosen)
 
 
 def test_svm_chooses_from_the_grid_by_validation():

@@ -1,0 +1,176 @@
+"""Executing the notebooks in the order of reading: copies for a run, in place for readers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+import fma_utils
+from common import cli
+from common.records import atomic_write
+from fma_utils import PROJECT_ROOT, UserError
+
+NOTEBOOKS = (
+    "spectrogram_feature/Full Data Pipeline.ipynb",
+    "spectrogram_feature/Training.ipynb",
+)
+"""In the order of reading, which is that of the data: what one writes the next one reads."""
+
+EXECUTED = PROJECT_ROOT / "build" / "notebooks"
+
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+class _TalkingClient(NotebookClient):
+    """A client that shows on the terminal which cell runs and what it prints meanwhile."""
+
+    def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
+        super().__init__(notebook, timeout=None, kernel_name="python3", **options)
+        self.record_timing = False  # times of execution would make every diff differ
+        self.title = title
+
+    async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **options: Any):
+        if cell.cell_type == "code" and cell.source.strip():
+            first = cell.source.strip().splitlines()[0]
+            print(f"[{self.title} {cell_index + 1}/{len(self.nb.cells)}] {first:.70}", flush=True)
+        return await super().async_execute_cell(cell, cell_index, *args, **options)
+
+    def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
+        if msg["msg_type"] == "stream":
+            sys.stdout.write(msg["content"]["text"])
+            sys.stdout.flush()
+        return super().process_message(msg, cell, cell_index)
+
+
+def execute(source: Path, target: Path) -> None:
+    """Execute a notebook from a clean kernel, top to bottom, and write it with its outputs.
+
+    Parameters
+    ----------
+    source, target : Path
+        May be the same. The kernel works in the source's folder, as it would in Jupyter.
+
+    Raises
+    ------
+    UserError
+        If a cell fails; the target then holds the notebook up to that cell, unless it is the
+        source, which stays as it was.
+    """
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    client = _TalkingClient(
+        notebook, source.stem, resources={"metadata": {"path": str(source.parent)}}
+    )
+    problem = None
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        problem = f"{error.ename}: {error.evalue}"
+    except DeadKernelError:
+        problem = "its kernel died, often for want of memory"
+    notebook.metadata = {**_METADATA, "digest": digest(source)}
+    _tidy_streams(notebook)
+    if problem is None or target != source:
+        if problem:
+            notebook.metadata.pop("digest")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(target) as file:
+            file.write(nbformat.writes(notebook).encode() + b"\n")
+    if problem:
+        raise UserError(f"{source.name} failed: {problem} (see {target})")
+
+
+def _tidy_streams(notebook: nbformat.NotebookNode) -> None:
+    """Join what a cell printed, and keep of a progress bar what a terminal shows in the end."""
+    for cell in notebook.cells:
+        tidy: list[nbformat.NotebookNode] = []
+        for output in cell.get("outputs", []):
+            is_stream = output.output_type == "stream"
+            if is_stream and tidy and tidy[-1].get("name") == output.name:
+                tidy[-1].text += output.text
+            else:
+                tidy.append(output)
+        for output in tidy:
+            if output.output_type == "stream":
+                lines = output.text.split("\n")
+                output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
+        if cell.cell_type == "code":
+            cell.outputs = tidy
+
+
+def digest(notebook: Path) -> str:
+    """Tell in a short string what a notebook's outputs depend on.
+
+    Parameters
+    ----------
+    notebook : Path
+
+    Returns
+    -------
+    str
+        Of its cells, the project's modules and pins, and the environment's ``FMA_`` variables.
+    """
+    content = hashlib.sha256()
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        content.update(f"{cell.cell_type}\0{cell.source}\0".encode())
+    modules = [PROJECT_ROOT / "fma_utils.py", PROJECT_ROOT / "requirements.txt"]
+    for folder in ("common", "spectrogram_feature", "spectrogram_image"):
+        modules += sorted((PROJECT_ROOT / folder).glob("*.py"))
+    for module in modules:
+        content.update(module.read_bytes())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("FMA_"):
+            content.update(f"{name}={value}\0".encode())
+    return content.hexdigest()[:16]
+
+
+def _is_up_to_date(source: Path, target: Path) -> bool:
+    if not target.exists():
+        return False
+    return nbformat.read(target, as_version=4).metadata.get("digest") == digest(source)
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python -m common.notebooks",
+        "Execute the notebooks in the order of reading.\n\n"
+        "Without --in-place, copies are executed and go to build/notebooks/<data set>/; those\n"
+        "that are up to date (same cells, same modules, same FMA_ variables) are passed over.",
+        "  python -m common.notebooks\n"
+        "  python -m common.notebooks --in-place\n"
+        "  FMA_EPOCHS=2 python -m common.notebooks 'spectrogram_feature/Training.ipynb'",
+    )
+    parser.add_argument("notebooks", nargs="*", help="by default all", default=NOTEBOOKS)
+    parser.add_argument("--in-place", action="store_true", help="write outputs into the notebooks")
+    arguments = parser.parse_args()
+    if "FMA_ROOT" in os.environ:  # kernels start in other folders
+        os.environ["FMA_ROOT"] = str(Path(os.environ["FMA_ROOT"]).resolve())
+    dataset = fma_utils.find_dataset()
+    print(dataset.notice)
+    for name in arguments.notebooks:
+        source = PROJECT_ROOT / name
+        if not source.exists():
+            raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
+        target = source if arguments.in_place else EXECUTED / dataset.name / name
+        if not arguments.in_place and _is_up_to_date(source, target):
+            print(f"{name}: up to date in {target.relative_to(PROJECT_ROOT)}")
+            continue
+        execute(source, target)
+    if not arguments.in_place:
+        print(f"Executed notebooks: {EXECUTED / dataset.name}")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
