@@ -1,0 +1,36 @@
+"""What the last run came to: where its results lie, and how accurate its models are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+import fma_utils
+from common import cli
+from common.leaderboard import text_leaderboard
+from fma_utils import UserError, output_root
+from spectrogram_feature.training import LEADERBOARD_FILE
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python -m spectrogram_feature.results",
+        "Print the leaderboards of the models that were trained on the current data set.",
+        "  python -m spectrogram_feature.results\n"
+        "  FMA_ROOT=/music/fma python -m spectrogram_feature.results",
+    )
+    parser.parse_args()
+    dataset = fma_utils.find_dataset()
+    tables = sorted(output_root().glob(f"models/{dataset.name}-*/*/{LEADERBOARD_FILE}"))
+    if not tables:
+        raise UserError(
+            f"no model has been judged on {dataset.title} yet: make run, or "
+            "python -m spectrogram_feature.training --help"
+        )
+    print(dataset.notice)
+    for path in tables:
+        print(f"\n{path.parent}\n{text_leaderboard(pd.read_csv(path))}")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)

@@ -1,0 +1,241 @@
+"""Training and judging a genre classifier on records of Constant-Q features.
+
+What is particular to these features stands here; the rest is in `common`. TensorFlow is imported
+inside the functions that need it, so that ``--help`` and mistakes in the arguments cost no wait.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common import cli
+from common.evaluation import evaluate
+from common.leaderboard import Result, leaderboard, text_leaderboard
+from common.predictions import Predictions
+from common.quiet import import_tensorflow
+from common.training_options import TrainingOptions
+from fma_utils import output_root
+from spectrogram_feature import baselines
+from spectrogram_feature.feature_records import FeatureRecords
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training import Run
+
+MODEL_FILE = "model.keras"
+PREDICTIONS_FILE = "test_predictions.npz"
+LEADERBOARD_FILE = "leaderboard.csv"
+
+
+def build_model(records: FeatureRecords, name: str, **architecture: Any) -> keras.Model:
+    """Build one of `models.MODELS` for the shape and the genres of some records.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+    name : str
+        A key of `models.MODELS`.
+    **architecture
+        As the model's function takes them.
+
+    Raises
+    ------
+    UserError
+        If there is no such model.
+    """
+    from spectrogram_feature import models
+
+    function = models.find(name)
+    return function(records.parameters.shape, len(records.manifest.genres), **architecture)
+
+
+def train_model(
+    records: FeatureRecords,
+    name: str,
+    *,
+    folder: str | Path,
+    options: TrainingOptions | None = None,
+    **architecture: Any,
+) -> Run:
+    """Train a model on the training split, choose its best epoch on the validation split, save it.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+    name : str
+        A key of `models.MODELS`.
+    folder : path-like
+        For the model, the learning curves and TensorBoard's logs. A training that was stopped goes
+        on; one that is finished is loaded.
+    options : TrainingOptions, optional
+    **architecture
+        As the model's function takes them.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UserError
+        If the folder holds a training with other settings, or training diverged.
+    """
+    from common import training
+    from common.model_files import ModelCard, save_model
+
+    folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
+    genres = len(manifest.genres)
+    batches = {
+        split: training.one_hot(
+            records.batches(
+                split,
+                batch_size=options.batch_size,
+                training=split == "training",
+                seed=options.seed,
+            ),
+            genres,
+        )
+        for split in ("training", "validation")
+    }
+    settings = {
+        "model": name,
+        "architecture": architecture,
+        "records": {
+            "kind": manifest.kind,
+            "parameters": manifest.parameters,
+            "genres": manifest.genres,
+            "shards": manifest.shards,
+        },
+    }
+    run = training.train(
+        lambda: build_model(records, name, **architecture),
+        batches["training"],
+        batches["validation"],
+        folder=folder,
+        options=options,
+        settings=settings,
+    )
+    card = ModelCard(
+        name=name,
+        kind=manifest.kind,
+        parameters=manifest.parameters,
+        genres=manifest.genres,
+        data_set=manifest.data_set,
+        training={
+            "options": asdict(options),
+            "architecture": architecture,
+            "best_epoch": run.best_epoch,
+            "seconds": run.seconds,
+            "validation_accuracy": float(run.history["val_accuracy"][run.best_epoch]),
+        },
+    )
+    save_model(run.model, folder / MODEL_FILE, card)
+    return run
+
+
+def predict_split(model: keras.Model, records: FeatureRecords, split: str) -> Predictions:
+    """Predict the segments of a split."""
+    from common import training
+
+    return training.predict(model, records.labelled(split), records.manifest.genres)
+
+
+def judge_run(run: Run, records: FeatureRecords) -> tuple[Result, Predictions]:
+    """Judge a trained model on the test split, which nothing before has looked at.
+
+    Returns
+    -------
+    Result, Predictions
+        Its row of the leaderboard, and what it said about each test segment; the latter is also
+        written to the run's folder.
+    """
+    predictions = predict_split(run.model, records, "test")
+    predictions.save(run.folder / PREDICTIONS_FILE)
+    result = Result(
+        model=run.model.name,
+        scores=evaluate(predictions),
+        parameters=run.model.count_params(),
+        seconds=run.seconds,
+    )
+    return result, predictions
+
+
+def judge_baselines(records: FeatureRecords) -> list[Result]:
+    """Fit the majority class and the support-vector machine, and judge them on the test split."""
+    genres = records.manifest.genres
+    tracks = records.manifest.tracks["training"]
+    track_labels = np.repeat(np.arange(len(genres)), [tracks.get(genre, 0) for genre in genres])
+
+    def fit_svm() -> baselines.Baseline:
+        training, validation = (
+            baselines.collect(records.arrays(split)) for split in ("training", "validation")
+        )
+        return baselines.fit_svm(training, validation, len(genres))
+
+    results = []
+    for fit in (lambda: baselines.fit_majority(track_labels, len(genres)), fit_svm):
+        started = time.perf_counter()
+        baseline = fit()
+        seconds = time.perf_counter() - started
+        predictions = baselines.predict(baseline, records.arrays("test"), genres)
+        results.append(
+            Result(baseline.name, evaluate(predictions), None, seconds, is_baseline=True)
+        )
+    return results
+
+
+def default_folder(records: FeatureRecords, name: str) -> Path:
+    """Tell where a model goes unless another folder is asked for."""
+    return output_root() / "models" / records.folder.resolve().name / name
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python -m spectrogram_feature.training",
+        "Train a genre classifier on records of Constant-Q features and judge it on the test\n"
+        "split, beside the majority class and a support-vector machine.\n\n"
+        "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
+        "the end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
+        "Writes model.keras (with the feature parameters and genres inside), history.csv,\n"
+        "test_predictions.npz, leaderboard.csv and TensorBoard's logs. Stopped, the same command\n"
+        "goes on after the last finished epoch; finished, it only judges.",
+        "  python -m spectrogram_feature.training --records data/records/fma-medium-all\n"
+        "  python -m spectrogram_feature.training --records data/records/fma-medium-all \\\n"
+        "      --model cnn --epochs 80 --out models/long",
+    )
+    parser.add_argument(
+        "--records", required=True, help="folder filled by spectrogram_feature.generate_records"
+    )
+    parser.add_argument("--model", default="cnn", help="a network of spectrogram_feature/models.py")
+    parser.add_argument("--out", help="folder for the model; by default one under data/models")
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
+    )
+    TrainingOptions.add_to(parser)
+    arguments = parser.parse_args()
+    options = TrainingOptions.from_arguments(arguments)
+    records = FeatureRecords.open(arguments.records)
+
+    import_tensorflow()
+    from common import training
+
+    print(f"{records.manifest.data_set['title']}; {training.prepare_device()}")
+    folder = Path(arguments.out or default_folder(records, arguments.model))
+    run = train_model(records, arguments.model, folder=folder, options=options)
+    result, _ = judge_run(run, records)
+    results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
+    table = leaderboard(results)
+    table.to_csv(folder / LEADERBOARD_FILE, index=False)
+    print(text_leaderboard(table))
+    print(f"Model, learning curves, predictions and logs: {folder}")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
