@@ -20,7 +20,6 @@ render: .venv/installed demo
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 
 # Only where no data set is asked for and none is there.
 demo: .venv/installed

@@ -10,13 +10,19 @@ from __future__ import annotations
 import ast
 import csv
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    import soundfile
 
 PROJECT_ROOT = Path(__file__).resolve().parent
 
@@ -319,6 +325,8 @@ def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
     for column in table.columns:
         values = table[column]
         if column == ("set", "subset"):
+            if not values.dropna().isin(SUBSETS[:3]).all():
+                raise UserError(f"{name} has a set.subset that is none of {SUBSETS[:3]}")
             values = values.astype(_SUBSET_TYPE)
         elif column in lists:
             values = _parse_lists(values)
@@ -445,15 +453,13 @@ def read_audio(
     if path.stat().st_size == 0:
         raise AudioEmpty(path, "the file is empty")
     try:
-        with soundfile.SoundFile(path) as file:
+        # libmpg123 writes notes about damaged files into progress bars and notebooks.
+        with silenced_stderr(), soundfile.SoundFile(path) as file:
             native_sr = file.samplerate
-            if offset:
-                file.seek(min(round(offset * native_sr), file.frames))
             wanted = -1 if duration is None else round(duration * native_sr)
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise AudioUndecodable(path, f"does not decode ({reason})") from None
+            samples = _decode(file, round(offset * native_sr), wanted)
+    except soundfile.LibsndfileError:
+        raise AudioUndecodable(path, "is no audio, or damaged beyond decoding") from None
     except TypeError:  # soundfile wants to be told the format of a file named .raw
         raise AudioUndecodable(path, "does not decode (it has no header)") from None
     if len(samples) == 0 and offset == 0:
@@ -471,3 +477,31 @@ def read_audio(
         length = round(duration * sr)
         resampled = np.pad(resampled, (0, max(0, length - len(resampled))))[:length]
     return np.ascontiguousarray(resampled)
+
+
+def _decode(file: soundfile.SoundFile, start: int, count: int) -> np.ndarray:
+    """Read up to `count` samples (-1: all) from `start` on: float32 (samples, channels)."""
+    start = min(start, file.frames)
+    # The first frames after a seek in an MP3 lack what they borrow from those before them.
+    lead = min(start, file.samplerate // 4)
+    if start:
+        file.seek(start - lead)
+    samples = file.read(-1 if count < 0 else lead + count, dtype="float32", always_2d=True)
+    return samples[lead:]
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Keep what libraries write to the standard error from C off the terminal and notebooks.
+
+    Python's own errors are not affected: they are exceptions, and come afterwards.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -109,6 +109,8 @@ def run_jobs(
     results = _open_journal(journal, settings)
     results = {name: result for name, result in results.items() if _is_complete(folder, result)}
     missing = [job for job in jobs if job.name not in results]
+    for half_written in folder.glob(".*.tmp"):  # by a run that was killed
+        half_written.unlink()
     total = sum(job.size for job in jobs)
     done = total - sum(job.size for job in missing)
     if missing:

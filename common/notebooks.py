@@ -36,6 +36,8 @@ class _TalkingClient(NotebookClient):
 
     def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
         super().__init__(notebook, timeout=None, kernel_name="python3", **options)
+        # The kernel warns that it talks over TCP; it talks to this process only.
+        self.extra_arguments = ["--log-level=ERROR"]
         self.record_timing = False  # times of execution would make every diff differ
         self.title = title
 

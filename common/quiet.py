@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+
+from fma_utils import silenced_stderr
 
 
 def import_tensorflow() -> None:
@@ -17,22 +15,9 @@ def import_tensorflow() -> None:
     TensorFlow or Keras.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _no_stderr():
+    with silenced_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
     # Evaluation meets batches of different sizes; the advice about retracing is not for it.
     tf.get_logger().setLevel("ERROR")
-
-
-@contextmanager
-def _no_stderr() -> Iterator[None]:
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -41,8 +41,6 @@ from fma_utils import UserError
 from spectrogram_feature.constant_q_kernels import BLOCK, decimation_matrix, half_band, rates
 from spectrogram_feature.feature_parameters import FeatureParameters
 
-__all__ = ["ConstantQ", "FeatureParameters", "as_float"]
-
 SILENCE = 1e-15  # a segment whose largest magnitude is not above this holds no sound
 FULL_SCALE = 255  # the stored value of the loudest bin
 

@@ -344,7 +344,7 @@ def _make_manifest(
         segments={split: count("segments", split) for split in SPLITS},
         tracks={split: count("tracks", split) for split in SPLITS},
         shards={split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
-        versions={name: version(name) for name in ("librosa", "numpy", "soundfile", "soxr")},
+        versions={name: version(name) for name in ("numpy", "soundfile", "soxr")},
     )
 
 

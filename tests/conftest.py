@@ -1,0 +1,52 @@
+"""What several tests share: a tiny data set, its records, and a clean environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import matplotlib
+import pytest
+from fma_for_tests import write_tiny_fma
+from hypothesis import settings
+
+from fma_utils import Dataset, find_dataset
+
+matplotlib.use("Agg")
+
+# The same examples in every run, and no limit to the time of one: machines are busy at times.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def no_fma_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FMA_ROOT", "FMA_SUBSET", "FMA_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def tf() -> ModuleType:
+    from common.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow
+
+    return tensorflow
+
+
+@pytest.fixture(scope="session")
+def tiny_fma(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    root = tmp_path_factory.mktemp("tiny")
+    write_tiny_fma(root)
+    return find_dataset(root, "medium")
+
+
+@pytest.fixture(scope="session")
+def tiny_records(tiny_fma: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of the tiny data set, four tracks a shard; to be read, not changed."""
+    from spectrogram_feature.generate_records import generate
+
+    out = tmp_path_factory.mktemp("records")
+    generate(tiny_fma, out, workers=1, tracks_per_shard=4)
+    return out

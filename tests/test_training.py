@@ -1,0 +1,290 @@
+"""Training: what it writes, that it resumes, what it refuses, and that the networks can learn."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.records import Manifest, shard_name, write_shard
+from common.training_options import TrainingOptions
+from fma_utils import SPLITS, UserError
+from spectrogram_feature.feature_parameters import FeatureParameters
+from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.generate_records import KIND
+
+# Short segments: the networks are those of the real thing, their input is small.
+PARAMETERS = FeatureParameters(segment_seconds=1.5)
+GENRES = ("Folk", "Jazz", "Rock")
+TRACKS = {"training": 24, "validation": 12, "test": 12}
+QUICK = TrainingOptions(epochs=3, batch_size=8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tensorflow():
+    from common.quiet import import_tensorflow
+
+    import_tensorflow()
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Records whose genres differ in which octave is loud, in noise."""
+    folder = tmp_path_factory.mktemp("records")
+    rng = np.random.default_rng(0)
+    shards, track_id = {}, 0
+    for split in SPLITS:
+        examples = []
+        for number in range(TRACKS[split]):
+            label, track_id = number % len(GENRES), track_id + 1
+            for segment in range(2):
+                features = rng.integers(0, 160, PARAMETERS.shape)
+                features[:, 12 * label : 12 * label + 12] += 90
+                examples.append(
+                    {
+                        "features": features.astype(np.uint8).tobytes(),
+                        "label": label,
+                        "track_id": track_id,
+                        "segment": segment,
+                    }
+                )
+        name = shard_name(split, 0, 1)
+        shards[split] = [{"name": name, **write_shard(folder / name, examples)}]
+    counts = {split: dict.fromkeys(GENRES, TRACKS[split] // 3) for split in SPLITS}
+    Manifest(
+        kind=KIND,
+        parameters=PARAMETERS.to_dict(),
+        genres=GENRES,
+        mapping="all",
+        data_set={"title": "noise", "subset": "medium", "synthetic": True},
+        segments={split: {g: 2 * n for g, n in counts[split].items()} for split in SPLITS},
+        tracks=counts,
+        shards=shards,
+    ).write(folder)
+    return FeatureRecords.open(folder)
+
+
+@pytest.fixture(scope="module")
+def finished(records, tmp_path_factory):
+    from spectrogram_feature.training import train_model
+
+    folder = tmp_path_factory.mktemp("run")
+    return train_model(records, "cnn", folder=folder, options=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("epochs", 0), ("epochs", 2.5), ("learning_rate", "fast"), ("batch_size", True)],
+)
+def test_options_that_cannot_be_meant_are_refused_by_name(option, value):
+    with pytest.raises(UserError, match=option):
+        TrainingOptions(**{option: value})
+
+
+def test_unknown_options_are_refused():
+    with pytest.raises(TypeError, match="momentum"):
+        TrainingOptions(momentum=0.9)
+
+
+def test_every_network_can_learn_a_few_segments_by_heart(records):
+    import keras
+
+    from common.training import fit_few
+    from spectrogram_feature.models import MODELS
+    from spectrogram_feature.training import build_model
+
+    rng = np.random.default_rng(1)
+    features = rng.integers(0, 256, (16, *PARAMETERS.shape)).astype(np.uint8)
+    labels = rng.integers(0, 3, 16)
+    for name in MODELS:
+        keras.utils.set_random_seed(0)
+        model = build_model(records, name, dropout=0.0)
+        assert fit_few(model, features, labels)[-1] >= 0.99, name
+
+
+def test_models_take_bytes_and_give_probabilities(records):
+    from spectrogram_feature.models import MODELS
+    from spectrogram_feature.training import build_model
+
+    features, _ = records.some("training", 4)
+    for name in MODELS:
+        probability = build_model(records, name).predict_on_batch(features)
+        assert probability.shape == (4, 3)
+        assert probability.dtype == np.float32
+        np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones(records):
+    from spectrogram_feature.training import build_model
+
+    with pytest.raises(UserError, match="no model 'cnm': choose one of cnn"):
+        build_model(records, "cnm")
+
+
+def test_training_keeps_curves_weights_and_logs(finished):
+    assert list(finished.history.index) == [1, 2, 3]
+    assert finished.history["seconds"].gt(0).all()
+    assert finished.best_epoch == finished.history["val_loss"].idxmin()
+    assert list((finished.folder / "tensorboard").rglob("events*"))
+    assert not (finished.folder / "backup").exists()
+
+
+def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
+    import keras
+
+    from spectrogram_feature.training import predict_split
+
+    predictions = predict_split(finished.model, records, "validation")
+    cross_entropy = keras.losses.CategoricalCrossentropy(label_smoothing=QUICK.label_smoothing)
+    loss = float(cross_entropy(np.eye(3)[predictions.label], predictions.probability))
+    assert loss == pytest.approx(finished.history["val_loss"].min(), rel=1e-3)
+
+
+def test_a_finished_training_is_loaded_not_repeated(finished, records):
+    from spectrogram_feature.training import train_model
+
+    before = (finished.folder / "history.csv").read_bytes()
+    again = train_model(records, "cnn", folder=finished.folder, options=QUICK)
+    assert (finished.folder / "history.csv").read_bytes() == before
+    features, _ = records.some("test", 8)
+    np.testing.assert_array_equal(
+        again.model.predict_on_batch(features), finished.model.predict_on_batch(features)
+    )
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(finished, records):
+    from spectrogram_feature.training import train_model
+
+    other = TrainingOptions(epochs=4, batch_size=8)
+    with pytest.raises(UserError, match=r"options\.epochs was 3, now 4"):
+        train_model(records, "cnn", folder=finished.folder, options=other)
+
+
+def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
+    """Interrupted in its third epoch, resumed, it has every epoch once."""
+    import keras
+
+    from common import training as common_training
+    from spectrogram_feature.training import train_model
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    usual = common_training._callbacks
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(common_training, "_callbacks", lambda *a: [*usual(*a), Interrupt()])
+        with pytest.raises(KeyboardInterrupt):
+            train_model(records, "cnn", folder=tmp_path, options=QUICK)
+    first = pd.read_csv(tmp_path / "history.csv")
+    assert list(first["epoch"]) == [1, 2]
+
+    run = train_model(records, "cnn", folder=tmp_path, options=QUICK)
+    assert list(run.history.index) == [1, 2, 3]
+    pd.testing.assert_frame_equal(run.history[:2], first.set_index("epoch"))
+
+
+def test_training_stops_when_validation_does_not_improve():
+    from common.callbacks import is_finished
+
+    options = TrainingOptions(epochs=50, patience=3)
+
+    def history(*losses):
+        return pd.DataFrame({"val_loss": losses}, index=range(1, len(losses) + 1))
+
+    assert not is_finished(history(), options)
+    assert not is_finished(history(3, 2, 2.5, 2.4), options)
+    assert is_finished(history(3, 2, 2.5, 2.4, 2.3), options)
+    assert is_finished(history(*np.linspace(3, 2, 50)), options)
+    assert is_finished(history(3, float("nan")), options)
+
+
+def test_a_training_that_diverges_says_so(records, tmp_path):
+    from spectrogram_feature.training import train_model
+
+    options = TrainingOptions(epochs=3, batch_size=8, learning_rate=1e30)
+    for _ in range(2):  # also when it is taken up again
+        with pytest.raises(UserError, match="diverged: delete it, and lower the learning rate"):
+            train_model(records, "cnn", folder=tmp_path, options=options)
+
+
+def test_equal_seeds_give_equal_models(finished, records, tmp_path):
+    from spectrogram_feature.training import train_model
+
+    run = train_model(records, "cnn", folder=tmp_path, options=QUICK)
+    features, _ = records.some("test", 8)
+    np.testing.assert_allclose(
+        run.model.predict_on_batch(features),
+        finished.model.predict_on_batch(features),
+        atol=1e-4,
+    )
+
+
+def test_a_saved_model_predicts_the_same_and_knows_its_records(finished, records):
+    from common.model_files import load_model
+
+    model, card = load_model(finished.folder / "model.keras")
+    features, _ = records.some("test", 8)
+    np.testing.assert_allclose(
+        model.predict_on_batch(features), finished.model.predict_on_batch(features), atol=1e-5
+    )
+    card.check_fits(records.manifest, records.folder)
+    assert card.genres == GENRES
+    assert FeatureParameters.from_dict(card.parameters) == PARAMETERS
+
+
+def test_judging_counts_every_test_segment_once(finished, records):
+    from spectrogram_feature.training import judge_baselines, judge_run
+
+    result, predictions = judge_run(finished, records)
+    assert len(predictions.label) == 2 * TRACKS["test"]
+    assert len(np.unique(predictions.track_id)) == TRACKS["test"]
+    assert result.parameters == finished.model.count_params()
+    majority, svm = judge_baselines(records)
+    assert majority.scores.track_accuracy.value == pytest.approx(1 / 3)
+    assert svm.scores.track_accuracy.value == 1  # the octaves are easily told apart
+
+
+def run_command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "spectrogram_feature.training", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_a_leaderboard_and_says_where_things_are(records, tmp_path):
+    out = tmp_path / "model"
+    done = run_command("--records", records.folder, "--out", out, "--epochs", 1, "--batch-size", 8)
+    assert done.returncode == 0, done.stderr
+    assert "Majority class" in done.stdout
+    assert "SVM" in done.stdout
+    assert str(out) in done.stdout
+    assert len(pd.read_csv(out / "leaderboard.csv")) == 3
+    assert (out / "model.keras").exists()
+
+
+def test_help_and_mistakes_come_before_tensorflow(tmp_path):
+    started = time.perf_counter()
+    done = run_command("--records", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert "no finished records" in done.stderr
+    assert time.perf_counter() - started < 60
+
+
+def test_damaged_records_are_named(records, tmp_path):
+    copy = tmp_path / "records"
+    shutil.copytree(records.folder, copy)
+    shard = copy / shard_name("training", 0, 1)
+    shard.write_bytes(shard.read_bytes()[:-10])
+    done = run_command("--records", copy, "--out", tmp_path / "model")
+    assert done.returncode == 1
+    assert shard.name in done.stderr
+    assert "Traceback" not in done.stderr
