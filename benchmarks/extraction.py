@@ -25,13 +25,8 @@ from common import cli
 from common.jobs import worker_pool
 from common.quiet import import_tensorflow
 from spectrogram_feature.feature_parameters import FeatureParameters
-from spectrogram_feature.generate_records import (
-    PLAN_COLUMNS,
-    Shard,
-    plan_segments,
-    plan_shards,
-    write_features,
-)
+from spectrogram_feature.generate_records import Shard, plan_shards, write_features
+from spectrogram_feature.segment_plan import PLAN_COLUMNS, plan_segments
 
 PARAMETERS = FeatureParameters()
 

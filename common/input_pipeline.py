@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import psutil
 import tensorflow as tf
 
@@ -97,3 +98,36 @@ def read_batches(
         )
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def array_batches(
+    arrays: tuple[np.ndarray, ...], *, batch_size: int, training: bool = False, seed: int = 0
+) -> tf.data.Dataset:
+    """Batch arrays that are in memory, as `read_batches` does records.
+
+    Parameters
+    ----------
+    arrays : tuple of np.ndarray [shape=(segments, ...)]
+        What each batch is a tuple of.
+    batch_size : int
+    training : bool
+        Shuffle, and drop the last, smaller batch if there is a full one.
+    seed : int
+        For the shuffling.
+
+    Returns
+    -------
+    tf.data.Dataset
+    """
+    count = len(arrays[0])
+    # Indices are shuffled, not segments: the buffer then holds all of them at no cost.
+    order = tf.data.Dataset.range(count)
+    if training:
+        order = order.shuffle(count, seed=seed)
+    order = order.batch(batch_size, drop_remainder=training and count >= batch_size)
+    tensors = [tf.constant(array) for array in arrays]
+    return order.map(
+        lambda chosen: tuple(tf.gather(tensor, chosen) for tensor in tensors),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)

@@ -107,6 +107,8 @@ def read_card(path: str | Path) -> ModelCard:
 def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
     """Load a saved model in Keras' safe mode: code that a file brings along is not run.
 
+    A stage's own layers must be registered before: import its ``models``.
+
     Parameters
     ----------
     path : path-like
@@ -123,6 +125,8 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
     """
     card = read_card(path)
     import keras
+
+    import common.augmentation  # noqa: F401  (registers the layer that a model may contain)
 
     try:
         return keras.saving.load_model(path, safe_mode=True), card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,16 @@ class Predictions:
         tracks, first, segments = np.unique(self.track_id, return_index=True, return_counts=True)
         means = sum_by_track(self.track_id, self.probability) / segments[:, None]
         return Predictions(tracks, self.label[first], means, self.genres)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Join predictions of different tracks and the same genres."""
+        return cls(
+            np.concatenate([part.track_id for part in parts]),
+            np.concatenate([part.label for part in parts]),
+            np.concatenate([part.probability for part in parts]),
+            parts[0].genres,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the predictions as ``.npz``, under a temporary name until they are complete."""

@@ -67,18 +67,80 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> N
     model.compile(
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+        weighted_metrics=[],
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's.
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
 
 
-def one_hot(dataset: tf.data.Dataset, genres: int) -> tf.data.Dataset:
-    """Turn the integer labels of batches (features, label) into one-hot vectors."""
-    return dataset.map(
-        lambda features, label: (features, tf.one_hot(label, genres)),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
+def with_targets(
+    dataset: tf.data.Dataset,
+    weights: np.ndarray,
+    *,
+    mixup: float = 0.0,
+) -> tf.data.Dataset:
+    """Turn batches (features, integer label) into what a network is trained on.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        Of uint8 features (batch, ...) and labels (batch,).
+    weights : np.ndarray [shape=(genres,), dtype=float32]
+        How much an error on each genre counts; see `genre_weights`.
+    mixup : float >= 0
+        If not zero, each segment is mixed with another of its batch, in shares drawn from
+        Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of features, as they came, genre shares (batch, genres) and weights (batch,).
+    """
+    genres = len(weights)
+
+    def prepare(features: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        target = tf.one_hot(label, genres)
+        if mixup:
+            features, target = _mix(features, target, mixup)
+        return features, target, tf.linalg.matvec(target, weights)
+
+    return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
+    gamma = tf.random.gamma((tf.shape(features)[0], 2), alpha) + 1e-9
+    share = gamma[:, :1] / tf.reduce_sum(gamma, axis=1, keepdims=True)  # Beta(α, α)
+    other = tf.random.shuffle(tf.range(tf.shape(features)[0]))
+    over_axes = tf.reshape(share, [-1] + [1] * (len(features.shape) - 1))
+    values = tf.cast(features, tf.float32)
+    mixed = over_axes * values + (1 - over_axes) * tf.gather(values, other)
+    return (
+        tf.cast(tf.round(mixed), features.dtype),
+        share * target + (1 - share) * tf.gather(target, other),
+    )
+
+
+def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
+    """Decide how much an error on each genre counts.
+
+    Parameters
+    ----------
+    segments : sequence of int
+        Training segments of each genre, in label order.
+    balance : str
+        ``"none"``: errors count alike; ``"weights"``: inversely to the genre's segments.
+
+    Returns
+    -------
+    np.ndarray [shape=(genres,), dtype=float32]
+        Their mean over the training segments is 1.
+    """
+    counts = np.asarray(segments, dtype=np.float32)
+    if balance == "none":
+        return np.ones_like(counts)
+    present = counts > 0
+    return np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +177,7 @@ def train(
     build: Callable[[], keras.Model],
     training: tf.data.Dataset,
     validation: tf.data.Dataset,
+    segments: Sequence[int],
     *,
     folder: str | Path,
     options: TrainingOptions,
@@ -130,7 +193,9 @@ def train(
     build : callable
         Makes the model, uncompiled.
     training, validation : tf.data.Dataset
-        Batches of features and one-hot labels.
+        Batches of features and integer labels.
+    segments : sequence of int
+        How many training segments each genre has, in label order.
     folder : path-like
     options : TrainingOptions
     settings : mapping
@@ -153,11 +218,12 @@ def train(
         compile_model(model, options, options.epochs * len(training))
         # The weights' file has the optimiser's state too, and needs a place to load it to.
         model.optimizer.build(model.trainable_variables)
+    weights = genre_weights(segments, options.balance)
     earlier = read_history(folder)
     if not is_finished(earlier, options):
         model.fit(
-            training,
-            validation_data=validation,
+            with_targets(training, weights, mixup=options.mixup),
+            validation_data=with_targets(validation, np.ones_like(weights)),
             epochs=options.epochs,
             callbacks=_callbacks(folder, options, earlier, len(training)),
             shuffle=False,

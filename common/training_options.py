@@ -9,8 +9,13 @@ from typing import Any
 from fma_utils import UserError
 
 
-def _option(default: float, least: float, text: str) -> Any:
-    return field(default=default, metadata={"least": least, "help": text})
+def _option(
+    default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] | None = None
+) -> Any:
+    return field(default=default, metadata={"help": text, "least": least, "choices": choices})
+
+
+_TYPES = {"int": int, "float": (int, float), "str": str}
 
 
 @dataclass(frozen=True)
@@ -22,25 +27,30 @@ class TrainingOptions:
     from it (AdamW; Loshchilov and Hutter 2019, arXiv:1711.05101).
     """
 
-    epochs: int = _option(40, 1, "passes over the training segments, at most")
-    batch_size: int = _option(32, 1, "segments a step, over all devices together")
-    learning_rate: float = _option(1e-3, 0, "at its height")
-    weight_decay: float = _option(1e-3, 0, "share of the weights taken away a unit of rate")
-    label_smoothing: float = _option(0.1, 0, "share of probability given to all genres alike")
-    patience: int = _option(15, 1, "epochs without a better validation loss before training ends")
-    seed: int = _option(0, 0, "for weights, shuffling and augmentation")
+    epochs: int = _option(40, "passes over the training segments, at most", least=1)
+    batch_size: int = _option(32, "segments a step, over all devices together", least=1)
+    learning_rate: float = _option(1e-3, "at its height", least=0)
+    weight_decay: float = _option(1e-3, "share of the weights taken away a unit of rate", least=0)
+    label_smoothing: float = _option(0.1, "probability given to all genres alike", least=0)
+    mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
+    augment: str = _option("none", "SpecAugment's policy", choices=("none", "LB", "LD", "SM", "SS"))
+    balance: str = _option(
+        "none", "weights: errors on rare genres count more", choices=("none", "weights")
+    )
+    patience: int = _option(15, "epochs without a better validation loss to the end", least=1)
+    seed: int = _option(0, "for weights, shuffling and augmentation", least=0)
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
         for option in fields(self):
-            value = getattr(self, option.name)
-            expected = int if option.type == "int" else (int, float)
-            if isinstance(value, bool) or not isinstance(value, expected):
+            value, limits = getattr(self, option.name), option.metadata
+            if isinstance(value, bool) or not isinstance(value, _TYPES[option.type]):
                 raise UserError(f"{option.name} = {value!r} must be of type {option.type}")
-            if not value >= option.metadata["least"]:
-                raise UserError(
-                    f"{option.name} = {value} must be {option.metadata['least']} or more"
-                )
+            if limits["least"] is not None and not value >= limits["least"]:
+                raise UserError(f"{option.name} = {value} must be {limits['least']} or more")
+            if limits["choices"] and value not in limits["choices"]:
+                names = ", ".join(limits["choices"])
+                raise UserError(f"{option.name} = {value!r} must be one of {names}")
 
     @classmethod
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
@@ -49,8 +59,9 @@ class TrainingOptions:
         for option in fields(cls):
             group.add_argument(
                 f"--{option.name.replace('_', '-')}",
-                type=int if option.type == "int" else float,
+                type={"int": int, "float": float, "str": str}[option.type],
                 default=option.default,
+                choices=option.metadata["choices"],
                 help=option.metadata["help"],
             )
 

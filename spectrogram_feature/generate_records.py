@@ -1,8 +1,8 @@
-"""From audio to TFRecords: which segments each track gives, and the command that writes them.
+"""From audio to TFRecords: the jobs that write them, and the command that runs these.
 
-The plan comes first: every track with its label and the number of its segments. Its tracks are
-dealt into shards, each shard is a job, and each job decodes its tracks once, computes their
-Constant-Q features and writes one TFRecord file.
+The plan comes first (`segment_plan`): every track with its label and the number of its segments.
+Its tracks are dealt into shards, each shard is a job, and each job decodes its tracks once,
+computes their Constant-Q features and writes one TFRecord file.
 """
 
 from __future__ import annotations
@@ -25,67 +25,17 @@ from common.records import FAILURES, Manifest, atomic_write, shard_name, write_s
 from fma_utils import GENRE_MAPPINGS, SPLITS, AudioError, Dataset, UserError
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
+from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
 
 KIND = "constant-q"
-
-SEGMENTS_PER_TRACK = 3
 
 MAX_PADDING = 0.1
 """Seconds of silence that may complete a segment: FMA's "30 s" clips often last 29.98 s."""
 
 TRACKS_PER_SHARD = 32
 
-PLAN_COLUMNS = [("set", "split"), ("track", "genre_top")]
-
-
-def plan_segments(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
-    """Decide how many segments each track gives.
-
-    In training, a genre whose share of the tracks is above 1/number of genres gives one segment
-    a track and the others give three, so that rare genres are seen more often. Validation and
-    test tracks give all their segments: a track is judged on the whole of it.
-
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        Indexed by track id, with the columns `PLAN_COLUMNS`.
-    mapping : str
-        A key of `fma_utils.GENRE_MAPPINGS`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label`` (position of the
-        genre in alphabetical order) and ``segments``. Tracks without a genre are left out.
-
-    Raises
-    ------
-    UserError
-        If a split has no track, or the training split lacks a genre of the others.
-    """
-    genre = fma_utils.map_genres(tracks["track", "genre_top"], mapping)
-    plan = pd.DataFrame({"split": tracks["set", "split"].astype(str), "genre": genre})
-    plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
-    plan.index.name = "track_id"
-    training = plan.loc[plan["split"] == "training", "genre"]
-    for split in SPLITS:
-        genres = set(plan.loc[plan["split"] == split, "genre"])
-        if not genres:
-            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
-        if unseen := genres - set(training):
-            raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
-    genres = sorted(set(training))
-    plan["label"] = plan["genre"].map(genres.index).astype(int)
-    share = training.value_counts(normalize=True)
-    frequent = share.index[share > 1 / len(genres)]
-    once = (plan["split"] == "training") & plan["genre"].isin(frequent)
-    plan["segments"] = np.where(once, 1, SEGMENTS_PER_TRACK)
-    return plan
-
-
-def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
-    """List a plan's genres in the order of their labels."""
-    return tuple(plan.drop_duplicates("label").sort_values("label")["genre"])
+PLAN = "tracks.csv"
+"""The plan as a file beside the shards: cross-validation needs the artists."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +98,7 @@ def generate(
     out: str | Path,
     *,
     mapping: str = "all",
+    balance: bool = True,
     workers: int | None = None,
     parameters: FeatureParameters | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
@@ -161,6 +112,8 @@ def generate(
         The folder for the shards, ``manifest.json`` and ``failures.csv``.
     mapping : str
         A key of `fma_utils.GENRE_MAPPINGS`.
+    balance : bool
+        As `plan_segments` takes it.
     workers : int, optional
         Number of processes, by default one a core. The bytes do not depend on it.
     parameters : FeatureParameters, optional
@@ -178,7 +131,7 @@ def generate(
     """
     out = Path(out)
     parameters = parameters or FeatureParameters()
-    plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping)
+    plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
     shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
     jobs = [
         Job(shard.path.name, shard, size=len(shard.tracks))
@@ -200,7 +153,8 @@ def generate(
         workers=workers,
         description="features",
     )
-    _write_failures(out / FAILURES, plan, results)
+    _write_table(out / PLAN, plan.reset_index())
+    _write_table(out / FAILURES, _failures(plan, results))
     manifest = _make_manifest(dataset, mapping, plan, parameters, results)
     if not manifest.segments["training"]:
         raise UserError(
@@ -304,13 +258,17 @@ def cut_segments(samples: np.ndarray, count: int, parameters: FeatureParameters)
     return np.pad(samples, (0, missing))[: count * length].reshape(count, length)
 
 
-def _write_failures(path: Path, plan: pd.DataFrame, results: list[dict]) -> None:
-    """Write the segments that were planned and could not be had, in the order of the tracks."""
+def _failures(plan: pd.DataFrame, results: list[dict]) -> pd.DataFrame:
+    """List the segments that were planned and could not be had, in the order of the tracks."""
     # Those of an earlier run come from the journal, as lists.
     failures = sorted(tuple(failure) for result in results for failure in result["failures"])
     table = pd.DataFrame(failures, columns=["track_id", "offset", "reason"])
     table.insert(1, "split", table["track_id"].map(plan["split"]))
     table.insert(2, "genre", table["track_id"].map(plan["genre"]))
+    return table
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
     with atomic_write(path) as file:
         file.write(table.to_csv(index=False, lineterminator="\n").encode())
 
@@ -361,9 +319,10 @@ def main() -> None:
         "Each track is decoded once and cut into segments of 10 s; a segment becomes a (480, 84)\n"
         "array of uint8: 480 frames of 84 semitones from C1, in dB below the segment's maximum.\n"
         "Rare genres give three segments a training track, frequent ones give one.\n\n"
-        "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold) and\n"
-        "failures.csv (which segments could not be had, and why). Takes about 41 KB of disk a\n"
-        "segment. It may be stopped at any moment: the same command goes on where it was.",
+        "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
+        "tracks.csv (the plan) and failures.csv (which segments could not be had, and why). Takes\n"
+        "about 41 KB of disk a segment. It may be stopped at any moment: the same command goes on\n"
+        "where it was.",
         "  python -m spectrogram_feature.generate_records\n"
         "  python -m spectrogram_feature.generate_records --subset medium --genres merged\n"
         "  FMA_ROOT=/music/fma python -m spectrogram_feature.generate_records --out /fast/records",
@@ -379,13 +338,26 @@ def main() -> None:
         "merged: 12, with Blues, Jazz, Soul-RnB and Easy Listening as one and Country in Folk",
     )
     parser.add_argument(
+        "--all-segments",
+        action="store_true",
+        help="three segments of every training track, for cross-validation",
+    )
+    parser.add_argument(
         "--workers", type=int, default=default_workers(), help="number of processes"
     )
     arguments = parser.parse_args()
     dataset = fma_utils.find_dataset(arguments.root, arguments.subset)
     print(dataset.notice)
-    out = Path(arguments.out) if arguments.out else default_folder(dataset, arguments.genres)
-    manifest = generate(dataset, out, mapping=arguments.genres, workers=arguments.workers)
+    out = Path(arguments.out or default_folder(dataset, arguments.genres))
+    if arguments.all_segments and not arguments.out:
+        out = out.with_name(f"{out.name}-all-segments")
+    manifest = generate(
+        dataset,
+        out,
+        mapping=arguments.genres,
+        balance=not arguments.all_segments,
+        workers=arguments.workers,
+    )
     print(summary(manifest, out))
 
 

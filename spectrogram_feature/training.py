@@ -6,6 +6,7 @@ inside the functions that need it, so that ``--help`` and mistakes in the argume
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from common.leaderboard import Result, leaderboard, text_leaderboard
 from common.predictions import Predictions
 from common.quiet import import_tensorflow
 from common.training_options import TrainingOptions
-from fma_utils import output_root
+from fma_utils import UserError, output_root
 from spectrogram_feature import baselines
 from spectrogram_feature.feature_records import FeatureRecords
 
@@ -33,7 +34,9 @@ PREDICTIONS_FILE = "test_predictions.npz"
 LEADERBOARD_FILE = "leaderboard.csv"
 
 
-def build_model(records: FeatureRecords, name: str, **architecture: Any) -> keras.Model:
+def build_model(
+    records: FeatureRecords, name: str, augment: str = "none", **architecture: Any
+) -> keras.Model:
     """Build one of `models.MODELS` for the shape and the genres of some records.
 
     Parameters
@@ -41,6 +44,8 @@ def build_model(records: FeatureRecords, name: str, **architecture: Any) -> kera
     records : FeatureRecords
     name : str
         A key of `models.MODELS`.
+    augment : str
+        A policy of SpecAugment, or ``"none"``.
     **architecture
         As the model's function takes them.
 
@@ -50,9 +55,12 @@ def build_model(records: FeatureRecords, name: str, **architecture: Any) -> kera
         If there is no such model.
     """
     from spectrogram_feature import models
+    from spectrogram_feature.spec_augment import spec_augment
 
     function = models.find(name)
-    return function(records.parameters.shape, len(records.manifest.genres), **architecture)
+    layer = None if augment == "none" else spec_augment(augment, records.parameters)
+    shape, genres = records.parameters.shape, len(records.manifest.genres)
+    return function(shape, genres, augmentation=layer, **architecture)
 
 
 def train_model(
@@ -90,16 +98,11 @@ def train_model(
     from common.model_files import ModelCard, save_model
 
     folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
-    genres = len(manifest.genres)
+    segments = manifest.segments["training"]
+    counts = [segments.get(genre, 0) for genre in manifest.genres]
     batches = {
-        split: training.one_hot(
-            records.batches(
-                split,
-                batch_size=options.batch_size,
-                training=split == "training",
-                seed=options.seed,
-            ),
-            genres,
+        split: records.batches(
+            split, batch_size=options.batch_size, training=split == "training", seed=options.seed
         )
         for split in ("training", "validation")
     }
@@ -114,9 +117,10 @@ def train_model(
         },
     }
     run = training.train(
-        lambda: build_model(records, name, **architecture),
+        lambda: build_model(records, name, options.augment, **architecture),
         batches["training"],
         batches["validation"],
+        counts,
         folder=folder,
         options=options,
         settings=settings,
@@ -208,13 +212,25 @@ def main() -> None:
         "goes on after the last finished epoch; finished, it only judges.",
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all\n"
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all \\\n"
-        "      --model cnn --epochs 80 --out models/long",
+        "      --model cnn --epochs 80 --augment LD --out models/long\n"
+        "  python -m spectrogram_feature.training --records data/records/mine-all-segments \\\n"
+        "      --folds 5 --model cnn resnet crnn",
     )
     parser.add_argument(
         "--records", required=True, help="folder filled by spectrogram_feature.generate_records"
     )
-    parser.add_argument("--model", default="cnn", help="a network of spectrogram_feature/models.py")
+    parser.add_argument(
+        "--model",
+        default=["cnn"],
+        nargs="+",
+        help="a network of spectrogram_feature/models.py; with --folds, one or more",
+    )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
+    parser.add_argument(
+        "--folds",
+        type=int,
+        help="cross-validate by artist over all splits instead of using the test split",
+    )
     parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
     )
@@ -225,16 +241,48 @@ def main() -> None:
 
     import_tensorflow()
     from common import training
+    from spectrogram_feature import models
 
+    for name in arguments.model:
+        models.find(name)
     print(f"{records.manifest.data_set['title']}; {training.prepare_device()}")
-    folder = Path(arguments.out or default_folder(records, arguments.model))
-    run = train_model(records, arguments.model, folder=folder, options=options)
-    result, _ = judge_run(run, records)
-    results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
+    if arguments.folds:
+        folder = Path(arguments.out or default_folder(records, "cross-validation"))
+        results = _cross_validate(records, arguments, options, folder)
+    else:
+        if len(arguments.model) > 1:
+            raise UserError("several models at once need --folds: train them one by one")
+        [name] = arguments.model
+        folder = Path(arguments.out or default_folder(records, name))
+        result, _ = judge_run(train_model(records, name, folder=folder, options=options), records)
+        results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
     table = leaderboard(results)
     table.to_csv(folder / LEADERBOARD_FILE, index=False)
     print(text_leaderboard(table))
-    print(f"Model, learning curves, predictions and logs: {folder}")
+    print(f"Models, learning curves, predictions and logs: {folder}")
+
+
+def _cross_validate(
+    records: FeatureRecords,
+    arguments: argparse.Namespace,
+    options: TrainingOptions,
+    folder: Path,
+) -> list[Result]:
+    from spectrogram_feature import cross_validation
+
+    tracks = cross_validation.read_tracks(records)
+    folds = cross_validation.artist_folds(tracks, arguments.folds)
+    segments = cross_validation.Segments.read(records)
+    results = []
+    if not arguments.no_baselines:
+        judged = cross_validation.cross_validate_baselines(records, segments, folds)
+        results = [result for result, _ in judged]
+    for name in arguments.model:
+        result, _ = cross_validation.cross_validate_model(
+            records, segments, folds, name, folder=folder / name, options=options
+        )
+        results.append(result)
+    return results
 
 
 if __name__ == "__main__":

@@ -47,14 +47,12 @@ from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
 from spectrogram_feature.generate_records import (
     KIND,
-    PLAN_COLUMNS,
     cut_segments,
     generate,
-    genres_of,
-    plan_segments,
     plan_shards,
     summary,
 )
+from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
 
 REAL_TRACKS = PROJECT_ROOT.parent / "shared" / "fma_metadata" / "tracks.csv"
 
@@ -66,8 +64,8 @@ SECOND = FeatureParameters(segment_seconds=1.0)
 def as_tracks(rows: list[tuple[int, str, str | None]]) -> pd.DataFrame:
     """Make metadata of (track id, split, root genre)."""
     ids, splits, genres = zip(*rows, strict=True)
-    columns = pd.MultiIndex.from_tuples(PLAN_COLUMNS)
-    return pd.DataFrame(list(zip(splits, genres, strict=True)), index=ids, columns=columns)
+    rows = [(split, genre, None, None) for split, genre in zip(splits, genres, strict=True)]
+    return pd.DataFrame(rows, index=ids, columns=pd.MultiIndex.from_tuples(PLAN_COLUMNS))
 
 
 TINY = as_tracks([(track, *row) for track, row in TINY_TRACKS.items()])
@@ -136,6 +134,18 @@ def test_genre_that_training_lacks_is_named():
 @pytest.mark.skipif(
     not REAL_TRACKS.exists(), reason="the FMA's own metadata is not in ../shared/fma_metadata"
 )
+def test_artists_are_known_by_id_or_name_or_else_count_as_one_each():
+    tracks = as_tracks([(1, "training", "Rock"), (2, "validation", "Rock"), (3, "test", "Rock")])
+    tracks["artist", "id"] = [7, None, None]
+    tracks["artist", "name"] = ["A", "B", None]
+    assert list(plan_segments(tracks)["artist"]) == ["7", "B", "track 3"]
+
+
+def test_without_balancing_every_track_gives_three_segments():
+    plan = plan_segments(TINY, balance=False)
+    assert (plan["segments"] == 3).all()
+
+
 @pytest.mark.parametrize(
     ("mapping", "labels", "frequent"),
     [
@@ -352,7 +362,7 @@ def test_summary_counts_segments_tracks_and_losses(tiny_records):
 def test_bytes_do_not_depend_on_the_number_of_workers(tiny_fma, tiny_records, tmp_path):
     generate(tiny_fma, tmp_path, workers=2, tracks_per_shard=4)
     expected = contents(tiny_records)
-    assert len(expected) == 7  # shards, manifest and failures
+    assert len(expected) == 8  # shards, manifest, plan and failures
     assert contents(tmp_path) == expected
 
 
@@ -390,7 +400,7 @@ def test_other_settings_into_the_same_folder_are_refused(
 
 
 def test_data_set_without_any_audio_is_refused_and_the_reasons_are_kept(tmp_path):
-    columns = [*PLAN_COLUMNS, ("set", "subset")]
+    columns = [("set", "split"), ("track", "genre_top"), ("set", "subset")]
     path = tmp_path / "fma" / "fma_metadata" / "tracks.csv"
     write_tracks_csv(
         path,
