@@ -140,7 +140,8 @@ def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
     if balance == "none":
         return np.ones_like(counts)
     present = counts > 0
-    return np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0)
+    weights = counts.sum() / (present.sum() * np.maximum(counts, 1))
+    return np.where(present, weights, 0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

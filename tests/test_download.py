@@ -82,8 +82,9 @@ class Handler(BaseHTTPRequestHandler):
             body = body[:-1] + bytes([body[-1] ^ 1])
         elif mood == "sends nothing":
             body = b""
-        self.wfile.write(body)
+        # Logged first: a client that wants no more of it ends the writing with an exception.
         self.server.log.append((self.path, self.headers["Range"], len(body)))
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass

@@ -189,6 +189,8 @@ class SlowRun:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         script = (
+            # What runs in the background, as tests may, passes on that it ignores Ctrl-C.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "from common.cli import run_command; from jobs_for_tests import run_slowly; "
             f"run_command(lambda: run_slowly({str(folder)!r}))"
         )

@@ -77,7 +77,14 @@ def finished(records, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("epochs", 0), ("epochs", 2.5), ("learning_rate", "fast"), ("batch_size", True)],
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("learning_rate", "fast"),
+        ("batch_size", True),
+        ("augment", "XL"),
+        ("balance", "perfectly"),
+    ],
 )
 def test_options_that_cannot_be_meant_are_refused_by_name(option, value):
     with pytest.raises(UserError, match=option):
@@ -288,3 +295,40 @@ def test_damaged_records_are_named(records, tmp_path):
     assert done.returncode == 1
     assert shard.name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_weights_even_the_genres_out_and_average_to_one():
+    from common.training import genre_weights
+
+    counts = [30, 10, 0, 20]
+    weights = genre_weights(counts, "weights")
+    np.testing.assert_allclose(weights * counts, [20, 20, 0, 20], rtol=1e-6)
+    np.testing.assert_array_equal(genre_weights(counts, "none"), np.ones(4))
+
+
+def test_mixup_mixes_features_and_targets_in_the_same_shares():
+    import tensorflow as tf
+
+    from common.training import with_targets
+
+    # A segment's value is 100 times its label, so that a mixture's value tells its target.
+    labels = np.tile([0, 1], 32)
+    features = np.repeat(100 * labels[:, None], 5, axis=1).astype(np.uint8)
+    batches = tf.data.Dataset.from_tensors((features, labels))
+    [(mixed, target, weight)] = with_targets(batches, np.ones(2, np.float32), mixup=0.4)
+    np.testing.assert_allclose(mixed[:, 0], 100 * target[:, 1], atol=0.51)
+    np.testing.assert_allclose(tf.reduce_sum(target, axis=1), 1, atol=1e-5)
+    assert mixed.dtype == tf.uint8
+    assert 0 < np.mean((target[:, 1] > 0.05) & (target[:, 1] < 0.95)) < 1
+    np.testing.assert_allclose(weight, 1, atol=1e-5)
+
+
+def test_training_with_all_the_trimmings(records, tmp_path):
+    from spectrogram_feature.training import train_model
+
+    options = TrainingOptions(
+        epochs=2, batch_size=8, mixup=0.3, augment="LD", balance="weights", label_smoothing=0.0
+    )
+    run = train_model(records, "cnn", folder=tmp_path, options=options)
+    assert len(run.history) == 2
+    assert any(layer.name == "spec_augment" for layer in run.model.layers)
