@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.parse_args()
     dataset = fma_utils.find_dataset()
-    tables = sorted(output_root().glob(f"models/{dataset.name}-*/*/{LEADERBOARD_FILE}"))
+    tables = sorted(output_root().glob(f"models/{dataset.name}-*/**/{LEADERBOARD_FILE}"))
     if not tables:
         raise UserError(
             f"no model has been judged on {dataset.title} yet: make run, or "

@@ -199,6 +199,11 @@ def default_folder(records: FeatureRecords, name: str) -> Path:
     return output_root() / "models" / records.folder.resolve().name / name
 
 
+def leaderboard_path(records: FeatureRecords) -> Path:
+    """Tell where the table goes that compares all models trained on some records."""
+    return default_folder(records, LEADERBOARD_FILE)
+
+
 def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
@@ -227,6 +232,9 @@ def main() -> None:
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
     parser.add_argument(
+        "--resume", action="store_true", help="fail if there is no training in --out to go on with"
+    )
+    parser.add_argument(
         "--folds",
         type=int,
         help="cross-validate by artist over all splits instead of using the test split",
@@ -254,6 +262,8 @@ def main() -> None:
             raise UserError("several models at once need --folds: train them one by one")
         [name] = arguments.model
         folder = Path(arguments.out or default_folder(records, name))
+        if arguments.resume and not (folder / training.SETTINGS).exists():
+            raise UserError(f"{folder} holds no training to go on with: leave --resume out")
         result, _ = judge_run(train_model(records, name, folder=folder, options=options), records)
         results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
     table = leaderboard(results)

@@ -96,34 +96,6 @@ def test_unknown_options_are_refused():
         TrainingOptions(momentum=0.9)
 
 
-def test_every_network_can_learn_a_few_segments_by_heart(records):
-    import keras
-
-    from common.training import fit_few
-    from spectrogram_feature.models import MODELS
-    from spectrogram_feature.training import build_model
-
-    rng = np.random.default_rng(1)
-    features = rng.integers(0, 256, (16, *PARAMETERS.shape)).astype(np.uint8)
-    labels = rng.integers(0, 3, 16)
-    for name in MODELS:
-        keras.utils.set_random_seed(0)
-        model = build_model(records, name, dropout=0.0)
-        assert fit_few(model, features, labels)[-1] >= 0.99, name
-
-
-def test_models_take_bytes_and_give_probabilities(records):
-    from spectrogram_feature.models import MODELS
-    from spectrogram_feature.training import build_model
-
-    features, _ = records.some("training", 4)
-    for name in MODELS:
-        probability = build_model(records, name).predict_on_batch(features)
-        assert probability.shape == (4, 3)
-        assert probability.dtype == np.float32
-        np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
-
-
 def test_an_unknown_model_is_refused_with_the_known_ones(records):
     from spectrogram_feature.training import build_model
 
@@ -193,6 +165,34 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
     run = train_model(records, "cnn", folder=tmp_path, options=QUICK)
     assert list(run.history.index) == [1, 2, 3]
     pd.testing.assert_frame_equal(run.history[:2], first.set_index("epoch"))
+
+
+def test_a_killed_command_resumes_after_its_last_epoch(records, tmp_path):
+    out = tmp_path / "model"
+    options = ["--records", records.folder, "--out", out, "--batch-size", 8, "--no-baselines"]
+    options += ["--epochs", 12, "--patience", 12]
+    command = [sys.executable, "-m", "spectrogram_feature.training", *map(str, options)]
+    history = out / "history.csv"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and (
+        not history.exists() or len(history.read_text().splitlines()) < 4
+    ):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    before = history.read_text().splitlines()[:4]
+
+    done = run_command(*options, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert history.read_text().splitlines()[:4] == before
+    epochs = pd.read_csv(history)["epoch"].drop_duplicates()
+    assert list(epochs) == list(range(1, 13))
+
+
+def test_there_must_be_something_to_resume(records, tmp_path):
+    done = run_command("--records", records.folder, "--out", tmp_path / "none", "--resume")
+    assert done.returncode == 1
+    assert "no training to go on with" in done.stderr
 
 
 def test_training_stops_when_validation_does_not_improve():

@@ -1,0 +1,169 @@
+"""What the networks share: their beginning, their end, and the blocks between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+BATCH_NORM_MOMENTUM = 0.9
+"""Keras' 0.99 needs some 500 steps to converge, more than a small set has: on two folds of real
+music it cost 7 and 33 points of accuracy in validation with the same accuracy in training."""
+
+FRAMES_PER_STEP = 4
+"""How many frames the first layer joins: 21 ms each, four are 84 ms."""
+
+_EPSILON = 1e-5
+"""Added to variances: the gradient of a standard deviation is infinite at zero, as in silence."""
+
+
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class StatisticsPooling(layers.Layer):
+    """Mean and standard deviation over time: (batch, frames, …, c) → (batch, …, 2 c)."""
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Pool."""
+        mean = ops.mean(x, axis=1)
+        return ops.concatenate([mean, ops.sqrt(ops.var(x, axis=1) + _EPSILON)], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class TextureWindows(layers.Layer):
+    """Statistics of bins in windows: (batch, frames, bins) → (batch, windows, 3 bins).
+
+    Of each bin the mean, the standard deviation and the mean absolute step between neighbouring
+    frames, in windows side by side, all equally long; what is left at the end is not looked at.
+
+    Parameters
+    ----------
+    frames : int
+        How long a window should be. Those of a segment are made as near to this as they can be
+        while filling it, and a segment of less is one window.
+    """
+
+    def __init__(self, frames: int = 120, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Summarise."""
+        _, frames, bins = x.shape
+        windows = max(1, round(frames / self.frames))
+        length = frames // windows
+        x = ops.reshape(x[:, : windows * length], (-1, windows, length, bins))
+        deviation = ops.sqrt(ops.var(x, axis=2) + _EPSILON)
+        step = ops.mean(ops.abs(x[:, :, 1:] - x[:, :, :-1]), axis=2)
+        return ops.concatenate([ops.mean(x, axis=2), deviation, step], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what the layer was made with."""
+        return {**super().get_config(), "frames": self.frames}
+
+
+def segments(
+    input_shape: tuple[int, int], augmentation: keras.Layer | None
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Begin a network.
+
+    Parameters
+    ----------
+    input_shape : (int, int)
+        Frames, bins.
+    augmentation : keras.Layer, optional
+        Takes and gives float (batch, frames, bins).
+
+    Returns
+    -------
+    inputs : uint8 (batch, frames, bins)
+    x : float (batch, frames, bins)
+        Between 0 and 1, augmented.
+    """
+    inputs = keras.Input(input_shape, dtype="uint8", name="features")
+    x = layers.Rescaling(1 / 255, name="as_float")(inputs)
+    return inputs, x if augmentation is None else augmentation(x)
+
+
+def plain_convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    kernel: int | tuple[int, int] = 3,
+    strides: int | tuple[int, int] = 1,
+) -> keras.KerasTensor:
+    """Convolve; the bias is left to the normalisation that follows."""
+    return layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False)(x)
+
+
+def rectified(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Normalise over the batch and rectify."""
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
+    return layers.ReLU()(x)
+
+
+def convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    kernel: int | tuple[int, int] = 3,
+    strides: int | tuple[int, int] = 1,
+) -> keras.KerasTensor:
+    """Convolve, normalise, rectify: (batch, frames, bins, c) → (…, channels)."""
+    return rectified(plain_convolution(x, channels, kernel, strides))
+
+
+def first_convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    convolve: Callable[..., keras.KerasTensor] = convolution,
+) -> keras.KerasTensor:
+    """Convolve over time and frequency: (batch, frames, bins) → (batch, frames / 4, bins, c).
+
+    The kernels are 8 frames long and move by 4: from 21 ms, the frames become 84 ms, at a fraction
+    of the cost of convolving all of them. Normalised and rectified by default.
+    """
+    x = layers.Reshape((*x.shape[1:], 1))(x)
+    return convolve(x, channels, kernel=(2 * FRAMES_PER_STEP, 3), strides=(FRAMES_PER_STEP, 1))
+
+
+def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    """Convolve over time, bins being channels: (batch, frames, bins) → (batch, frames / 4, c).
+
+    As `first_convolution`, but blind to which bins are neighbours.
+    """
+    x = layers.Conv1D(
+        channels, 2 * FRAMES_PER_STEP, strides=FRAMES_PER_STEP, padding="same", use_bias=False
+    )(x)
+    return rectified(x)
+
+
+def max_pool(x: keras.KerasTensor, frames: int, bands: int) -> keras.KerasTensor:
+    """Keep the largest of each so many frames and bands, or of all where there are fewer."""
+    return layers.MaxPooling2D((min(frames, x.shape[1]), min(bands, x.shape[2])))(x)
+
+
+def window_statistics(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Statistics of bins in windows, standardised: (batch, frames, bins) → float32 (b, windows, n).
+
+    In float32 always, as in `statistics`.
+    """
+    x = TextureWindows(dtype="float32")(x)
+    # Steps between frames vary by some 3e-4 (squared), less than Keras' ε of 1e-3 added to it.
+    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-4, dtype="float32")(x)
+
+
+def statistics(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Mean and standard deviation over time, flattened: (batch, frames, …, c) → float32 (batch, n).
+
+    In float32 always: half precision has no digits to spare for sums over hundreds of frames.
+    """
+    return layers.Flatten(dtype="float32")(StatisticsPooling(dtype="float32")(x))
+
+
+def classifier(
+    inputs: keras.KerasTensor, x: keras.KerasTensor, genres: int, dropout: float, name: str
+) -> keras.Model:
+    """End a network: (batch, n) → float32 (batch, genres), probabilities."""
+    x = layers.Dropout(dropout)(x)
+    # Always float32: a softmax in half precision rounds small probabilities to zero.
+    outputs = layers.Dense(genres, activation="softmax", dtype="float32", name="genres")(x)
+    return keras.Model(inputs, outputs, name=name)
