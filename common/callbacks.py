@@ -9,9 +9,12 @@ import keras
 import pandas as pd
 
 from common.jobs import progress_bar
+from common.records import atomic_write
 from common.training_options import TrainingOptions
 
 HISTORY = "history.csv"
+BEST_WEIGHTS = "best.weights.h5"
+STATE = "state.{}.weights.h5"
 
 
 def read_history(folder: Path) -> pd.DataFrame:
@@ -19,8 +22,7 @@ def read_history(folder: Path) -> pd.DataFrame:
     path = folder / HISTORY
     if not path.exists():
         return pd.DataFrame({"val_loss": []}, index=pd.Index([], name="epoch"))
-    # A kill between writing this line and the backup makes the epoch happen twice.
-    return pd.read_csv(path).drop_duplicates("epoch", keep="last").set_index("epoch")
+    return pd.read_csv(path, index_col="epoch")
 
 
 def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
@@ -74,28 +76,51 @@ class Progress(keras.callbacks.Callback):
             self.bar.close()
 
 
-class HistoryFile(keras.callbacks.Callback):
-    """Appends each epoch's figures, and how long it took, to a CSV file.
+class Keep(keras.callbacks.Callback):
+    """Writes what must survive a kill after each epoch, every file complete or not at all.
+
+    The best weights, the learning curves, and the state to resume from: the last weights with the
+    optimiser's, named after their epoch.
 
     Parameters
     ----------
-    path : Path
+    folder : Path
+    history : pandas.DataFrame
+        Of the epochs before this run, as `read_history` gives it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path, history: pd.DataFrame) -> None:
         super().__init__()
-        self.path = path
+        self.folder, self.history = folder, history
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Look at the clock."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Write the line."""
-        row = {"epoch": epoch + 1, **logs, "seconds": time.perf_counter() - self.started}
-        pd.DataFrame([row]).to_csv(
-            self.path, mode="a", index=False, header=not self.path.exists(), float_format="%.6g"
-        )
+        """Write the files, the state last: what it stands for is there when it is."""
+        epoch += 1
+        if not self.history["val_loss"].min() <= logs["val_loss"]:
+            self._save_weights(BEST_WEIGHTS)
+        self.history.loc[epoch, list(logs)] = list(logs.values())
+        self.history.loc[epoch, "seconds"] = time.perf_counter() - self.started
+        with atomic_write(self.folder / HISTORY) as file:
+            file.write(self.history.to_csv(float_format="%.6g").encode())
+        self._save_weights(STATE.format(epoch))
+        for earlier in self.folder.glob(STATE.format("*")):
+            if earlier.name != STATE.format(epoch):
+                earlier.unlink()
+
+    def _save_weights(self, name: str) -> None:
+        partial = self.folder / f".partial.{name}"
+        self.model.save_weights(partial)
+        partial.replace(self.folder / name)
+
+
+def find_state(folder: Path) -> tuple[Path, int] | None:
+    """Find the state to resume from, and the epoch it was written after."""
+    states = [(path, int(path.name.split(".")[1])) for path in folder.glob(STATE.format("*"))]
+    return max(states, key=lambda state: state[1], default=None)
 
 
 class StopEarly(keras.callbacks.Callback):
@@ -104,7 +129,7 @@ class StopEarly(keras.callbacks.Callback):
     Parameters
     ----------
     folder : Path
-        The folder that `HistoryFile` writes to, before this.
+        The folder that `Keep` writes to, before this.
     options : TrainingOptions
     """
 

@@ -15,12 +15,17 @@ _DISK_ERRORS = {
     errno.EEXIST: "a file stands where a folder belongs; choose another folder",
     errno.ENOTDIR: "a file stands where a folder belongs; choose another folder",
     errno.EROFS: "it cannot be written, the file system is read-only; choose another folder",
+    errno.ENOENT: "there is no such place; choose another folder",
     errno.EACCES: "permission denied; choose another folder or change its permissions",
 }
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the description's line breaks and shows each option's default."""
+    """Keeps the description's line breaks and shows each option's default, if it has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        has_default = isinstance(action.default, int | float | str) and action.default is not False
+        return super()._get_help_string(action) if has_default else action.help
 
 
 def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:

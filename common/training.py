@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,16 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from common.callbacks import HISTORY, HistoryFile, Progress, StopEarly, is_finished, read_history
+from common.callbacks import (
+    BEST_WEIGHTS,
+    STATE,
+    Keep,
+    Progress,
+    StopEarly,
+    find_state,
+    is_finished,
+    read_history,
+)
 from common.evaluation import Predictions
 from common.jobs import difference
 from common.records import atomic_write
@@ -22,8 +30,6 @@ from common.training_options import TrainingOptions
 from fma_utils import UserError
 
 SETTINGS = "settings.json"
-BEST_WEIGHTS = "best.weights.h5"
-BACKUP = "backup"
 
 
 def prepare_device() -> str:
@@ -37,6 +43,18 @@ def prepare_device() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     keras.mixed_precision.set_global_policy("mixed_float16" if gpus else "float32")
     return f"{len(gpus)} GPU(s), mixed precision" if gpus else "CPU, float32"
+
+
+def set_seed(seed: int) -> None:
+    """Fix all randomness to come: do this before data sets are made, whose shuffling depends on it.
+
+    Parameters
+    ----------
+    seed : int
+        Equal seeds give equal models on the same machine, but for the order in which parallel
+        sums are rounded.
+    """
+    keras.utils.set_random_seed(seed)
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -213,27 +231,32 @@ def train(
     """
     folder = Path(folder)
     open_folder(folder, {**settings, "options": asdict(options)})
-    keras.utils.set_random_seed(options.seed)
+    set_seed(options.seed)
     with strategy().scope():
         model = build()
         compile_model(model, options, options.epochs * len(training))
         # The weights' file has the optimiser's state too, and needs a place to load it to.
         model.optimizer.build(model.trainable_variables)
     weights = genre_weights(segments, options.balance)
-    earlier = read_history(folder)
-    if not is_finished(earlier, options):
+    if not is_finished(read_history(folder), options):
+        state = find_state(folder)
+        if state:
+            model.load_weights(state[0])
+        epochs_done = state[1] if state else 0
         model.fit(
             with_targets(training, weights, mixup=options.mixup),
             validation_data=with_targets(validation, np.ones_like(weights)),
+            initial_epoch=epochs_done,
             epochs=options.epochs,
-            callbacks=_callbacks(folder, options, earlier, len(training)),
+            callbacks=_callbacks(folder, options, epochs_done, len(training)),
             shuffle=False,
             verbose=0,
         )
-        shutil.rmtree(folder / BACKUP, ignore_errors=True)
     history = read_history(folder)
     if history["val_loss"].isna().any():
         raise UserError(f"training in {folder} diverged: delete it, and lower the learning rate")
+    for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
+        leftover.unlink()
     model.load_weights(folder / BEST_WEIGHTS)
     return Run(model, history, folder)
 
@@ -260,23 +283,16 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _callbacks(
-    folder: Path, options: TrainingOptions, earlier: pd.DataFrame, steps: int
+    folder: Path, options: TrainingOptions, epochs_done: int, steps: int
 ) -> list[keras.callbacks.Callback]:
-    best = earlier["val_loss"].min() if len(earlier) else None
+    # An epoch that was killed after its line and before its state happens again.
+    history = read_history(folder)[:epochs_done]
     return [
         Progress(options.epochs, steps),
-        HistoryFile(folder / HISTORY),
-        keras.callbacks.ModelCheckpoint(
-            folder / BEST_WEIGHTS,
-            monitor="val_loss",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=best,
-        ),
+        Keep(folder, history),
         StopEarly(folder, options),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-        keras.callbacks.BackupAndRestore(folder / BACKUP, delete_checkpoint=False),
     ]
 
 

@@ -162,6 +162,7 @@ def cross_validate_model(
     genres = records.manifest.genres
     parts, seconds, parameters = [], 0.0, 0
     for number, fold in enumerate(folds):
+        training.set_seed(options.seed)
         train, validate, test = (
             segments.of(tracks) for tracks in (fold.training, fold.validation, fold.test)
         )

@@ -19,6 +19,7 @@ from common.evaluation import evaluate
 from common.leaderboard import Result, leaderboard, text_leaderboard
 from common.predictions import Predictions
 from common.quiet import import_tensorflow
+from common.result_plots import leaderboard_figure
 from common.training_options import TrainingOptions
 from fma_utils import UserError, output_root
 from spectrogram_feature import baselines
@@ -98,6 +99,7 @@ def train_model(
     from common.model_files import ModelCard, save_model
 
     folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
+    training.set_seed(options.seed)
     segments = manifest.segments["training"]
     counts = [segments.get(genre, 0) for genre in manifest.genres]
     batches = {
@@ -213,8 +215,8 @@ def main() -> None:
         "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
         "the end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
         "Writes model.keras (with the feature parameters and genres inside), history.csv,\n"
-        "test_predictions.npz, leaderboard.csv and TensorBoard's logs. Stopped, the same command\n"
-        "goes on after the last finished epoch; finished, it only judges.",
+        "test_predictions.npz, leaderboard.csv and .png, and TensorBoard's logs. Stopped, the\n"
+        "same command goes on after the last finished epoch; finished, it only judges.",
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all\n"
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all \\\n"
         "      --model cnn --epochs 80 --augment LD --out models/long\n"
@@ -228,7 +230,8 @@ def main() -> None:
         "--model",
         default=["cnn"],
         nargs="+",
-        help="a network of spectrogram_feature/models.py; with --folds, one or more",
+        metavar="MODEL",
+        help="a network of spectrogram_feature/models.py, by default cnn; with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
     parser.add_argument(
@@ -267,7 +270,11 @@ def main() -> None:
         result, _ = judge_run(train_model(records, name, folder=folder, options=options), records)
         results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
     table = leaderboard(results)
-    table.to_csv(folder / LEADERBOARD_FILE, index=False)
+    table.to_csv(folder / LEADERBOARD_FILE, index=False, float_format="%.4f")
+    how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
+    title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
+    figure = leaderboard_figure(table, title=title)
+    figure.savefig((folder / LEADERBOARD_FILE).with_suffix(".png"), dpi=150)
     print(text_leaderboard(table))
     print(f"Models, learning curves, predictions and logs: {folder}")
 

@@ -108,7 +108,7 @@ def test_training_keeps_curves_weights_and_logs(finished):
     assert finished.history["seconds"].gt(0).all()
     assert finished.best_epoch == finished.history["val_loss"].idxmin()
     assert list((finished.folder / "tensorboard").rglob("events*"))
-    assert not (finished.folder / "backup").exists()
+    assert not list(finished.folder.glob("*state*"))
 
 
 def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
@@ -180,13 +180,13 @@ def test_a_killed_command_resumes_after_its_last_epoch(records, tmp_path):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    before = history.read_text().splitlines()[:4]
+    # The epoch whose state was not yet written when the command was killed happens again.
+    before = history.read_text().splitlines()[:3]
 
     done = run_command(*options, "--resume")
     assert done.returncode == 0, done.stderr
-    assert history.read_text().splitlines()[:4] == before
-    epochs = pd.read_csv(history)["epoch"].drop_duplicates()
-    assert list(epochs) == list(range(1, 13))
+    assert history.read_text().splitlines()[:3] == before
+    assert list(pd.read_csv(history)["epoch"]) == list(range(1, 13))
 
 
 def test_there_must_be_something_to_resume(records, tmp_path):
