@@ -197,6 +197,12 @@ def output_root() -> Path:
     return Path(os.environ.get("FMA_OUTPUT") or PROJECT_ROOT / "data")
 
 
+def display_path(path: str | Path) -> str:
+    """Write a path for a reader: relative to the project where it lies inside."""
+    path = Path(path).resolve()
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
+
+
 def find_dataset(root: str | Path | None = None, subset: str | None = None) -> Dataset:
     """Find the data set that every notebook and command works on.
 

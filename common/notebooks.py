@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 import fma_utils
 from common import cli
 from common.records import atomic_write
-from fma_utils import PROJECT_ROOT, UserError
+from fma_utils import PROJECT_ROOT, UserError, display_path
 
 NOTEBOOKS = (
     "spectrogram_feature/Full Data Pipeline.ipynb",
@@ -167,11 +167,11 @@ def main() -> None:
             raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
         target = source if arguments.in_place else EXECUTED / dataset.name / name
         if not arguments.in_place and _is_up_to_date(source, target):
-            print(f"{name}: up to date in {target.relative_to(PROJECT_ROOT)}")
+            print(f"{name}: up to date in {display_path(target)}")
             continue
         execute(source, target)
     if not arguments.in_place:
-        print(f"Executed notebooks: {EXECUTED / dataset.name}")
+        print(f"Executed notebooks: {display_path(EXECUTED / dataset.name)}")
 
 
 if __name__ == "__main__":

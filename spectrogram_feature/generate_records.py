@@ -22,7 +22,7 @@ import fma_utils
 from common import cli
 from common.jobs import Job, default_workers, run_jobs
 from common.records import FAILURES, Manifest, atomic_write, shard_name, write_shard
-from fma_utils import GENRE_MAPPINGS, SPLITS, AudioError, Dataset, UserError
+from fma_utils import GENRE_MAPPINGS, SPLITS, AudioError, Dataset, UserError, display_path
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
 from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
@@ -363,18 +363,17 @@ def main() -> None:
 
 def summary(manifest: Manifest, out: Path) -> str:
     """Say in a few lines what a folder of records holds."""
-    lines = [f"Records in {out}"]
+    lines = [f"Records in {display_path(out)}"]
     for split in SPLITS:
         records = sum(manifest.segments[split].values())
         tracks = sum(manifest.tracks[split].values())
         lines.append(
             f"  {split:<10} {records:>7,} segments of {tracks:>6,} tracks "
-            f"in {len(manifest.shards[split]):,} shards"
+            f"in {len(manifest.shards[split]):,} shard(s)"
         )
     lost = len(pd.read_csv(out / FAILURES))
-    lines.append(
-        f"  {lost:,} planned segments could not be had" + (f": {out / FAILURES}" * (lost > 0))
-    )
+    where = f": {display_path(out / FAILURES)}" if lost else ""
+    lines.append(f"  {lost:,} planned segments could not be had{where}")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import fma_utils
 from common import cli
 from common.leaderboard import text_leaderboard
-from fma_utils import UserError, output_root
+from fma_utils import UserError, display_path, output_root
 from spectrogram_feature.training import LEADERBOARD_FILE
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         )
     print(dataset.notice)
     for path in tables:
-        print(f"\n{path.parent}\n{text_leaderboard(pd.read_csv(path))}")
+        print(f"\n{display_path(path.parent)}\n{text_leaderboard(pd.read_csv(path))}")
 
 
 if __name__ == "__main__":
