@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -241,7 +242,7 @@ def train(
     if not is_finished(read_history(folder), options):
         state = find_state(folder)
         if state:
-            model.load_weights(state[0])
+            _load_weights(model, state[0])
         epochs_done = state[1] if state else 0
         model.fit(
             with_targets(training, weights, mixup=options.mixup),
@@ -257,8 +258,21 @@ def train(
         raise UserError(f"training in {folder} diverged: delete it, and lower the learning rate")
     for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
         leftover.unlink()
-    model.load_weights(folder / BEST_WEIGHTS)
+    _load_weights(model, folder / BEST_WEIGHTS)
     return Run(model, history, folder)
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of weights that have no place.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (UserWarning, ValueError, OSError):
+        raise UserError(
+            f"{path} does not fit {model.name}, whose code has changed since: delete {path.parent} "
+            "and train again"
+        ) from None
 
 
 def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -134,6 +134,15 @@ def test_a_finished_training_is_loaded_not_repeated(finished, records):
     )
 
 
+def test_weights_of_a_network_whose_code_has_changed_are_refused(finished, records, monkeypatch):
+    from spectrogram_feature import models
+    from spectrogram_feature.training import train_model
+
+    monkeypatch.setitem(models.MODELS, "cnn", models.gru)
+    with pytest.raises(UserError, match="whose code has changed since: delete"):
+        train_model(records, "cnn", folder=finished.folder, options=QUICK)
+
+
 def test_other_settings_in_the_same_folder_are_refused_by_name(finished, records):
     from spectrogram_feature.training import train_model
 
