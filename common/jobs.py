@@ -22,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common.records import atomic_write
 from fma_utils import UserError
 
 JOURNAL = "journal.jsonl"
@@ -134,13 +135,13 @@ def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]
     settings = json.loads(json.dumps(settings))
     if not journal.exists():
         journal.parent.mkdir(parents=True, exist_ok=True)
-        started = journal.with_name(f".{JOURNAL}.{os.getpid()}")
-        started.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
-        started.replace(journal)
+        with atomic_write(journal) as file:
+            file.write(json.dumps({"settings": settings}).encode() + b"\n")
         return {}
     complete, _, torn = journal.read_text(encoding="utf-8", errors="replace").rpartition("\n")
     if torn:  # the run was killed while it wrote its last line
-        journal.write_text(complete + "\n" if complete else "", encoding="utf-8")
+        with atomic_write(journal) as file:
+            file.write(f"{complete}\n".encode() if complete else b"")
     try:
         lines = [json.loads(line) for line in complete.splitlines()]
         earlier = lines[0]["settings"]

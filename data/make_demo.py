@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import soxr
 
 from common.cli import make_parser
 from common.jobs import JOURNAL, Job, default_workers, run_jobs
+from common.records import atomic_write
 from data.demo_metadata import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
 from data.demo_music import compose, make_artist
 from data.demo_performance import perform
@@ -160,22 +160,13 @@ def _write_audio(path: Path, recording: Recording, seed: int) -> None:
             samples, rate = soxr.resample(samples, SR, 48_000), 48_000
         if mono or recording.track_id % 11 == 0:
             samples = samples.mean(axis=1)
-        temporary = _temporary(path)
-        try:
-            soundfile.write(temporary, samples, rate, format="MP3")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_write(path) as file:
+            soundfile.write(file, samples, rate, format="MP3")
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = _temporary(path)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def main() -> None:
