@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from common.evaluation import Predictions
+from spectrogram_feature.constant_q import as_float
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Features (segments, frames, bins) uint8, labels (segments,), track ids (segments,)."""
@@ -100,7 +101,7 @@ def bin_statistics(features: np.ndarray) -> np.ndarray:
     statistics = np.empty((segments, 3, bins), dtype=np.float32)
     # One by one: a segment fits into the processor's cache, all of them at once not into memory.
     for segment, values in zip(statistics, features, strict=True):
-        scaled = values.astype(np.float32) / 255
+        scaled = as_float(values)
         segment[0] = scaled.mean(axis=0)
         segment[1] = scaled.std(axis=0)
         segment[2] = np.abs(np.diff(scaled, axis=0)).mean(axis=0)
