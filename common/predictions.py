@@ -94,6 +94,22 @@ class Predictions:
             parts[0].genres,
         )
 
+    @classmethod
+    def average(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Average what several models say of the same segments, which stand in the same order.
+
+        Raises
+        ------
+        ValueError
+            If they are not the same segments.
+        """
+        first = parts[0]
+        for part in parts:
+            if not np.array_equal(part.track_id, first.track_id) or part.genres != first.genres:
+                raise ValueError("only predictions of the same segments can be averaged")
+        means = np.mean([part.probability for part in parts], axis=0)
+        return cls(first.track_id, first.label, means, first.genres)
+
     def save(self, path: str | Path) -> None:
         """Write the predictions as ``.npz``, under a temporary name until they are complete."""
         with atomic_write(path) as file:

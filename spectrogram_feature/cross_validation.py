@@ -3,12 +3,17 @@
 A small data set's test split is too small to tell models apart; five folds use all of it. Each
 fold is the test set once. Of the other folds, the next one is for validation (the best epoch, the
 machine's C and gamma), the rest for training: nothing is chosen on the fold that is scored.
+
+With several members, further models of the same kind are trained, each with another of these folds
+for validation, and their probabilities are averaged: together they have learnt from all tracks but
+those of the fold that is scored (Krogh and Vedelsby 1995, "Neural network ensembles, cross
+validation, and active learning", NIPS 7).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,11 +72,23 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """The tracks of one fold of the cross-validation, three arrays of track ids."""
+    """One fold of the cross-validation.
 
-    training: np.ndarray
-    validation: np.ndarray
+    Attributes
+    ----------
+    test : np.ndarray [shape=(tracks,), dtype=int64]
+        Track ids.
+    others : tuple of np.ndarray
+        The tracks of the other folds, beginning with the next.
+    """
+
     test: np.ndarray
+    others: tuple[np.ndarray, ...]
+
+    def divide(self, member: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the tracks that a member is trained on, and those that it is chosen on."""
+        rest = [part for i, part in enumerate(self.others) if i != member]
+        return np.concatenate(rest), self.others[member]
 
 
 def artist_folds(tracks: pd.DataFrame, folds: int, seed: int = 0) -> list[Fold]:
@@ -102,16 +119,7 @@ def artist_folds(tracks: pd.DataFrame, folds: int, seed: int = 0) -> list[Fold]:
         tracks.index[test].to_numpy()
         for _, test in splitter.split(tracks, tracks["label"], tracks["artist"])
     ]
-    return [
-        Fold(
-            training=np.concatenate(
-                [parts[j] for j in range(folds) if j not in (i, (i + 1) % folds)]
-            ),
-            validation=parts[(i + 1) % folds],
-            test=parts[i],
-        )
-        for i in range(folds)
-    ]
+    return [Fold(test=part, others=(*parts[i + 1 :], *parts[:i])) for i, part in enumerate(parts)]
 
 
 def read_tracks(records: FeatureRecords) -> pd.DataFrame:
@@ -132,9 +140,10 @@ def cross_validate_model(
     *,
     folder: str | Path,
     options: TrainingOptions,
+    members: int = 1,
     **architecture: Any,
 ) -> tuple[Result, Predictions]:
-    """Train a network once a fold and pool what each says of its test fold.
+    """Train networks for each fold and pool what they say of it.
 
     Parameters
     ----------
@@ -145,8 +154,10 @@ def cross_validate_model(
     name : str
         A key of `models.MODELS`.
     folder : path-like
-        For each fold's training, which is resumed or loaded as `training.train_model` does.
+        For each training, which is resumed or loaded as `training.train_model` does.
     options : TrainingOptions
+    members : int
+        How many networks are trained for a fold and averaged.
     **architecture
         As the model's function takes them.
 
@@ -154,85 +165,125 @@ def cross_validate_model(
     -------
     Result, Predictions
         The pooled row of the leaderboard; its note has the range of the folds' accuracies.
+
+    Raises
+    ------
+    UserError
+        If there are not enough folds for so many members.
     """
     from common import training
     from common.input_pipeline import array_batches
     from spectrogram_feature.training import build_model
 
     genres = records.manifest.genres
-    parts, seconds, parameters = [], 0.0, 0
-    for number, fold in enumerate(folds):
+    runs: list[tuple[int, float]] = []
+
+    def batches(part: Segments, **how: Any) -> tf.data.Dataset:
+        return array_batches((part.features, part.label), batch_size=options.batch_size, **how)
+
+    def judge(number: int, member: int) -> Predictions:
         training.set_seed(options.seed)
-        train, validate, test = (
-            segments.of(tracks) for tracks in (fold.training, fold.validation, fold.test)
-        )
-
-        def batches(part: Segments, **how: Any) -> tf.data.Dataset:
-            return array_batches((part.features, part.label), batch_size=options.batch_size, **how)
-
+        chosen, held_back = folds[number].divide(member)
+        train, validate, test = map(segments.of, (chosen, held_back, folds[number].test))
         run = training.train(
             lambda: build_model(records, name, options.augment, **architecture),
             batches(train, training=True, seed=options.seed),
             batches(validate),
             train.counts(len(genres)),
-            folder=Path(folder) / f"fold-{number}",
+            folder=Path(folder) / f"fold-{number}-member-{member}",
             options=options,
             settings={
                 "model": name,
                 "architecture": architecture,
                 "records": {"parameters": records.manifest.parameters, "genres": genres},
-                "training_tracks": sorted(fold.training.tolist()),
+                "training_tracks": sorted(chosen.tolist()),
             },
         )
         labelled = array_batches((test.features, test.label, test.track_id), batch_size=256)
-        parts.append(training.predict(run.model, labelled, genres))
-        seconds, parameters = seconds + run.seconds, run.model.count_params()
-    pooled = Predictions.concatenate(parts)
+        runs.append((run.model.count_params(), run.seconds))
+        return training.predict(run.model, labelled, genres)
+
+    pooled, note = _pool(judge, folds, members)
     pooled.save(Path(folder) / PREDICTIONS_FILE)
-    result = Result(name, evaluate(pooled), parameters, seconds, note=_range_of(parts))
-    return result, pooled
+    sizes, seconds = zip(*runs, strict=True)
+    return Result(name, evaluate(pooled), members * sizes[0], sum(seconds), note=note), pooled
 
 
 def cross_validate_baselines(
-    records: FeatureRecords, segments: Segments, folds: list[Fold]
+    records: FeatureRecords, segments: Segments, folds: list[Fold], members: int = 1
 ) -> Iterator[tuple[Result, Predictions]]:
     """Do the same with the majority class and the support-vector machine."""
-    genres = records.manifest.genres
     for fit in (_fit_majority, _fit_svm):
+        yield _judge_baseline(fit, records.manifest.genres, segments, folds, members)
+
+
+def _judge_baseline(
+    fit: Callable[[Segments, Segments, int], baselines.Baseline],
+    genres: tuple[str, ...],
+    segments: Segments,
+    folds: list[Fold],
+    members: int,
+) -> tuple[Result, Predictions]:
+    seconds: list[float] = []
+    names: set[str] = set()
+
+    def judge(number: int, member: int) -> Predictions:
         started = time.perf_counter()
-        fitted = [fit(segments, fold, len(genres)) for fold in folds]
-        seconds = time.perf_counter() - started
-        parts = []
-        for baseline, fold in zip(fitted, folds, strict=True):
-            test = segments.of(fold.test)
-            batch = (test.features, test.label, test.track_id)
-            parts.append(baselines.predict(baseline, [batch], genres))
-        pooled = Predictions.concatenate(parts)
-        yield (
-            Result(
-                fitted[0].name,
-                evaluate(pooled),
-                None,
-                seconds,
-                note=_range_of(parts),
-                is_baseline=True,
-            ),
-            pooled,
+        baseline = fit(*map(segments.of, folds[number].divide(member)), len(genres))
+        seconds.append(time.perf_counter() - started)
+        names.add(baseline.name)
+        test = segments.of(folds[number].test)
+        return baselines.predict(baseline, [(test.features, test.label, test.track_id)], genres)
+
+    pooled, note = _pool(judge, folds, members)
+    [name] = names
+    result = Result(name, evaluate(pooled), None, sum(seconds), note=note, is_baseline=True)
+    return result, pooled
+
+
+def average_models(judged: list[tuple[Result, Predictions]]) -> Result:
+    """Judge the average of several models' probabilities.
+
+    Parameters
+    ----------
+    judged : list of (Result, Predictions)
+        What `cross_validate_model` gave for each, of the same folds.
+
+    Returns
+    -------
+    Result
+    """
+    results = [result for result, _ in judged]
+    return Result(
+        model=f"average of these {len(judged)}",
+        scores=evaluate(Predictions.average([predictions for _, predictions in judged])),
+        parameters=sum(result.parameters for result in results),
+        seconds=sum(result.seconds for result in results),
+    )
+
+
+def _pool(
+    judge: Callable[[int, int], Predictions], folds: list[Fold], members: int
+) -> tuple[Predictions, str]:
+    """Let every member judge every fold; give all their averages, and say how the folds differ."""
+    if not 1 <= members <= len(folds[0].others):
+        raise UserError(
+            f"{members} members: with {len(folds)} folds there can be 1 to {len(folds) - 1}"
         )
-
-
-def _fit_majority(segments: Segments, fold: Fold, genres: int) -> baselines.Baseline:
-    train = segments.of(fold.training)
-    _, first = np.unique(train.track_id, return_index=True)
-    return baselines.fit_majority(train.label[first], genres)
-
-
-def _fit_svm(segments: Segments, fold: Fold, genres: int) -> baselines.Baseline:
-    train, validate = segments.of(fold.training), segments.of(fold.validation)
-    return baselines.fit_svm(train.statistics(), validate.statistics(), genres)
-
-
-def _range_of(parts: list[Predictions]) -> str:
+    parts = [
+        Predictions.average([judge(number, member) for member in range(members)])
+        for number in range(len(folds))
+    ]
     tracks = [part.by_track() for part in parts]
     accuracies = [float((part.predicted == part.label).mean()) for part in tracks]
-    return f"folds {min(accuracies):.0%} to {max(accuracies):.0%}"
+    note = f"folds {min(accuracies):.0%} to {max(accuracies):.0%}"
+    return Predictions.concatenate(parts), note if members == 1 else f"{members} members, {note}"
+
+
+def _fit_majority(training: Segments, _validation: Segments, genres: int) -> baselines.Baseline:
+    _, first = np.unique(training.track_id, return_index=True)
+    return baselines.fit_majority(training.label[first], genres)
+
+
+def _fit_svm(training: Segments, validation: Segments, genres: int) -> baselines.Baseline:
+    return baselines.fit_svm(training.statistics(), validation.statistics(), genres)

@@ -243,6 +243,13 @@ def main() -> None:
         help="cross-validate by artist over all splits instead of using the test split",
     )
     parser.add_argument(
+        "--members",
+        type=int,
+        default=1,
+        help="with --folds: how many models are trained for a fold, each with another of the other "
+        "folds for validation, and averaged (default: 1)",
+    )
+    parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
     )
     TrainingOptions.add_to(parser)
@@ -292,14 +299,24 @@ def _cross_validate(
     segments = cross_validation.Segments.read(records)
     results = []
     if not arguments.no_baselines:
-        judged = cross_validation.cross_validate_baselines(records, segments, folds)
-        results = [result for result, _ in judged]
-    for name in arguments.model:
-        result, _ = cross_validation.cross_validate_model(
-            records, segments, folds, name, folder=folder / name, options=options
+        judged = cross_validation.cross_validate_baselines(
+            records, segments, folds, arguments.members
         )
-        results.append(result)
-    return results
+        results = [result for result, _ in judged]
+    judged = [
+        cross_validation.cross_validate_model(
+            records,
+            segments,
+            folds,
+            name,
+            folder=folder / name,
+            options=options,
+            members=arguments.members,
+        )
+        for name in arguments.model
+    ]
+    results += [result for result, _ in judged]
+    return results if len(judged) == 1 else [*results, cross_validation.average_models(judged)]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from fma_utils import UserError
 from spectrogram_feature.cross_validation import (
     Segments,
     artist_folds,
+    average_models,
     cross_validate_baselines,
     cross_validate_model,
     read_tracks,
@@ -43,11 +44,13 @@ def test_no_artist_is_on_two_sides_and_every_track_is_tested_once(artists, folds
     tested = np.concatenate([fold.test for fold in made])
     assert sorted(tested) == list(tracks.index)
     for fold in made:
-        sides = [set(tracks.loc[side, "artist"]) for side in vars(fold).values()]
-        assert not sides[0] & sides[1]
-        assert not sides[0] & sides[2]
-        assert not sides[1] & sides[2]
-        assert len(fold.training) + len(fold.validation) + len(fold.test) == len(tracks)
+        for member in range(folds - 1):
+            sides = [fold.test, *fold.divide(member)]
+            artists = [set(tracks.loc[side, "artist"]) for side in sides]
+            assert len(set.union(*artists)) == sum(map(len, artists))
+            assert sorted(np.concatenate(sides)) == list(tracks.index)
+        validated = np.concatenate([fold.divide(member)[1] for member in range(folds - 1)])
+        assert set(validated) == set(tracks.index) - set(fold.test)
 
 
 def test_genres_are_spread_over_the_folds():
@@ -82,6 +85,33 @@ def test_baselines_and_networks_judge_the_same_segments(judged, tmp_path):
     assert result.note.startswith("folds ")
     saved = Predictions.load(tmp_path / "cross_validation.npz")
     np.testing.assert_array_equal(saved.probability, of_network.probability)
+
+
+def test_members_are_averaged(judged, tmp_path):
+    records, segments, folds = judged
+    result, of_both = cross_validate_model(
+        records, segments, folds, "texture", folder=tmp_path, options=QUICK, members=2
+    )
+    alone, of_one = cross_validate_model(
+        records, segments, folds, "texture", folder=tmp_path, options=QUICK
+    )
+    assert result.parameters == 2 * alone.parameters
+    assert len(list(tmp_path.rglob("history.csv"))) == 2 * len(folds)
+    assert np.abs(of_both.probability - of_one.probability).max() > 1e-4
+    together = average_models([(result, of_both), (alone, of_one)])
+    assert together.parameters == 3 * alone.parameters
+    with pytest.raises(UserError, match="3 members: with 3 folds there can be 1 to 2"):
+        list(cross_validate_baselines(records, segments, folds, members=3))
+
+
+def test_only_predictions_of_the_same_segments_are_averaged():
+    def make(track, probability):
+        return Predictions([track], [0], [[probability, 1 - probability]], ("a", "b"))
+
+    average = Predictions.average([make(1, 0.25), make(1, 0.75)])
+    assert average.probability.tolist() == [[0.5, 0.5]]
+    with pytest.raises(ValueError, match="same segments"):
+        Predictions.average([make(1, 0.25), make(2, 0.75)])
 
 
 def test_the_command_makes_a_leaderboard_and_the_second_run_trains_nothing(judged, tmp_path):

@@ -150,3 +150,41 @@ def test_texture_windows_hold_the_statistics_of_their_frames(tf):
     np.testing.assert_allclose(windows[:, 0], bin_statistics(features[:, :122]), atol=1e-4)
     np.testing.assert_allclose(windows[:, 1], bin_statistics(features[:, 122:244]), atol=1e-4)
     assert TextureWindows(120)(features[:, :50]).shape == (2, 1, 18)
+
+
+def test_a_tremolo_is_found_at_its_rate_and_in_its_band(tf):
+    from spectrogram_feature.layers import ModulationSpectrum
+
+    frames, cycles, swing = 120, 5, 0.2
+    features = np.full((1, frames, 84), 0.5, np.float32)
+    features[0, :, 30] += swing * np.sin(2 * np.pi * cycles * np.arange(frames) / frames)
+    spectrum = ModulationSpectrum(frames, bins_per_band=3)(features).numpy().reshape(-1, 28)
+    # Half an octave each from the fourth on: 1, 2, 3, 4-5, 6-7, 8-10 ... cycles in the window.
+    assert spectrum.shape == (11, 28)
+    assert np.unravel_index(spectrum.argmax(), spectrum.shape) == (3, 10)
+    # The power of a sine is (swing / 2)²; a Hann window leaves a quarter in the neighbour, which
+    # is averaged in, and so are two silent bins.
+    expected = (swing / 2) ** 2 * (1 + 1 / 4) / 2 / 3
+    assert np.exp(spectrum.max()) == pytest.approx(expected, rel=0.05)
+    silent = np.delete(spectrum, 10, axis=1)
+    np.testing.assert_allclose(silent, spectrum.min(), rtol=1e-4)
+
+
+def test_each_window_has_a_modulation_spectrum_of_its_own(tf):
+    from spectrogram_feature.layers import ModulationSpectrum
+
+    features = noise(2, (245, 10)) / np.float32(255)
+    layer = ModulationSpectrum(120, bins_per_band=4)
+    both = layer(features).numpy()
+    assert both.shape == (2, 2, 11 * 3)
+    np.testing.assert_allclose(both[:, 1:], layer(features[:, 122:244]).numpy(), atol=1e-4)
+
+
+def test_the_cepstrum_is_the_cosine_transform_of_the_bins(tf):
+    from scipy.fft import dct
+
+    from spectrogram_feature.layers import Cepstrum
+
+    features = noise(2, (9, 84)) / np.float32(255)
+    expected = dct(features, norm="ortho")[..., :28]
+    np.testing.assert_allclose(Cepstrum()(features).numpy(), expected, atol=1e-5)
