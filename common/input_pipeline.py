@@ -12,7 +12,7 @@ import tensorflow as tf
 from common.records import Manifest
 
 CACHE_SHARE = 0.4
-"""A split is kept in memory when it takes at most this share of what is free."""
+"""By default, a split is kept in memory if it takes at most this share of what is free."""
 
 SHUFFLE_BUFFER = 4096
 """Records. Shards are mixed when they are written, and drawn in random order."""
@@ -28,6 +28,7 @@ def read_batches(
     training: bool = False,
     keys: Sequence[str] = ("features", "label"),
     seed: int = 0,
+    cache: bool | None = None,
 ) -> tf.data.Dataset:
     """Read one split of a folder of records.
 
@@ -53,6 +54,9 @@ def read_batches(
         What each batch is a tuple of: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
     seed : int
         For the shuffling.
+    cache : bool, optional
+        Whether to keep the records in memory; by default where they take at most `CACHE_SHARE` of
+        what is free.
 
     Returns
     -------
@@ -68,8 +72,9 @@ def read_batches(
     count = sum(shard["records"] for shard in manifest.shards[split])
 
     dataset = tf.data.Dataset.from_tensor_slices(paths)
-    fits = size < CACHE_SHARE * psutil.virtual_memory().available
-    if training and not fits:
+    if cache is None:
+        cache = size < CACHE_SHARE * psutil.virtual_memory().available
+    if training and not cache:
         dataset = dataset.shuffle(len(paths), seed=seed)
     dataset = dataset.interleave(
         tf.data.TFRecordDataset,
@@ -77,7 +82,7 @@ def read_batches(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    if fits:
+    if cache:
         dataset = dataset.cache()
     if training:
         dataset = dataset.shuffle(min(count, SHUFFLE_BUFFER), seed=seed)
