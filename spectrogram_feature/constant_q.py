@@ -37,12 +37,12 @@ import numpy as np
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
+from common.levels import as_bytes
 from fma_utils import UserError
 from spectrogram_feature.constant_q_kernels import BLOCK, decimation_matrix, half_band, rates
 from spectrogram_feature.feature_parameters import FeatureParameters
 
 SILENCE = 1e-15  # a segment whose largest magnitude is not above this holds no sound
-FULL_SCALE = 255  # the stored value of the loudest bin
 
 
 class ConstantQ:
@@ -165,20 +165,4 @@ class ConstantQ:
             If a sample is NaN or infinite.
         """
         share = 1 + self.decibels(samples) / self.parameters.dynamic_range
-        return np.rint(FULL_SCALE * share).astype(np.uint8)
-
-
-def as_float(features: np.ndarray) -> np.ndarray:
-    """Scale stored features to what a model takes.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(...), uint8]
-        What `ConstantQ.features` gives.
-
-    Returns
-    -------
-    np.ndarray [shape=(...), float32]
-        The same from 0 to 1.
-    """
-    return np.asarray(features, np.float32) / np.float32(FULL_SCALE)
+        return as_bytes(share)

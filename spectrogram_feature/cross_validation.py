@@ -22,12 +22,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from common import baselines
 from common.evaluation import evaluate
 from common.leaderboard import Result
 from common.predictions import Predictions
 from common.training_options import TrainingOptions
 from fma_utils import SPLITS, UserError
-from spectrogram_feature import baselines
 from spectrogram_feature.feature_records import FeatureRecords
 
 if TYPE_CHECKING:

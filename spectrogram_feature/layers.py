@@ -10,7 +10,7 @@ import numpy as np
 import scipy.fft
 from keras import layers, ops
 
-from spectrogram_feature.constant_q import FULL_SCALE
+from common.levels import FULL_SCALE
 
 BATCH_NORM_MOMENTUM = 0.9
 """Keras' 0.99 needs some 500 steps to converge, more than a small set has: on two folds of real

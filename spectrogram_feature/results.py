@@ -7,8 +7,8 @@ import pandas as pd
 import fma_utils
 from common import cli
 from common.leaderboard import text_leaderboard
+from common.runs import LEADERBOARD_FILE
 from fma_utils import UserError, display_path, output_root
-from spectrogram_feature.training import LEADERBOARD_FILE
 
 
 def main() -> None:

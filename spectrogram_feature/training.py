@@ -7,32 +7,20 @@ inside the functions that need it, so that ``--help`` and mistakes in the argume
 from __future__ import annotations
 
 import argparse
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from common import cli
-from common.evaluation import evaluate
-from common.leaderboard import Result, leaderboard, text_leaderboard
-from common.predictions import Predictions
+from common import cli, runs
+from common.leaderboard import Result, text_leaderboard
 from common.quiet import import_tensorflow
-from common.result_plots import leaderboard_figure
 from common.training_options import TrainingOptions
 from fma_utils import UserError, output_root
-from spectrogram_feature import baselines
 from spectrogram_feature.feature_records import FeatureRecords
 
 if TYPE_CHECKING:
     import keras
 
     from common.training import Run
-
-MODEL_FILE = "model.keras"
-PREDICTIONS_FILE = "test_predictions.npz"
-LEADERBOARD_FILE = "leaderboard.csv"
 
 
 def build_model(
@@ -72,7 +60,7 @@ def train_model(
     options: TrainingOptions | None = None,
     **architecture: Any,
 ) -> Run:
-    """Train a model on the training split, choose its best epoch on the validation split, save it.
+    """Train one of `models.MODELS` and save it; see `runs.train_model`.
 
     Parameters
     ----------
@@ -80,8 +68,6 @@ def train_model(
     name : str
         A key of `models.MODELS`.
     folder : path-like
-        For the model, the learning curves and TensorBoard's logs. A training that was stopped goes
-        on; one that is finished is loaded.
     options : TrainingOptions, optional
     **architecture
         As the model's function takes them.
@@ -89,111 +75,16 @@ def train_model(
     Returns
     -------
     Run
-
-    Raises
-    ------
-    UserError
-        If the folder holds a training with other settings, or training diverged.
     """
-    from common import training
-    from common.model_files import ModelCard, save_model
-
-    folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
-    training.set_seed(options.seed)
-    segments = manifest.segments["training"]
-    counts = [segments.get(genre, 0) for genre in manifest.genres]
-    batches = {
-        split: records.batches(
-            split, batch_size=options.batch_size, training=split == "training", seed=options.seed
-        )
-        for split in ("training", "validation")
-    }
-    settings = {
-        "model": name,
-        "architecture": architecture,
-        "records": {
-            "kind": manifest.kind,
-            "parameters": manifest.parameters,
-            "genres": manifest.genres,
-            "shards": manifest.shards,
-        },
-    }
-    run = training.train(
+    options = options or TrainingOptions()
+    return runs.train_model(
+        records,
+        name,
         lambda: build_model(records, name, options.augment, **architecture),
-        batches["training"],
-        batches["validation"],
-        counts,
         folder=folder,
         options=options,
-        settings=settings,
+        architecture=architecture,
     )
-    card = ModelCard(
-        name=name,
-        kind=manifest.kind,
-        parameters=manifest.parameters,
-        genres=manifest.genres,
-        data_set=manifest.data_set,
-        training={
-            "options": asdict(options),
-            "architecture": architecture,
-            "best_epoch": run.best_epoch,
-            "seconds": run.seconds,
-            "validation_accuracy": float(run.history["val_accuracy"][run.best_epoch]),
-        },
-    )
-    save_model(run.model, folder / MODEL_FILE, card)
-    return run
-
-
-def predict_split(model: keras.Model, records: FeatureRecords, split: str) -> Predictions:
-    """Predict the segments of a split."""
-    from common import training
-
-    return training.predict(model, records.labelled(split), records.manifest.genres)
-
-
-def judge_run(run: Run, records: FeatureRecords) -> tuple[Result, Predictions]:
-    """Judge a trained model on the test split, which nothing before has looked at.
-
-    Returns
-    -------
-    Result, Predictions
-        Its row of the leaderboard, and what it said about each test segment; the latter is also
-        written to the run's folder.
-    """
-    predictions = predict_split(run.model, records, "test")
-    predictions.save(run.folder / PREDICTIONS_FILE)
-    result = Result(
-        model=run.model.name,
-        scores=evaluate(predictions),
-        parameters=run.model.count_params(),
-        seconds=run.seconds,
-    )
-    return result, predictions
-
-
-def judge_baselines(records: FeatureRecords) -> list[Result]:
-    """Fit the majority class and the support-vector machine, and judge them on the test split."""
-    genres = records.manifest.genres
-    tracks = records.manifest.tracks["training"]
-    track_labels = np.repeat(np.arange(len(genres)), [tracks.get(genre, 0) for genre in genres])
-
-    def fit_svm() -> baselines.Baseline:
-        training, validation = (
-            baselines.collect(records.arrays(split)) for split in ("training", "validation")
-        )
-        return baselines.fit_svm(training, validation, len(genres))
-
-    results = []
-    for fit in (lambda: baselines.fit_majority(track_labels, len(genres)), fit_svm):
-        started = time.perf_counter()
-        baseline = fit()
-        seconds = time.perf_counter() - started
-        predictions = baselines.predict(baseline, records.arrays("test"), genres)
-        results.append(
-            Result(baseline.name, evaluate(predictions), None, seconds, is_baseline=True)
-        )
-    return results
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:
@@ -203,7 +94,7 @@ def default_folder(records: FeatureRecords, name: str) -> Path:
 
 def leaderboard_path(records: FeatureRecords) -> Path:
     """Tell where the table goes that compares all models trained on some records."""
-    return default_folder(records, LEADERBOARD_FILE)
+    return default_folder(records, runs.LEADERBOARD_FILE)
 
 
 def main() -> None:
@@ -274,14 +165,12 @@ def main() -> None:
         folder = Path(arguments.out or default_folder(records, name))
         if arguments.resume and not (folder / training.SETTINGS).exists():
             raise UserError(f"{folder} holds no training to go on with: leave --resume out")
-        result, _ = judge_run(train_model(records, name, folder=folder, options=options), records)
-        results = [result] if arguments.no_baselines else [*judge_baselines(records), result]
-    table = leaderboard(results)
-    table.to_csv(folder / LEADERBOARD_FILE, index=False, float_format="%.4f")
+        run = train_model(records, name, folder=folder, options=options)
+        results = [] if arguments.no_baselines else runs.judge_baselines(records)
+        results.append(runs.judge_run(run, records)[0])
     how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
     title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
-    figure = leaderboard_figure(table, title=title)
-    figure.savefig((folder / LEADERBOARD_FILE).with_suffix(".png"), dpi=150)
+    table = runs.write_leaderboard(results, folder, title)
     print(text_leaderboard(table))
     print(f"Models, learning curves, predictions and logs: {folder}")
 

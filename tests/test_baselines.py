@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from common.evaluation import evaluate
-from spectrogram_feature.baselines import (
+from common.baselines import (
     Segments,
     _sample_tracks,
     bin_statistics,
@@ -13,6 +12,7 @@ from spectrogram_feature.baselines import (
     fit_svm,
     predict,
 )
+from common.evaluation import evaluate
 
 GENRES = ("Classical", "Electronic", "Rock")
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
+from common.levels import as_float
 from fma_utils import UserError
-from spectrogram_feature.constant_q import ConstantQ, as_float
+from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
 
 SMALL = FeatureParameters(

@@ -140,7 +140,7 @@ def test_silence_leaves_the_gradients_finite(name, xla, tf):
 
 
 def test_texture_windows_hold_the_statistics_of_their_frames(tf):
-    from spectrogram_feature.baselines import bin_statistics
+    from common.baselines import bin_statistics
     from spectrogram_feature.layers import TextureWindows
 
     features = noise(2, (245, 6))

@@ -114,7 +114,7 @@ def test_training_keeps_curves_weights_and_logs(finished):
 def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
     import keras
 
-    from spectrogram_feature.training import predict_split
+    from common.runs import predict_split
 
     predictions = predict_split(finished.model, records, "validation")
     cross_entropy = keras.losses.CategoricalCrossentropy(label_smoothing=QUICK.label_smoothing)
@@ -254,7 +254,7 @@ def test_a_saved_model_predicts_the_same_and_knows_its_records(finished, records
 
 
 def test_judging_counts_every_test_segment_once(finished, records):
-    from spectrogram_feature.training import judge_baselines, judge_run
+    from common.runs import judge_baselines, judge_run
 
     result, predictions = judge_run(finished, records)
     assert len(predictions.label) == 2 * TRACKS["test"]

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from common.evaluation import Predictions
-from spectrogram_feature.constant_q import as_float
+from common.levels import as_float
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Features (segments, frames, bins) uint8, labels (segments,), track ids (segments,)."""
