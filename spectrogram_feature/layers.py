@@ -1,4 +1,4 @@
-"""What the networks share: their beginning, their end, and the blocks between."""
+"""What the networks share beyond `common.layers`: their beginning, and texture windows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import numpy as np
 import scipy.fft
 from keras import layers, ops
 
+from common.layers import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
 from common.levels import FULL_SCALE
-
-BATCH_NORM_MOMENTUM = 0.9
-"""Keras' 0.99 needs some 500 steps to converge, more than a small set has: on two folds of real
-music it cost 7 and 33 points of accuracy in validation with the same accuracy in training."""
 
 FRAMES_PER_STEP = 4
 """How many frames the first layer joins: 21 ms each, four are 84 ms."""
@@ -27,20 +24,7 @@ BINS_PER_BAND = 3
 
 MODULATION_FLOOR = 3e-6
 """Added to the power of modulations: that of a swing of 0.3 dB, the step in which features are
-stored. With a floor a hundred times lower, rounding in quiet bins was taken for rhythm."""
-
-_EPSILON = 1e-5
-"""Added to variances: the gradient of a standard deviation is infinite at zero, as in silence."""
-
-
-@keras.saving.register_keras_serializable(package="spectrogram_feature")
-class StatisticsPooling(layers.Layer):
-    """Mean and standard deviation over time: (batch, frames, …, c) → (batch, …, 2 c)."""
-
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Pool."""
-        mean = ops.mean(x, axis=1)
-        return ops.concatenate([mean, ops.sqrt(ops.var(x, axis=1) + _EPSILON)], axis=-1)
+stored. Without it, rounding would weigh in a quiet bin what rhythm weighs in a loud one."""
 
 
 class _InWindows(layers.Layer):
@@ -83,7 +67,7 @@ class TextureWindows(_InWindows):
 
     def describe(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Summarise: (batch, windows, frames, bins) → (batch, windows, 3 bins)."""
-        deviation = ops.sqrt(ops.var(x, axis=2) + _EPSILON)
+        deviation = ops.sqrt(ops.var(x, axis=2) + EPSILON)
         step = ops.mean(ops.abs(x[:, :, 1:] - x[:, :, :-1]), axis=2)
         return ops.concatenate([ops.mean(x, axis=2), deviation, step], axis=-1)
 
@@ -196,32 +180,6 @@ def segments(
     return inputs, x if augmentation is None else augmentation(x)
 
 
-def plain_convolution(
-    x: keras.KerasTensor,
-    channels: int,
-    kernel: int | tuple[int, int] = 3,
-    strides: int | tuple[int, int] = 1,
-) -> keras.KerasTensor:
-    """Convolve; the bias is left to the normalisation that follows."""
-    return layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False)(x)
-
-
-def rectified(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Normalise over the batch and rectify."""
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
-    return layers.ReLU()(x)
-
-
-def convolution(
-    x: keras.KerasTensor,
-    channels: int,
-    kernel: int | tuple[int, int] = 3,
-    strides: int | tuple[int, int] = 1,
-) -> keras.KerasTensor:
-    """Convolve, normalise, rectify: (batch, frames, bins, c) → (…, channels)."""
-    return rectified(plain_convolution(x, channels, kernel, strides))
-
-
 def first_convolution(
     x: keras.KerasTensor,
     channels: int,
@@ -247,11 +205,6 @@ def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     return rectified(x)
 
 
-def max_pool(x: keras.KerasTensor, frames: int, bands: int) -> keras.KerasTensor:
-    """Keep the largest of each so many frames and bands, or of all where there are fewer."""
-    return layers.MaxPooling2D((min(frames, x.shape[1]), min(bands, x.shape[2])))(x)
-
-
 def describe_windows(x: keras.KerasTensor) -> keras.KerasTensor:
     """Describe texture windows, standardised: (batch, frames, bins) → float32 (batch, windows, n).
 
@@ -267,21 +220,3 @@ def describe_windows(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-4, dtype="float32")(
         layers.Concatenate(dtype="float32")(parts)
     )
-
-
-def statistics(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Mean and standard deviation over time, flattened: (batch, frames, …, c) → float32 (batch, n).
-
-    In float32 always: half precision has no digits to spare for sums over hundreds of frames.
-    """
-    return layers.Flatten(dtype="float32")(StatisticsPooling(dtype="float32")(x))
-
-
-def classifier(
-    inputs: keras.KerasTensor, x: keras.KerasTensor, genres: int, dropout: float, name: str
-) -> keras.Model:
-    """End a network: (batch, n) → float32 (batch, genres), probabilities."""
-    x = layers.Dropout(dropout)(x)
-    # Always float32: a softmax in half precision rounds small probabilities to zero.
-    outputs = layers.Dense(genres, activation="softmax", dtype="float32", name="genres")(x)
-    return keras.Model(inputs, outputs, name=name)

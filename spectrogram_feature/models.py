@@ -15,19 +15,16 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from fma_utils import UserError
-from spectrogram_feature.layers import (
+from common.layers import (
     classifier,
     convolution,
-    describe_windows,
-    first_convolution,
-    join_frames,
     max_pool,
     plain_convolution,
     rectified,
-    segments,
     statistics,
 )
+from fma_utils import UserError
+from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
 
 
 def cnn(
