@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from common import baselines
-from common.evaluation import evaluate
+from common.evaluation import compare, evaluate
 from common.leaderboard import Result
 from common.predictions import Predictions
 from common.training_options import TrainingOptions
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 PREDICTIONS_FILE = "cross_validation.npz"
+
+Judged = tuple[Result, Predictions]
+"""A row of the leaderboard, and what it was computed from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ def cross_validate_model(
     options: TrainingOptions,
     members: int = 1,
     **architecture: Any,
-) -> tuple[Result, Predictions]:
+) -> Judged:
     """Train networks for each fold and pool what they say of it.
 
     Parameters
@@ -211,7 +214,7 @@ def cross_validate_model(
 
 def cross_validate_baselines(
     records: FeatureRecords, segments: Segments, folds: list[Fold], members: int = 1
-) -> Iterator[tuple[Result, Predictions]]:
+) -> Iterator[Judged]:
     """Do the same with the majority class and the support-vector machine."""
     for fit in (_fit_majority, _fit_svm):
         yield _judge_baseline(fit, records.manifest.genres, segments, folds, members)
@@ -223,7 +226,7 @@ def _judge_baseline(
     segments: Segments,
     folds: list[Fold],
     members: int,
-) -> tuple[Result, Predictions]:
+) -> Judged:
     seconds: list[float] = []
     names: set[str] = set()
 
@@ -241,7 +244,7 @@ def _judge_baseline(
     return result, pooled
 
 
-def average_models(judged: list[tuple[Result, Predictions]]) -> Result:
+def average_models(judged: list[Judged]) -> Judged:
     """Judge the average of several models' probabilities.
 
     Parameters
@@ -251,15 +254,24 @@ def average_models(judged: list[tuple[Result, Predictions]]) -> Result:
 
     Returns
     -------
-    Result
+    Result, Predictions
     """
     results = [result for result, _ in judged]
-    return Result(
+    average = Predictions.average([predictions for _, predictions in judged])
+    result = Result(
         model=f"average of these {len(judged)}",
-        scores=evaluate(Predictions.average([predictions for _, predictions in judged])),
+        scores=evaluate(average),
         parameters=sum(result.parameters for result in results),
         seconds=sum(result.seconds for result in results),
     )
+    return result, average
+
+
+def note_gain(judged: Judged, baseline: Judged) -> Judged:
+    """Add to a row's note how much more accurate it is than a baseline, track by track."""
+    (result, predictions), (rival, of_rival) = judged, baseline
+    gain = f"{compare(predictions, of_rival)} over {rival.model}"
+    return replace(result, note="; ".join(filter(None, [result.note, gain]))), predictions
 
 
 def _pool(

@@ -186,12 +186,11 @@ def _cross_validate(
     tracks = cross_validation.read_tracks(records)
     folds = cross_validation.artist_folds(tracks, arguments.folds)
     segments = cross_validation.Segments.read(records)
-    results = []
+    baselines = []
     if not arguments.no_baselines:
-        judged = cross_validation.cross_validate_baselines(
-            records, segments, folds, arguments.members
+        baselines = list(
+            cross_validation.cross_validate_baselines(records, segments, folds, arguments.members)
         )
-        results = [result for result, _ in judged]
     judged = [
         cross_validation.cross_validate_model(
             records,
@@ -204,8 +203,11 @@ def _cross_validate(
         )
         for name in arguments.model
     ]
-    results += [result for result, _ in judged]
-    return results if len(judged) == 1 else [*results, cross_validation.average_models(judged)]
+    if len(judged) > 1:
+        judged.append(cross_validation.average_models(judged))
+    if baselines:
+        judged = [cross_validation.note_gain(one, baselines[-1]) for one in judged]
+    return [result for result, _ in [*baselines, *judged]]
 
 
 if __name__ == "__main__":

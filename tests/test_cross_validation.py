@@ -18,6 +18,7 @@ from spectrogram_feature.cross_validation import (
     average_models,
     cross_validate_baselines,
     cross_validate_model,
+    note_gain,
     read_tracks,
 )
 from spectrogram_feature.feature_records import FeatureRecords
@@ -98,8 +99,13 @@ def test_members_are_averaged(judged, tmp_path):
     assert result.parameters == 2 * alone.parameters
     assert len(list(tmp_path.rglob("history.csv"))) == 2 * len(folds)
     assert np.abs(of_both.probability - of_one.probability).max() > 1e-4
-    together = average_models([(result, of_both), (alone, of_one)])
+    together, average = average_models([(result, of_both), (alone, of_one)])
     assert together.parameters == 3 * alone.parameters
+    np.testing.assert_allclose(
+        average.probability, (of_both.probability + of_one.probability) / 2, atol=1e-6
+    )
+    noted, _ = note_gain((alone, of_one), (alone, of_one))
+    assert noted.note == f"{alone.note}; +0.0 points [+0.0, +0.0] over texture"
     with pytest.raises(UserError, match="3 members: with 3 folds there can be 1 to 2"):
         list(cross_validate_baselines(records, segments, folds, members=3))
 
