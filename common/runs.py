@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,12 @@ from common import baselines
 from common.evaluation import evaluate
 from common.leaderboard import Result, leaderboard
 from common.predictions import Predictions
-from common.records import Manifest
+from common.record_folder import RecordFolder
 from common.result_plots import leaderboard_figure
 from common.training_options import TrainingOptions
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
     from common.training import Run
 
@@ -34,22 +33,8 @@ PREDICTIONS_FILE = "test_predictions.npz"
 LEADERBOARD_FILE = "leaderboard.csv"
 
 
-class Records(Protocol):
-    """A folder of records, as both stages have them."""
-
-    manifest: Manifest
-
-    def batches(self, split: str, **options: Any) -> tf.data.Dataset:
-        """Read a split in batches of features and labels."""
-        ...
-
-    def labelled(self, split: str) -> tf.data.Dataset:
-        """Read a split in its own order, with track ids."""
-        ...
-
-
 def train_model(
-    records: Records,
+    records: RecordFolder,
     name: str,
     build: Callable[[], keras.Model],
     *,
@@ -61,7 +46,7 @@ def train_model(
 
     Parameters
     ----------
-    records : Records
+    records : RecordFolder
     name : str
         What the model is called.
     build : callable
@@ -133,20 +118,22 @@ def train_model(
     return run
 
 
-def predict_split(model: keras.Model, records: Records, split: str) -> Predictions:
+def predict_split(model: keras.Model, records: RecordFolder, split: str) -> Predictions:
     """Predict the segments of a split."""
     from common import training
 
     return training.predict(model, records.labelled(split), records.manifest.genres)
 
 
-def judge_run(run: Run, records: Records, name: str | None = None) -> tuple[Result, Predictions]:
+def judge_run(
+    run: Run, records: RecordFolder, name: str | None = None
+) -> tuple[Result, Predictions]:
     """Judge a trained model on the test split, which nothing before has looked at.
 
     Parameters
     ----------
     run : Run
-    records : Records
+    records : RecordFolder
     name : str, optional
         For the leaderboard; by default the model's.
 
@@ -168,13 +155,13 @@ def judge_run(run: Run, records: Records, name: str | None = None) -> tuple[Resu
 
 
 def judge_baselines(
-    records: Records, as_features: Callable[[np.ndarray], np.ndarray] | None = None
+    records: RecordFolder, as_features: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> list[Result]:
     """Fit the majority class and the support-vector machine, and judge them on the test split.
 
     Parameters
     ----------
-    records : Records
+    records : RecordFolder
     as_features : callable, optional
         Turns what a batch holds into features (segments, frames, bins), where it is something
         else.
@@ -188,7 +175,7 @@ def judge_baselines(
     track_labels = np.repeat(np.arange(len(genres)), [tracks.get(genre, 0) for genre in genres])
 
     def read(split: str) -> Iterator[baselines.Batch]:
-        for features, label, track_id in records.labelled(split).as_numpy_iterator():
+        for features, label, track_id in records.arrays(split):
             yield as_features(features) if as_features else features, label, track_id
 
     def fit_svm() -> baselines.Baseline:

@@ -26,6 +26,7 @@ from common import baselines
 from common.evaluation import compare, evaluate
 from common.leaderboard import Result
 from common.predictions import Predictions
+from common.record_jobs import PLAN
 from common.training_options import TrainingOptions
 from fma_utils import SPLITS, UserError
 from spectrogram_feature.feature_records import FeatureRecords
@@ -127,8 +128,6 @@ def artist_folds(tracks: pd.DataFrame, folds: int, seed: int = 0) -> list[Fold]:
 
 def read_tracks(records: FeatureRecords) -> pd.DataFrame:
     """Read the plan beside the records, of the tracks that the records have segments of."""
-    from spectrogram_feature.generate_records import PLAN
-
     path = records.folder / PLAN
     if not path.exists():
         raise UserError(f"{path} is missing: run spectrogram_feature.generate_records again")

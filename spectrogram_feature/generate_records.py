@@ -8,8 +8,6 @@ computes their Constant-Q features and writes one TFRecord file.
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,27 +17,21 @@ import numpy as np
 import pandas as pd
 
 import fma_utils
-from common import cli
-from common.jobs import Job, default_workers, run_jobs
-from common.records import FAILURES, Manifest, atomic_write, shard_name, write_shard
-from fma_utils import GENRE_MAPPINGS, SPLITS, AudioError, Dataset, UserError, display_path
+from common import cli, record_jobs
+from common.data_options import add_data_options, add_workers_option
+from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
+from common.records import Manifest
+from common.track_plan import MAX_PADDING, describe_dataset
+from fma_utils import AudioError, Dataset
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
 from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
 
 KIND = "constant-q"
 
-MAX_PADDING = 0.1
-"""Seconds of silence that may complete a segment: FMA's "30 s" clips often last 29.98 s."""
-
-TRACKS_PER_SHARD = 32
-
-PLAN = "tracks.csv"
-"""The plan as a file beside the shards: cross-validation needs the artists."""
-
 
 @dataclass(frozen=True)
-class Shard:
+class Shard(record_jobs.Shard):
     """One job: the tracks of one TFRecord file, and all that is needed to write it.
 
     Attributes
@@ -47,18 +39,15 @@ class Shard:
     split : str
     path : Path
         The file to write.
+    tracks : tuple of (int, int, int)
+        Track id, label, number of segments.
     audio_dir : Path
         As `fma_utils.get_audio_path` takes it.
     parameters : FeatureParameters
-    tracks : tuple of (int, int, int)
-        Track id, label, number of segments.
     """
 
-    split: str
-    path: Path
     audio_dir: Path
     parameters: FeatureParameters
-    tracks: tuple[tuple[int, int, int], ...]
 
 
 def plan_shards(
@@ -68,29 +57,14 @@ def plan_shards(
     parameters: FeatureParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> dict[str, list[Shard]]:
-    """Deal the tracks of each split into shards, mixed so that each shard has many genres.
-
-    Returns
-    -------
-    dict
-        Split → shards. The same plan gives the same shards.
-    """
-    shards = {}
-    for split in SPLITS:
-        tracks = plan[plan["split"] == split].sample(frac=1, random_state=0)
-        rows = list(zip(tracks.index.tolist(), tracks["label"], tracks["segments"], strict=True))
-        count = -(-len(rows) // tracks_per_shard)
-        shards[split] = [
-            Shard(
-                split=split,
-                path=out / shard_name(split, i, count),
-                audio_dir=audio_dir,
-                parameters=parameters,
-                tracks=tuple(rows[i::count]),
-            )
-            for i in range(count)
-        ]
-    return shards
+    """Deal the tracks of each split into shards; see `common.record_jobs.deal_tracks`."""
+    return deal_tracks(
+        plan,
+        out,
+        functools.partial(Shard, audio_dir=audio_dir, parameters=parameters),
+        columns=("label", "segments"),
+        tracks_per_shard=tracks_per_shard,
+    )
 
 
 def generate(
@@ -133,35 +107,29 @@ def generate(
     parameters = parameters or FeatureParameters()
     plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
     shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
-    jobs = [
-        Job(shard.path.name, shard, size=len(shard.tracks))
-        for split_shards in shards.values()
-        for shard in split_shards
-    ]
-    settings = {
-        "genres": genres_of(plan),
-        "kind": KIND,
-        "parameters": parameters.to_dict(),
-        "tracks": hashlib.sha256(plan.to_csv().encode()).hexdigest(),
-        "tracks_per_shard": tracks_per_shard,
-    }
-    results = run_jobs(
+    described = Manifest(
+        kind=KIND,
+        parameters=parameters.to_dict(),
+        genres=genres_of(plan),
+        mapping=mapping,
+        data_set=describe_dataset(dataset),
+        segments={},
+        tracks={},
+        shards={},
+        versions={name: version(name) for name in ("numpy", "soundfile", "soxr")},
+    )
+    return run_shards(
         write_features,
-        jobs,
-        folder=out,
-        settings=settings,
+        shards,
+        plan,
+        described,
+        out=out,
+        source=dataset.audio_dir,
+        failure=("offset", "reason"),
+        tracks_per_shard=tracks_per_shard,
         workers=workers,
         description="features",
     )
-    _write_table(out / PLAN, plan.reset_index())
-    _write_table(out / FAILURES, _failures(plan, results))
-    manifest = _make_manifest(dataset, mapping, plan, parameters, results)
-    if not manifest.segments["training"]:
-        raise UserError(
-            f"no training track of {dataset.audio_dir} could be read: {out / FAILURES} says why"
-        )
-    manifest.write(out)
-    return manifest
 
 
 def write_features(shard: Shard) -> dict:
@@ -174,19 +142,14 @@ def write_features(shard: Shard) -> dict:
     Returns
     -------
     dict
-        ``split``, ``files``, ``shard`` (its entry in the manifest), ``segments`` and ``tracks``
-        (counts by label), ``failures`` (``[track_id, offset in seconds, reason]`` for every
-        planned segment that could not be had).
+        As `common.record_jobs.write_records` gives it. ``failures`` are ``(track_id, offset in
+        seconds, reason)`` for every planned segment that could not be had.
     """
     failures: list[tuple[int, float, str]] = []
-    segments: Counter[str] = Counter()
-    tracks: Counter[str] = Counter()
 
     def records() -> Iterator[dict[str, bytes | int]]:
         for track_id, label, count in shard.tracks:
             features = _track_features(shard, track_id, count, failures)
-            tracks[str(label)] += len(features) > 0
-            segments[str(label)] += len(features)
             for segment, array in enumerate(features):
                 yield {
                     "features": array.tobytes(),
@@ -195,15 +158,7 @@ def write_features(shard: Shard) -> dict:
                     "segment": segment,
                 }
 
-    written = write_shard(shard.path, records())
-    return {
-        "split": shard.split,
-        "files": {shard.path.name: written["bytes"]},
-        "shard": {"name": shard.path.name, **written},
-        "segments": dict(segments),
-        "tracks": dict(tracks),
-        "failures": failures,
-    }
+    return record_jobs.write_records(shard, records(), failures)
 
 
 @functools.cache
@@ -258,54 +213,6 @@ def cut_segments(samples: np.ndarray, count: int, parameters: FeatureParameters)
     return np.pad(samples, (0, missing))[: count * length].reshape(count, length)
 
 
-def _failures(plan: pd.DataFrame, results: list[dict]) -> pd.DataFrame:
-    """List the segments that were planned and could not be had, in the order of the tracks."""
-    # Those of an earlier run come from the journal, as lists.
-    failures = sorted(tuple(failure) for result in results for failure in result["failures"])
-    table = pd.DataFrame(failures, columns=["track_id", "offset", "reason"])
-    table.insert(1, "split", table["track_id"].map(plan["split"]))
-    table.insert(2, "genre", table["track_id"].map(plan["genre"]))
-    return table
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with atomic_write(path) as file:
-        file.write(table.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _make_manifest(
-    dataset: Dataset,
-    mapping: str,
-    plan: pd.DataFrame,
-    parameters: FeatureParameters,
-    results: list[dict],
-) -> Manifest:
-    genres = genres_of(plan)
-
-    def count(what: str, split: str) -> dict[str, int]:
-        labels: Counter[str] = Counter()
-        for result in results:
-            if result["split"] == split:
-                labels.update(result[what])
-        return {genre: labels[str(i)] for i, genre in enumerate(genres) if labels[str(i)]}
-
-    return Manifest(
-        kind=KIND,
-        parameters=parameters.to_dict(),
-        genres=genres,
-        mapping=mapping,
-        data_set={
-            "title": dataset.title,
-            "subset": dataset.subset,
-            "synthetic": dataset.is_demo,
-        },
-        segments={split: count("segments", split) for split in SPLITS},
-        tracks={split: count("tracks", split) for split in SPLITS},
-        shards={split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
-        versions={name: version(name) for name in ("numpy", "soundfile", "soxr")},
-    )
-
-
 def default_folder(dataset: Dataset, mapping: str) -> Path:
     """Tell where the records of a data set go unless another folder is asked for."""
     return fma_utils.output_root() / "records" / f"{dataset.name}-{mapping}"
@@ -327,24 +234,14 @@ def main() -> None:
         "  python -m spectrogram_feature.generate_records --subset medium --genres merged\n"
         "  FMA_ROOT=/music/fma python -m spectrogram_feature.generate_records --out /fast/records",
     )
-    parser.add_argument("--root", help="folder with fma_metadata/ and fma_<subset>/ (or FMA_ROOT)")
-    parser.add_argument("--subset", help="small, medium, large or full (or FMA_SUBSET)")
+    add_data_options(parser)
     parser.add_argument("--out", help="folder for the records; by default one under data/records")
-    parser.add_argument(
-        "--genres",
-        choices=GENRE_MAPPINGS,
-        default="all",
-        help="all: the 16 root genres; frequent: 14, without Spoken and Easy Listening; "
-        "merged: 12, with Blues, Jazz, Soul-RnB and Easy Listening as one and Country in Folk",
-    )
     parser.add_argument(
         "--all-segments",
         action="store_true",
         help="three segments of every training track, for cross-validation",
     )
-    parser.add_argument(
-        "--workers", type=int, default=default_workers(), help="number of processes"
-    )
+    add_workers_option(parser)
     arguments = parser.parse_args()
     dataset = fma_utils.find_dataset(arguments.root, arguments.subset)
     print(dataset.notice)
@@ -363,18 +260,7 @@ def main() -> None:
 
 def summary(manifest: Manifest, out: Path) -> str:
     """Say in a few lines what a folder of records holds."""
-    lines = [f"Records in {display_path(out)}"]
-    for split in SPLITS:
-        records = sum(manifest.segments[split].values())
-        tracks = sum(manifest.tracks[split].values())
-        lines.append(
-            f"  {split:<10} {records:>7,} segments of {tracks:>6,} tracks "
-            f"in {len(manifest.shards[split]):,} shard(s)"
-        )
-    lost = len(pd.read_csv(out / FAILURES))
-    where = f": {display_path(out / FAILURES)}" if lost else ""
-    lines.append(f"  {lost:,} planned segments could not be had{where}")
-    return "\n".join(lines)
+    return record_jobs.summarise(manifest, out, "segments")
 
 
 if __name__ == "__main__":

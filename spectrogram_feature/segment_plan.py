@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-import fma_utils
-from fma_utils import SPLITS, UserError
+from common.track_plan import PLAN_COLUMNS, genres_of, plan_tracks
+
+__all__ = ["PLAN_COLUMNS", "SEGMENTS_PER_TRACK", "genres_of", "plan_segments"]
 
 SEGMENTS_PER_TRACK = 3
-
-PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
-"""What the plan needs of the metadata."""
 
 
 def plan_segments(
@@ -36,48 +34,17 @@ def plan_segments(
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label`` (position of the
-        genre in alphabetical order), ``segments`` and ``artist`` (a string; a track whose artist
-        is unknown counts as an artist of its own). Tracks without a genre are left out.
+        What `common.track_plan.plan_tracks` gives, and ``segments``, before ``artist``.
 
     Raises
     ------
     UserError
         If a split has no track, or the training split lacks a genre of the others.
     """
-    genre = fma_utils.map_genres(tracks["track", "genre_top"], mapping)
-    plan = pd.DataFrame(
-        {
-            "split": tracks["set", "split"].astype(str),
-            "genre": genre,
-            "artist": _artists(tracks),
-        }
-    )
-    plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
-    plan.index.name = "track_id"
-    training = plan.loc[plan["split"] == "training", "genre"]
-    for split in SPLITS:
-        genres = set(plan.loc[plan["split"] == split, "genre"])
-        if not genres:
-            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
-        if unseen := genres - set(training):
-            raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
-    genres = sorted(set(training))
-    plan["label"] = plan["genre"].map(genres.index).astype(int)
-    share = training.value_counts(normalize=True)
-    frequent = share.index[share > 1 / len(genres)]
-    once = balance & (plan["split"] == "training") & plan["genre"].isin(frequent)
+    plan = plan_tracks(tracks, mapping)
+    in_training = plan["split"] == "training"
+    share = plan.loc[in_training, "genre"].value_counts(normalize=True)
+    frequent = share.index[share > 1 / len(genres_of(plan))]
+    once = balance & in_training & plan["genre"].isin(frequent)
     plan["segments"] = np.where(once, 1, SEGMENTS_PER_TRACK)
     return plan[["split", "genre", "label", "segments", "artist"]]
-
-
-def _artists(tracks: pd.DataFrame) -> pd.Series:
-    """Name each track's artist by the id, or else the name, or else the track."""
-    known = tracks["artist", "id"].astype("Int64").astype("string")
-    known = known.fillna(tracks["artist", "name"].astype("string"))
-    return known.fillna("track " + tracks.index.to_series().astype("string"))
-
-
-def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
-    """List a plan's genres in the order of their labels."""
-    return tuple(plan.drop_duplicates("label").sort_values("label")["genre"])

@@ -1,0 +1,80 @@
+"""Which tracks of a data set are used, with which label and in which split: before any is read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+import fma_utils
+from fma_utils import SPLITS, UserError
+
+PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
+"""What the plan needs of the metadata."""
+
+MAX_PADDING = 0.1
+"""Seconds of silence that may complete a track: FMA's "30 s" clips often last 29.98 s."""
+
+
+def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
+    """Give every track that has a genre and a split its label.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        Indexed by track id, with the columns `PLAN_COLUMNS`.
+    mapping : str
+        A key of `fma_utils.GENRE_MAPPINGS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label`` (position of the
+        genre in alphabetical order) and ``artist`` (a string; a track whose artist is unknown
+        counts as an artist of its own). Tracks without a genre are left out.
+
+    Raises
+    ------
+    UserError
+        If a split has no track, or the training split lacks a genre of the others.
+    """
+    plan = pd.DataFrame(
+        {
+            "split": tracks["set", "split"].astype(str),
+            "genre": fma_utils.map_genres(tracks["track", "genre_top"], mapping),
+            "artist": _artists(tracks),
+        }
+    )
+    plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
+    plan.index.name = "track_id"
+    in_training = set(plan.loc[plan["split"] == "training", "genre"])
+    for split in SPLITS:
+        genres = set(plan.loc[plan["split"] == split, "genre"])
+        if not genres:
+            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
+        if unseen := genres - in_training:
+            raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
+    plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
+    return plan[["split", "genre", "label", "artist"]]
+
+
+def _artists(tracks: pd.DataFrame) -> pd.Series:
+    """Name each track's artist by the id, or else the name, or else the track."""
+    known = tracks["artist", "id"].astype("Int64").astype("string")
+    known = known.fillna(tracks["artist", "name"].astype("string"))
+    return known.fillna("track " + tracks.index.to_series().astype("string"))
+
+
+def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
+    """List a plan's genres in the order of their labels."""
+    return tuple(plan.drop_duplicates("label").sort_values("label")["genre"])
+
+
+def plan_digest(plan: pd.DataFrame) -> str:
+    """Give a checksum that changes with anything in a plan, for the settings of a journal."""
+    return hashlib.sha256(plan.to_csv().encode()).hexdigest()
+
+
+def describe_dataset(dataset: fma_utils.Dataset) -> dict[str, str | bool]:
+    """Say which data set something was made of, for a manifest."""
+    return {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}

@@ -1,0 +1,177 @@
+"""Training and judging a genre classifier on records of spectrogram images.
+
+What is particular to images stands here; the rest is in `common`. TensorFlow is imported inside
+the functions that need it, so that ``--help`` and mistakes in the arguments cost no wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common import cli, runs
+from common.leaderboard import Result, text_leaderboard
+from common.quiet import import_tensorflow
+from common.training_options import TrainingOptions
+from fma_utils import output_root
+from spectrogram_image.image_records import ImageRecords
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training import Run
+
+MODEL = "cnn"
+
+
+def build_model(records: ImageRecords, augment: str = "none", **architecture: Any) -> keras.Model:
+    """Build the network for the size and the genres of some records.
+
+    Parameters
+    ----------
+    records : ImageRecords
+    augment : str
+        A policy of SpecAugment, or ``"none"``.
+    **architecture
+        As `models.cnn` takes them.
+
+    Raises
+    ------
+    UserError
+        If a window does not fit the images.
+    """
+    from spectrogram_image.models import cnn
+    from spectrogram_image.spec_augment import spec_augment
+
+    height, width, _ = records.shape
+    silence = records.palette[0] if records.colors else [0]
+    seconds = records.manifest.parameters["seconds"]
+    layer = None if augment == "none" else spec_augment(augment, (width, height), seconds, silence)
+    return cnn(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
+
+
+def train_model(
+    records: ImageRecords,
+    *,
+    folder: str | Path,
+    options: TrainingOptions | None = None,
+    **architecture: Any,
+) -> Run:
+    """Train the network on images and save it; see `runs.train_model`.
+
+    Parameters
+    ----------
+    records : ImageRecords
+    folder : path-like
+    options : TrainingOptions, optional
+    **architecture
+        As `models.cnn` takes them.
+
+    Returns
+    -------
+    Run
+    """
+    options = options or TrainingOptions()
+    return runs.train_model(
+        records,
+        MODEL,
+        lambda: build_model(records, options.augment, **architecture),
+        folder=folder,
+        options=options,
+        architecture={"colors": records.colors, **architecture},
+    )
+
+
+def judge_baselines(records: ImageRecords) -> list[Result]:
+    """Judge the majority class and the support-vector machine on the levels of images.
+
+    The machine learns from the mean, the standard deviation and the mean absolute step of each row
+    of pixels, as that of stage 2 does from those of each bin.
+    """
+    levels = ImageRecords(records.folder, records.manifest, colors=False)
+    majority, machine = runs.judge_baselines(levels, _time_first)
+    return [majority, replace(machine, model=describe(machine.model, records))]
+
+
+def describe(model: str, records: ImageRecords) -> str:
+    """Name a row of the leaderboard by the model, and the kind and the size of its images."""
+    height, width, _ = records.shape
+    return f"{model}, {records.representation} {width}×{height}"
+
+
+def _time_first(images: np.ndarray) -> np.ndarray:
+    """Turn levels (batch, height, width, 1) into features (batch, width, height)."""
+    return images[..., 0].transpose(0, 2, 1)
+
+
+def default_folder(records: ImageRecords, name: str = MODEL) -> Path:
+    """Tell where a model goes unless another folder is asked for."""
+    return output_root() / "models" / records.folder.resolve().name / name
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python -m spectrogram_image.training",
+        "Train a convolutional network on records of spectrogram images and judge it on the test\n"
+        "split, beside the majority class and a support-vector machine.\n\n"
+        "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
+        "the end. Scores come with 95 % bootstrap intervals over tracks. Of several records, of\n"
+        "other kinds or sizes, each gives a model, and one leaderboard compares them.\n\n"
+        "Stopped, the same command goes on after the last finished epoch; finished, it only\n"
+        "judges.",
+        "  python -m spectrogram_image.training --records data/image_records/demo-cqt-quarter\n"
+        "  python -m spectrogram_image.training --records data/image_records/*-half --augment LD\n"
+        "  python -m spectrogram_image.training --records … --window 200 --shift 100",
+    )
+    parser.add_argument(
+        "--records",
+        required=True,
+        nargs="+",
+        help="folders filled by spectrogram_image.TFRecord_generation",
+    )
+    parser.add_argument("--out", help="folder for models and table; by default under data/models")
+    parser.add_argument(
+        "--levels", action="store_true", help="read one channel, the levels, not three colours"
+    )
+    parser.add_argument("--window", type=int, help="read images as sequences of such windows, px")
+    parser.add_argument("--shift", type=int, help="pixels from one window to the next")
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
+    )
+    TrainingOptions.add_to(parser)
+    arguments = parser.parse_args()
+    options = TrainingOptions.from_arguments(arguments)
+    chosen = {"window": arguments.window, "shift": arguments.shift}
+    architecture = {name: pixels for name, pixels in chosen.items() if pixels is not None}
+    opened = [
+        ImageRecords.open(folder, colors=not arguments.levels) for folder in arguments.records
+    ]
+
+    import_tensorflow()
+    from common import training
+
+    print(f"{opened[0].manifest.data_set['title']}; {training.prepare_device()}")
+    out = Path(arguments.out or output_root() / "models" / "images")
+    results = []
+    for records in opened:
+        if not arguments.no_baselines:
+            majority, machine = judge_baselines(records)
+            results += [machine] if results else [majority, machine]
+        run = train_model(
+            records,
+            folder=out / records.folder.resolve().name,
+            options=options,
+            **architecture,
+        )
+        results.append(runs.judge_run(run, records, describe(MODEL, records))[0])
+    title = f"{opened[0].manifest.data_set['title']}: test split, 95 % intervals"
+    print(text_leaderboard(runs.write_leaderboard(results, out, title)))
+    print(f"Models, learning curves, predictions and logs: {out}")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
