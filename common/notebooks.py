@@ -18,6 +18,7 @@ from common.records import atomic_write
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
 NOTEBOOKS = (
+    "spectrogram_image/Feature Visualization.ipynb",
     "spectrogram_feature/Full Data Pipeline.ipynb",
     "spectrogram_feature/Training.ipynb",
 )

@@ -21,7 +21,7 @@ from PIL import Image
 
 from common.listen import player
 from fma_utils import ROOT_GENRES, load
-from spectrogram_image import exploration
+from spectrogram_image import exploration, exploration_views
 from spectrogram_image.convert import KINDS, convert
 
 GENRE = ("track", "genre_top")
@@ -183,15 +183,15 @@ def test_a_short_file_that_decodes_to_nan_is_undecodable(tmp_path):
 
 def test_a_styled_table_names_its_data_and_writes_dashes():
     table = pd.DataFrame({"n": [1234.0, np.nan], "text": ["a", "b"]})
-    shown = exploration.styled(table, "synthetic demo set").to_html()
+    shown = exploration_views.styled(table, "synthetic demo set").to_html()
     assert "synthetic demo set" in shown
     assert "1,234" in shown
     assert "–" in shown
-    exploration.styled(table[:0], "none").to_html()
+    exploration_views.styled(table[:0], "none").to_html()
 
 
 def test_the_figure_of_missing_values_has_a_bar_for_each_column(tiny_tracks):
-    figure = exploration.missing_figure(exploration.missing_shares(tiny_tracks))
+    figure = exploration_views.missing_figure(exploration.missing_shares(tiny_tracks))
     assert sum(len(panel.patches) for panel in figure.axes) == len(COLUMNS)
     assert "set.split" in labels(figure.axes[2].yaxis)
 
@@ -201,13 +201,13 @@ def test_the_figure_of_missing_values_has_a_bar_for_each_column(tiny_tracks):
     [(0.0, "0"), (0.00001, "0.1"), (0.5, "50.0"), (0.99999, "99.9"), (1.0, "100")],
 )
 def test_only_none_is_0_percent_and_only_all_is_100(share, text):
-    assert exploration._percent(share) == text
+    assert exploration_views._percent(share) == text
 
 
 def test_the_figure_of_artists_ranks_them_and_counts_them_per_genre():
     artists = pd.Series(["a", "a", "a", "b", None])
     genres = pd.Series(["Rock", "Rock", "Jazz", "Rock", "Folk"])
-    ranked, per_genre = exploration.artists_figure(artists, genres).axes
+    ranked, per_genre = exploration_views.artists_figure(artists, genres).axes
     assert ranked.lines[0].get_ydata().tolist() == [3, 1]
     assert labels(per_genre.yaxis) == ["Folk", "Jazz", "Rock"]
     assert [bar.get_width() for bar in per_genre.patches] == [0, 1, 2]
@@ -216,16 +216,16 @@ def test_the_figure_of_artists_ranks_them_and_counts_them_per_genre():
 def test_the_figure_of_durations_tells_whole_clips_from_damaged():
     claimed = pd.Series({2: 200.0, 3: 100.0, 5: 20.0, 7: np.nan})
     decoded = pd.Series({2: 29.98, 3: 12.0, 5: np.nan})
-    _, panel = exploration.durations_figure(claimed, decoded).axes
+    _, panel = exploration_views.durations_figure(claimed, decoded).axes
     whole, damaged, _ = panel.lines
     assert whole.get_ydata().tolist() == [29.98]
     assert damaged.get_ydata().tolist() == [12.0, 0.0]
-    exploration.durations_figure(claimed * np.nan, decoded)
+    exploration_views.durations_figure(claimed * np.nan, decoded)
 
 
 def test_different_kinds_have_an_axis_each_and_share_the_time(eight):
     examples = [(each.title, each) for each in eight.values()]
-    figure = exploration.representation_grid(examples, columns=3, title="eight")
+    figure = exploration_views.representation_grid(examples, columns=3, title="eight")
     figure.canvas.draw()
     panels = [panel for panel in figure.axes if panel.get_title(loc="left")]
     assert [panel.get_title(loc="left") for panel in panels] == [title for title, _ in examples]
@@ -237,7 +237,7 @@ def test_different_kinds_have_an_axis_each_and_share_the_time(eight):
 
 def test_one_kind_shares_its_axes_and_colours(eight):
     examples = [(name, eight["cqt"]) for name in "abcdef"]
-    figure = exploration.representation_grid(examples, columns=4, title="one kind")
+    figure = exploration_views.representation_grid(examples, columns=4, title="one kind")
     figure.canvas.draw()
     assert len(figure.axes) == 8 + 1
     assert labels(figure.axes[0].yaxis) == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
@@ -250,8 +250,8 @@ def test_one_kind_shares_its_axes_and_colours(eight):
 
 
 def test_a_small_image_has_256_colours_and_the_figure_s_size(eight):
-    figure = exploration.representation_grid([("a", eight["mel"])], columns=1, title="small")
-    drawn = exploration.as_small_image(figure, dpi=50)
+    figure = exploration_views.representation_grid([("a", eight["mel"])], columns=1, title="small")
+    drawn = exploration_views.as_small_image(figure, dpi=50)
     picture = Image.open(io.BytesIO(drawn.data))
     assert picture.mode == "P"
     assert picture.size == tuple((50 * figure.get_size_inches()).astype(int))
@@ -260,7 +260,7 @@ def test_a_small_image_has_256_colours_and_the_figure_s_size(eight):
 def test_the_gallery_escapes_titles_and_names_its_data(eight):
     sound = player(np.zeros(8000, np.float32), 8000)
     card = ("Rock", "<script>by</script> & all", sound, eight["mel"])
-    shown = exploration.gallery([card] * 3, "synthetic demo set").data
+    shown = exploration_views.gallery([card] * 3, "synthetic demo set").data
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
     assert shown.count("<audio") == shown.count("<img") == 3

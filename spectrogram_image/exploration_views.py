@@ -1,0 +1,339 @@
+"""What `Feature Visualization.ipynb` shows: tables, figures, and sounds beside their pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import PIL.Image
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from common.plot_style import (
+    GENRE_COLORS,
+    GREY,
+    STYLE,
+    add_title,
+    genre_colors,
+    horizontal_axis,
+    label_bars,
+    new_figure,
+)
+from fma_utils import ROOT_GENRES
+from spectrogram_image.convert import Representation
+from spectrogram_image.exploration import DECODED_AT_MOST, SHORTEST_CLIP
+from spectrogram_image.image_rendering import encode_png, render_indices, show
+
+if TYPE_CHECKING:
+    from IPython.display import HTML, Audio, Image
+    from pandas.io.formats.style import Styler
+
+_CAPTION = "font-weight: bold; text-align: left; white-space: nowrap"
+
+BLUE, RED = "#1b4f9c", "#c62828"
+
+
+def styled(table: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = None) -> Styler:
+    """Show a table: text to the left, numbers to the right, thousands apart.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    caption : str
+        What it shows of which data; it is where a synthetic data set must be named.
+    formats : mapping of str to str, optional
+        Column → how its values are written, such as ``"{:.2f}"``; by default as whole numbers.
+
+    Returns
+    -------
+    pandas.io.formats.style.Styler
+        A dash stands where there is nothing.
+    """
+    numbers = [*table.select_dtypes("number").columns]
+    texts = [column for column in table.columns if column not in numbers]
+    caption_style = {"selector": "caption", "props": _CAPTION}
+    left = {"selector": "th", "props": "text-align: left"}
+    right = [
+        {"selector": f"th.col_heading.col{place}", "props": "text-align: right"}
+        for place, column in enumerate(table.columns)
+        if column in numbers
+    ]
+    return (
+        table.style.set_caption(caption)
+        .set_table_styles([caption_style, left, *right])
+        .set_properties(subset=texts, **{"text-align": "left"})
+        .set_properties(subset=numbers, **{"text-align": "right", "white-space": "nowrap"})
+        .format(dict.fromkeys(numbers, "{:,.0f}") | dict(formats or {}), na_rep="–")
+    )
+
+
+@plt.rc_context(STYLE)
+def missing_figure(shares: pd.Series, *, title: str = "Missing values") -> Figure:
+    """Show how large a part of each column is missing.
+
+    Parameters
+    ----------
+    shares : pandas.Series
+        As `missing_shares` gives it.
+    title : str
+
+    Returns
+    -------
+    Figure
+        A panel for each of album, artist and track; split and subset stand with the track.
+    """
+    tables = {
+        table: shares[[column for column in shares.index if column[0] in (table, *more)]]
+        for table, more in {"album": (), "artist": (), "track": ("set",)}.items()
+    }
+    rows = max(len(values) for values in tables.values())
+    figure, axes = new_figure(1, len(tables), size=(11, 0.22 * rows + 1.3), sharex=True)
+    for panel, (table, values) in zip(axes[0], tables.items(), strict=True):
+        names = [name if part == table else f"{part}.{name}" for part, name in values.index]
+        positions = horizontal_axis(panel, names)
+        panel.set_ylim(rows - 0.4, -0.6)
+        panel.barh(positions, values, color=BLUE)
+        label_bars(panel, values, [_percent(value) for value in values])
+        panel.set(title=f"{table} ({len(values)} columns)", xlabel="Missing (%)", xlim=(0, 1.25))
+        panel.set_xticks(np.linspace(0, 1, 5), ["0", "25", "50", "75", "100"])
+    add_title(figure, title)
+    return figure
+
+
+def _percent(share: float) -> str:
+    """Write a share in percent, so that 0 is none and 100 is all."""
+    if share in (0, 1):
+        return f"{100 * share:.0f}"
+    return f"{np.clip(100 * share, 0.1, 99.9):.1f}"
+
+
+@plt.rc_context(STYLE)
+def artists_figure(
+    artists: pd.Series, genres: pd.Series, *, title: str = "Tracks per artist"
+) -> Figure:
+    """Show how unequally artists share the tracks, and how many artists each genre has.
+
+    Parameters
+    ----------
+    artists, genres : pandas.Series
+        Of each track, alike in their index; missing values are left out.
+    title : str
+
+    Returns
+    -------
+    Figure
+        On the left the number of tracks of each artist, the most prolific first, both axes
+        logarithmic; on the right the number of artists per genre.
+    """
+    present = [genre for genre in ROOT_GENRES if genre in set(genres)]
+    tracks = artists.value_counts().to_numpy()
+    per_genre = artists.groupby(genres.astype(object)).nunique().reindex(present)
+    figure, (panels,) = new_figure(1, 2, size=(11, max(0.24 * len(present) + 1.2, 3.4)))
+    left, right = panels
+    left.plot(np.arange(1, len(tracks) + 1), tracks, ".", markersize=4, color=BLUE)
+    left.set(xscale="log", yscale="log", xlabel="Artist's rank", ylabel="Number of tracks")
+    left.set_title(f"{len(tracks):,} artists, ranked by their tracks")
+    left.set_ylim(0.8, 1.3 * max(tracks.max(initial=1), 10))
+    _label_log_axis(left.xaxis)
+    _label_log_axis(left.yaxis)
+    left.grid()
+    positions = horizontal_axis(right, present)
+    right.barh(positions, per_genre, color=genre_colors(present))
+    label_bars(right, per_genre, [f"{count:,}" for count in per_genre])
+    right.set(xlabel="Number of artists", title="Artists per genre")
+    right.set_xlim(0, 1.15 * max(per_genre.max(), 1))
+    right.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def durations_figure(claimed: pd.Series, decoded: pd.Series, *, title: str = "Durations") -> Figure:
+    """Show how long tracks are by the metadata, and how long by their samples.
+
+    Parameters
+    ----------
+    claimed : pandas.Series
+        Seconds by the metadata, of all tracks.
+    decoded : pandas.Series
+        Seconds by decoding, of those that were decoded; the index is part of that of `claimed`.
+        NaN where a file does not decode.
+    title : str
+
+    Returns
+    -------
+    Figure
+        On the left a histogram of `claimed`; on the right `decoded` against it, a dot a track,
+        and red those below `SHORTEST_CLIP`.
+    """
+    known = claimed[claimed > 0]
+    figure, (panels,) = new_figure(1, 2, size=(11, 4.1))
+    left, right = panels
+    shortest, longest = (known.min(), known.max()) if len(known) else (60, 600)
+    left.hist(known, bins=np.geomspace(0.95 * shortest, 1.05 * longest, 41), color=BLUE)
+    left.set(title=f"By the metadata ({len(known):,} tracks)", ylabel="Number of tracks")
+    seconds = decoded.fillna(0)
+    whole = seconds >= SHORTEST_CLIP
+    for chosen, color, name in ((whole, BLUE, "whole"), (~whole, RED, "short or undecodable")):
+        said = claimed.reindex(seconds.index[chosen])
+        label = f"{name} ({chosen.sum():,})"
+        right.plot(said, seconds[chosen], "o", color=color, markersize=4, alpha=0.6, label=label)
+    ends = [min(shortest, 10), longest]
+    right.plot(ends, ends, "--", color=GREY, linewidth=1.2, label="what the metadata say")
+    right.set(title=f"Decoded ({len(seconds):,} tracks)", ylabel="Decoded length (s)")
+    right.set_ylim(-1.5, DECODED_AT_MOST + 1)
+    for panel in panels:
+        panel.set(xscale="log", xlabel="Length by the metadata (s)")
+        _label_log_axis(panel.xaxis)
+        panel.grid()
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+    add_title(figure, title)
+    return figure
+
+
+def _label_log_axis(axis: Axis) -> None:
+    """Write 1, 2, 5, 10, 20 and so on along a logarithmic axis; of a long one, 1, 10, 100."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1,) if high / low > 150 else (1, 2, 5), numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def representation_grid(
+    examples: Sequence[tuple[str, Representation]],
+    *,
+    columns: int,
+    title: str,
+    panel_size: tuple[float, float] = (3.0, 2.2),
+) -> Figure:
+    """Draw representations side by side on a common axis of time.
+
+    Parameters
+    ----------
+    examples : sequence of (str, Representation)
+        The title of each and what to draw.
+    columns : int > 0
+        How many stand side by side.
+    title : str
+        Of the whole figure.
+    panel_size : (float, float)
+        Width and height of a panel in inches.
+
+    Returns
+    -------
+    Figure
+        Representations of one kind share the vertical axis and one bar of colours; otherwise each
+        has its own.
+    """
+    rows = -(-len(examples) // columns)
+    alike = len({representation.kind for _, representation in examples}) == 1
+    size = (columns * panel_size[0] + 1, rows * panel_size[1] + 0.6)
+    with plt.rc_context(STYLE):
+        figure, axes = new_figure(rows, columns, size=size, sharex=True, sharey=alike)
+        for panel, (name, representation) in zip(axes.flat, examples, strict=False):
+            show(representation, panel, colorbar=not alike)
+            panel.set_title(name)
+            if representation.axis == "cqt_note":
+                octaves = range(1, 8)
+                panel.set_yticks(
+                    librosa.note_to_hz([f"C{octave}" for octave in octaves]),
+                    [f"C{octave}" for octave in octaves],
+                )
+                panel.yaxis.set_minor_locator(NullLocator())
+        for panel in axes.flat[: max(len(examples) - columns, 0)]:
+            panel.set_xlabel("")
+        for panel in axes.flat[max(len(examples) - columns, 0) : len(examples)]:
+            panel.tick_params(labelbottom=True)
+            panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        for panel in axes.flat[len(examples) :]:
+            panel.set_axis_off()
+        if alike:
+            for panel in axes[:, 1:].flat:
+                panel.set_ylabel("")
+            colors = axes[0, 0].collections[0]
+            figure.colorbar(colors, ax=axes, label=examples[0][1].unit, pad=0.01, aspect=40)
+        axes[0, 0].set_xlim(0, max(_end(representation) for _, representation in examples))
+        add_title(figure, title)
+    return figure
+
+
+def _end(representation: Representation) -> float:
+    """Give the end of the last frame in seconds."""
+    seconds = representation.seconds
+    return seconds[-1] + (seconds[-1] - seconds[-2]) / 2 if len(seconds) > 1 else 1.0
+
+
+def as_small_image(figure: Figure, *, dpi: int = 90) -> Image:
+    """Draw a figure of spectrograms in 256 colours: a third of the size of what a notebook stores.
+
+    Parameters
+    ----------
+    figure : Figure
+    dpi : int
+        Dots per inch.
+
+    Returns
+    -------
+    IPython.display.Image
+    """
+    from IPython.display import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    picture = PIL.Image.open(drawn).convert("RGB")
+    picture.quantize(256, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return Image(small.getvalue(), format="png")
+
+
+def gallery(
+    cards: Sequence[tuple[str, str, Audio, Representation]],
+    caption: str,
+    *,
+    size: tuple[int, int] = (220, 88),
+) -> HTML:
+    """Lay out sounds to hear beside their pictures, two to a row.
+
+    Parameters
+    ----------
+    cards : sequence of (str, str, Audio, Representation)
+        Genre, a line about the track, a player of it, and what to draw of what it plays.
+    caption : str
+        Of which data; it is where a synthetic data set must be named.
+    size : (int, int)
+        Width and height of a picture in pixels.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    from IPython.display import HTML
+
+    cells = [_card(*card, size=size) for card in cards]
+    rows = [f"<tr>{''.join(cells[start : start + 2])}</tr>" for start in range(0, len(cells), 2)]
+    heading = f'<caption style="{_CAPTION}">{html.escape(caption)}</caption>'
+    return HTML(f"<table>{heading}{''.join(rows)}</table>")
+
+
+def _card(
+    genre: str, about: str, player: Audio, representation: Representation, size: tuple[int, int]
+) -> str:
+    width, height = size
+    picture = base64.b64encode(encode_png(render_indices(representation, size))).decode()
+    edge = f"border-left: 6px solid {GENRE_COLORS.get(genre, GREY)}; padding: 4px 10px"
+    heading = f"<b>{html.escape(genre)}</b><br>{html.escape(about)}"
+    image = (
+        f'<img src="data:image/png;base64,{picture}" width="{width}" height="{height}" '
+        f'alt="{html.escape(representation.title)} of {html.escape(genre)}">'
+    )
+    return (
+        f'<td style="{edge}; text-align: left; width: 230px">{heading}<br>'
+        f"{player._repr_html_()}</td><td>{image}</td>"
+    )
