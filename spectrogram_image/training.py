@@ -6,6 +6,8 @@ the functions that need it, so that ``--help`` and mistakes in the arguments cos
 
 from __future__ import annotations
 
+import statistics
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +85,37 @@ def train_model(
         options=options,
         architecture={"colors": records.colors, **architecture},
     )
+
+
+def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
+    """Measure how many images a second a training could use if it never waited for them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        It is compiled anew, and its weights change: build one for the purpose.
+    batch_size : int
+    rounds : int > 0
+        Steps that are timed, on a batch of noise in memory; the median counts.
+
+    Returns
+    -------
+    float
+        Images per second.
+    """
+    from common import training
+
+    training.compile_model(model, TrainingOptions(batch_size=batch_size), rounds)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (batch_size, *model.input_shape[1:]), dtype=np.uint8)
+    genres = model.output_shape[1]
+    targets = np.eye(genres, dtype=np.float32)[rng.integers(0, genres, batch_size)]
+    seconds = []
+    for _ in range(1 + rounds):  # the first compiles
+        started = time.perf_counter()
+        model.train_on_batch(noise, targets)
+        seconds.append(time.perf_counter() - started)
+    return batch_size / statistics.median(seconds[1:])
 
 
 def judge_baselines(records: ImageRecords) -> list[Result]:
