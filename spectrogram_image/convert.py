@@ -16,6 +16,7 @@ References
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,9 @@ import librosa
 import numpy as np
 
 from fma_utils import UserError
+
+# In a notebook, librosa's downloader asks for a widget that nothing here uses.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 FRAMES_PER_SECOND = 94
 """About: the hop is the power of two next to it, 512 samples at 48 and 44.1 kHz, 256 at 22.05 kHz.
