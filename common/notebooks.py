@@ -19,6 +19,9 @@ from fma_utils import PROJECT_ROOT, UserError, display_path
 
 NOTEBOOKS = (
     "spectrogram_image/Feature Visualization.ipynb",
+    "spectrogram_image/Feature Extraction.ipynb",
+    "spectrogram_image/TFRecord Conversion.ipynb",
+    "spectrogram_image/CNN.ipynb",
     "spectrogram_feature/Full Data Pipeline.ipynb",
     "spectrogram_feature/Training.ipynb",
 )

@@ -88,7 +88,7 @@ def test_the_command_compares_records_in_one_leaderboard(records, tmp_path):
 
 def test_every_way_of_reading_gives_the_same_labels(images, records):
     sides = image_input.all_sides(images, records, 4)
-    assert list(sides)[0] == "dataframe generator"
+    assert next(iter(sides)) == "dataframe generator"
     files, generator = (next(sides[name]()) for name in ("files by tf.data", "dataframe generator"))
     np.testing.assert_array_equal(np.asarray(files[1]), np.asarray(generator[1]))
     for name in ("records", "records cached", "levels", "levels cached"):
