@@ -68,6 +68,9 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """Root genre → label, by the mapping's name: 16, 14 and 12 labels; an absent genre is dropped."""
 
+LOUDEST = 10.0
+"""Full scales: MP3s of music exceed 1, but not this; what does is a damaged file."""
+
 DEMO_MARKER = "demo.json"
 """The file in ``fma_metadata/`` that tells a synthetic demo set from the real thing."""
 
@@ -454,35 +457,80 @@ def read_audio(
     import soxr
 
     path = Path(path)
-    if not path.is_file():
-        raise AudioMissing(path, "no such file")
-    if path.stat().st_size == 0:
-        raise AudioEmpty(path, "the file is empty")
-    try:
-        # libmpg123 writes notes about damaged files into progress bars and notebooks.
-        with silenced_stderr(), soundfile.SoundFile(path) as file:
-            native_sr = file.samplerate
-            wanted = -1 if duration is None else round(duration * native_sr)
-            samples = _decode(file, round(offset * native_sr), wanted)
-    except soundfile.LibsndfileError:
-        raise AudioUndecodable(path, "is no audio, or damaged beyond decoding") from None
-    except TypeError:  # soundfile wants to be told the format of a file named .raw
-        raise AudioUndecodable(path, "does not decode (it has no header)") from None
+    with decoding(path), soundfile.SoundFile(path) as file:
+        native_sr = file.samplerate
+        wanted = -1 if duration is None else round(duration * native_sr)
+        samples = _decode(file, round(offset * native_sr), wanted)
     if len(samples) == 0 and offset == 0:
         raise AudioEmpty(path, "decodes to no samples")
     needed = (duration or 0) if at_least is None else at_least
     if len(samples) == 0 or len(samples) < round(needed * native_sr):
         end = offset + len(samples) / native_sr
         raise AudioTooShort(path, f"ends at {end:.2f} s, {offset + needed:.2f} s are needed")
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise AudioUndecodable(path, "decodes to values that are not finite")
+    mono = mix_down(path, samples)
     resampled = mono if native_sr == sr else soxr.resample(mono, native_sr, sr, quality="HQ")
     if len(samples) == wanted:
         # Half a sample of the file's rate, lost in rounding, may be several of the result's.
         length = round(duration * sr)
         resampled = np.pad(resampled, (0, max(0, length - len(resampled))))[:length]
     return np.ascontiguousarray(resampled)
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Turn whatever keeps a file from being opened or decoded into an `AudioError` that names it.
+
+    Parameters
+    ----------
+    path : Path
+        What is opened or decoded inside.
+
+    Raises
+    ------
+    AudioMissing, AudioEmpty, AudioUndecodable
+    """
+    import soundfile
+
+    # A pipe would keep whoever opens it waiting, and a device may have no end.
+    if not path.is_file():
+        raise AudioMissing(path, "no such file")
+    if path.stat().st_size == 0:
+        raise AudioEmpty(path, "the file is empty")
+    try:
+        # libmpg123 writes notes about damaged files into progress bars and notebooks.
+        with silenced_stderr():
+            yield
+    except soundfile.LibsndfileError:
+        raise AudioUndecodable(path, "is no audio, or damaged beyond decoding") from None
+    except TypeError:  # soundfile wants to be told the format of a file named .raw
+        raise AudioUndecodable(path, "does not decode (it has no header)") from None
+
+
+def mix_down(path: Path, samples: np.ndarray) -> np.ndarray:
+    """Average the channels of decoded samples.
+
+    Parameters
+    ----------
+    path : Path
+        Where they come from, for the message.
+    samples : np.ndarray [shape=(n, channels), dtype=float32]
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+
+    Raises
+    ------
+    AudioUndecodable
+        If a sample is NaN, infinite or above `LOUDEST`.
+    """
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    peak = max(mono.max(), -mono.min())
+    if not np.isfinite(peak):
+        raise AudioUndecodable(path, "decodes to values that are not finite")
+    if peak > LOUDEST:
+        raise AudioUndecodable(path, f"is damaged: it decodes to {peak:,.0f} times full scale")
+    return mono
 
 
 def _decode(file: soundfile.SoundFile, start: int, count: int) -> np.ndarray:

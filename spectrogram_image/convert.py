@@ -1,9 +1,9 @@
 """Eight pictures of a sound: what they show, before it is drawn.
 
-Each function takes mono samples and gives a `Representation`: a matrix, lowest frequency first,
-with the values of both axes and the way the vertical one is drawn. librosa does the signal
-processing [1]_; levels are in dB below the maximum. `spectrogram_image.image_rendering` makes
-images and figures of them.
+Each function takes a `Sound` and gives a `Representation`: a matrix, lowest frequency first, with
+the values of both axes and the way the vertical one is drawn. librosa does the signal processing
+[1]_; levels are in dB below the maximum. `spectrogram_image.image_rendering` makes images and
+figures of them.
 
 Nothing depends on the recording's gain, and A4 is 440 Hz, not estimated: a moment of music looks
 the same whatever stands before and after it, but for the maximum that levels refer to.
@@ -24,22 +24,10 @@ import librosa
 import numpy as np
 
 from fma_utils import UserError
+from spectrogram_image.sound import LEVELS, MEL_BANDS, Sound, in_decibels
 
 # In a notebook, librosa's downloader asks for a widget that nothing here uses.
 warnings.filterwarnings("ignore", message="IProgress not found")
-
-FRAMES_PER_SECOND = 94
-"""About: the hop is the power of two next to it, 512 samples at 48 and 44.1 kHz, 256 at 22.05 kHz.
-
-25 s at 48 kHz then have 2,344 frames, nearly one for each column of an image 2,480 wide. The
-constant-Q transform halves the rate for every octave as long as the hop remains even.
-"""
-
-HOPS_PER_WINDOW = 8
-"""A window of 85 to 93 ms, 11 to 12 Hz from bin to bin at these rates."""
-
-MEL_BANDS = 256
-"""As many as an image 308 high can show. Each is wider than the step of FFT bins: none is empty."""
 
 CONSTANT_Q_BINS = 84
 """Semitones from C1 (32.7 Hz) to B7 (3,951 Hz)."""
@@ -52,15 +40,6 @@ TEMPO_LIMITS = (16.0, 480.0)
 
 TEMPO_WINDOW = 768
 """Frames, about 8 s: over twice the longest lag that is drawn."""
-
-LEVELS = (-80.0, 0.0)
-"""dB relative to the maximum; what is quieter is raised to the lowest."""
-
-SHORTEST_SECONDS = 4.0
-"""Shorter sounds are completed by silence; the constant-Q chromagram's longest window is 3.1 s."""
-
-LOWEST_SAMPLE_RATE = 11_025
-"""Hz: of the common rates the lowest that holds the highest constant-Q bin with its whole band."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,131 +76,96 @@ class Representation:
     axis: str
 
 
-def linear_spectrogram(samples: np.ndarray, sample_rate: int) -> Representation:
-    """Compute the power of the short-time Fourier transform, drawn on a linear axis.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,), floating-point]
-        Mono, at least one. Beyond its ends a sound is taken as silent.
-    sample_rate : int
-        Hz, at least `LOWEST_SAMPLE_RATE`.
-
-    Returns
-    -------
-    Representation
-        As all functions here, with 1 + n // hop frames, the first centred on the first sample.
-
-    Raises
-    ------
-    ValueError
-        If the samples are not mono, floating-point and finite, or the rate is too low.
-    """
-    power = _power(samples, sample_rate)
-    bins = librosa.fft_frequencies(sr=sample_rate, n_fft=_window_length(sample_rate))
-    return _levels("linear", "Linear-frequency spectrogram", power, bins, "linear", sample_rate)
+def linear_spectrogram(sound: Sound) -> Representation:
+    """Compute the power of the short-time Fourier transform, drawn on a linear axis."""
+    bins = librosa.fft_frequencies(sr=sound.sample_rate, n_fft=sound.window)
+    title = "Linear-frequency spectrogram"
+    return _in_levels("linear", title, sound.levels, bins, "linear", sound)
 
 
-def log_spectrogram(samples: np.ndarray, sample_rate: int) -> Representation:
+def log_spectrogram(sound: Sound) -> Representation:
     """Compute what `linear_spectrogram` does, drawn on a logarithmic axis."""
-    linear = linear_spectrogram(samples, sample_rate)
+    linear = linear_spectrogram(sound)
     return replace(linear, kind="log", title="Log-frequency spectrogram", axis="log")
 
 
-def mel_spectrogram(samples: np.ndarray, sample_rate: int) -> Representation:
-    """Compute the power in mel bands, drawn on the mel axis: linear up to 1 kHz.
-
-    Takes and raises what `linear_spectrogram` does.
-    """
-    power = _mel_power(samples, sample_rate)
+def mel_spectrogram(sound: Sound) -> Representation:
+    """Compute the power in mel bands, drawn on the mel axis: linear up to 1 kHz."""
     # The bands' true centres. specshow, not told, would spread the bands from 0 Hz to half the
     # rate, which puts the lowest and highest a band off.
-    bins = librosa.mel_frequencies(MEL_BANDS + 2, fmin=0.0, fmax=sample_rate / 2)[1:-1]
-    return _levels("mel", "Mel spectrogram", power, bins, "mel", sample_rate)
+    bins = librosa.mel_frequencies(MEL_BANDS + 2, fmin=0.0, fmax=sound.sample_rate / 2)[1:-1]
+    return _in_levels("mel", "Mel spectrogram", sound.mel_levels, bins, "mel", sound)
 
 
-def log_mel_spectrogram(samples: np.ndarray, sample_rate: int) -> Representation:
+def log_mel_spectrogram(sound: Sound) -> Representation:
     """Compute what `mel_spectrogram` does, drawn on a logarithmic axis."""
-    mel = mel_spectrogram(samples, sample_rate)
+    mel = mel_spectrogram(sound)
     return replace(mel, kind="log-mel", title="Log-frequency mel spectrogram", axis="log")
 
 
-def constant_q(samples: np.ndarray, sample_rate: int) -> Representation:
-    """Compute the power of the constant-Q transform, a bin a semitone.
-
-    Takes and raises what `linear_spectrogram` does.
-    """
-    completed, frames = _completed(samples, sample_rate)
+def constant_q(sound: Sound) -> Representation:
+    """Compute the power of the constant-Q transform, a bin a semitone."""
     response = librosa.cqt(
-        completed,
-        sr=sample_rate,
-        hop_length=hop_length(sample_rate),
+        sound.samples,
+        sr=sound.sample_rate,
+        hop_length=sound.hop,
         n_bins=CONSTANT_Q_BINS,
         tuning=0.0,
     )
-    power = np.abs(response[:, :frames]) ** 2
+    levels = in_decibels(np.abs(response[:, : sound.frames]) ** 2)
     bins = librosa.cqt_frequencies(CONSTANT_Q_BINS, fmin=librosa.note_to_hz("C1"))
-    return _levels("cqt", "Constant-Q power", power, bins, "cqt_note", sample_rate)
+    return _in_levels("cqt", "Constant-Q power", levels, bins, "cqt_note", sound)
 
 
-def linear_chromagram(samples: np.ndarray, sample_rate: int) -> Representation:
+def linear_chromagram(sound: Sound) -> Representation:
     """Compute the strength of the pitch classes from the short-time Fourier transform.
 
-    The strongest of each frame is 1. Takes and raises what `linear_spectrogram` does.
+    The strongest of each frame is 1.
     """
-    chroma = librosa.feature.chroma_stft(S=_power(samples, sample_rate), sr=sample_rate, tuning=0.0)
-    classes = np.arange(12.0)
-    return _represent("chroma-stft", "Linear chromagram", chroma, classes, "chroma", sample_rate)
+    chroma = librosa.feature.chroma_stft(S=sound.power, sr=sound.sample_rate, tuning=0.0)
+    return _represent("chroma-stft", "Linear chromagram", chroma, np.arange(12.0), "chroma", sound)
 
 
-def constant_q_chromagram(samples: np.ndarray, sample_rate: int) -> Representation:
+def constant_q_chromagram(sound: Sound) -> Representation:
     """Compute the strength of the pitch classes from the constant-Q transform.
 
-    The strongest of each frame is 1. Takes and raises what `linear_spectrogram` does.
+    The strongest of each frame is 1.
     """
-    completed, frames = _completed(samples, sample_rate)
     chroma = librosa.feature.chroma_cqt(
-        y=completed,
-        sr=sample_rate,
-        hop_length=hop_length(sample_rate),
+        y=sound.samples,
+        sr=sound.sample_rate,
+        hop_length=sound.hop,
         bins_per_octave=CHROMA_BINS_PER_OCTAVE,
         tuning=0.0,
-    )
-    chroma, classes = chroma[:, :frames], np.arange(12.0)
-    return _represent("chroma-cqt", "Constant-Q chromagram", chroma, classes, "chroma", sample_rate)
+    )[:, : sound.frames]
+    title = "Constant-Q chromagram"
+    return _represent("chroma-cqt", title, chroma, np.arange(12.0), "chroma", sound)
 
 
-def tempogram(samples: np.ndarray, sample_rate: int) -> Representation:
+def tempogram(sound: Sound) -> Representation:
     """Compute how strongly the onsets around each moment repeat at each tempo.
 
     It is the local autocorrelation of the onset strength, 1 at a lag of zero (Grosche, Müller and
     Kurth 2010, "Cyclic tempogram: a mid-level tempo representation for music signals", ICASSP).
     The slow part of the onset strength is taken out: it is alike at all lags and would hide the
     beat. Where the autocorrelation is below zero, nothing repeats, and it is shown as zero.
-    Takes and raises what `linear_spectrogram` does.
     """
-    hop = hop_length(sample_rate)
+    time = {"sr": sound.sample_rate, "hop_length": sound.hop}
     onsets = librosa.onset.onset_strength(
-        S=_in_decibels(_mel_power(samples, sample_rate)),
-        sr=sample_rate,
-        n_fft=_window_length(sample_rate),
-        hop_length=hop,
-        detrend=True,
+        S=sound.mel_levels, n_fft=sound.window, detrend=True, **time
     )
-    repetition = librosa.feature.tempogram(
-        onset_envelope=onsets, sr=sample_rate, hop_length=hop, win_length=TEMPO_WINDOW
-    )
+    repetition = librosa.feature.tempogram(onset_envelope=onsets, win_length=TEMPO_WINDOW, **time)
     lowest, highest = TEMPO_LIMITS
-    frames_per_minute = 60 * sample_rate / hop
+    frames_per_minute = 60 * sound.sample_rate / sound.hop
     # One lag beyond either limit, so that cells fill the axis to its ends.
     lags = np.arange(
         math.ceil(frames_per_minute / lowest), int(frames_per_minute / highest) - 1, -1
     )
     bins = frames_per_minute / lags
-    return _represent("tempogram", "Tempogram", repetition[lags], bins, "tempo", sample_rate)
+    return _represent("tempogram", "Tempogram", repetition[lags], bins, "tempo", sound)
 
 
-KINDS: dict[str, Callable[[np.ndarray, int], Representation]] = {
+KINDS: dict[str, Callable[[Sound], Representation]] = {
     "linear": linear_spectrogram,
     "log": log_spectrogram,
     "mel": mel_spectrogram,
@@ -236,74 +180,37 @@ KINDS: dict[str, Callable[[np.ndarray, int], Representation]] = {
 def convert(samples: np.ndarray, sample_rate: int, kind: str) -> Representation:
     """Compute a representation by its name.
 
-    Takes and raises what `linear_spectrogram` does.
+    Where several of one recording are wanted, make a `Sound` of it and call the functions of
+    `KINDS`: they share what they have in common.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), floating-point]
+    sample_rate : int
+        Hz; both as `Sound` takes them.
+    kind : str
+        A key of `KINDS`.
+
+    Returns
+    -------
+    Representation
 
     Raises
     ------
     UserError
         If there is no such kind.
+    ValueError
+        If the samples are not mono, floating-point and finite, or the rate is too low.
     """
     if kind not in KINDS:
         raise UserError(f"there is no representation {kind!r}: choose one of {', '.join(KINDS)}")
-    return KINDS[kind](samples, sample_rate)
+    return KINDS[kind](Sound(samples, sample_rate))
 
 
-def hop_length(sample_rate: int) -> int:
-    """Give the number of samples from one frame to the next at a sample rate."""
-    return 2 ** round(math.log2(sample_rate / FRAMES_PER_SECOND))
-
-
-def _window_length(sample_rate: int) -> int:
-    return HOPS_PER_WINDOW * hop_length(sample_rate)
-
-
-def _completed(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Check the samples; return them with a peak of 1 and long enough, and the frames to keep."""
-    samples = np.asarray(samples)
-    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating) or not samples.size:
-        raise ValueError(
-            "samples must be mono and floating-point, shape (n,) with n > 0, "
-            f"not {samples.dtype} of shape {samples.shape}"
-        )
-    if sample_rate < LOWEST_SAMPLE_RATE:
-        raise ValueError(f"sample_rate must be at least {LOWEST_SAMPLE_RATE}, not {sample_rate}")
-    peak = np.abs(samples).max()
-    if not np.isfinite(peak):
-        raise ValueError("samples must be finite, but hold NaN or infinity")
-    # Squares of very loud or very quiet samples would leave the range of float32.
-    samples = (samples / (peak or 1)).astype(np.float32)
-    frames = 1 + samples.size // hop_length(sample_rate)
-    missing = math.ceil(SHORTEST_SECONDS * sample_rate) - samples.size
-    return np.pad(samples, (0, max(missing, 0))), frames
-
-
-def _power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Compute the power of the short-time Fourier transform (bins, frames)."""
-    completed, frames = _completed(samples, sample_rate)
-    spectrum = librosa.stft(
-        completed, n_fft=_window_length(sample_rate), hop_length=hop_length(sample_rate)
-    )
-    return np.abs(spectrum[:, :frames]) ** 2
-
-
-def _mel_power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    power = _power(samples, sample_rate)
-    return librosa.feature.melspectrogram(S=power, sr=sample_rate, n_mels=MEL_BANDS)
-
-
-def _in_decibels(power: np.ndarray) -> np.ndarray:
-    lowest, _ = LEVELS
-    loudest = power.max()
-    if loudest == 0:  # librosa would call silence 0 dB
-        return np.full_like(power, lowest)
-    return librosa.power_to_db(power / loudest, amin=10 ** (lowest / 10), top_db=None)
-
-
-def _levels(
-    kind: str, title: str, power: np.ndarray, bins: np.ndarray, axis: str, sample_rate: int
+def _in_levels(
+    kind: str, title: str, levels: np.ndarray, bins: np.ndarray, axis: str, sound: Sound
 ) -> Representation:
-    levels = _in_decibels(power)
-    return _represent(kind, title, levels, bins, axis, sample_rate, unit="dB", limits=LEVELS)
+    return _represent(kind, title, levels, bins, axis, sound, unit="dB", limits=LEVELS)
 
 
 def _represent(
@@ -312,12 +219,12 @@ def _represent(
     values: np.ndarray,
     bins: np.ndarray,
     axis: str,
-    sample_rate: int,
+    sound: Sound,
     *,
     unit: str = "0…1",
     limits: tuple[float, float] = (0.0, 1.0),
 ) -> Representation:
-    seconds = librosa.times_like(values, sr=sample_rate, hop_length=hop_length(sample_rate))
+    seconds = librosa.times_like(values, sr=sound.sample_rate, hop_length=sound.hop)
     # librosa's matrices run along the bins in memory; images are made row by row.
     values = np.ascontiguousarray(np.clip(values, *limits), dtype=np.float32)
     return Representation(kind, title, values, unit, limits, seconds, bins, axis)

@@ -40,9 +40,6 @@ SHORTEST_CLIP = CLIP_SECONDS - 0.1
 DECODED_AT_MOST = 40.0
 """Seconds: enough to see how long a clip is, and no more of an untrimmed track."""
 
-LOUDEST = 10.0
-"""Full scales: MP3s of music exceed 1, but not this; what does is a damaged file."""
-
 
 def metadata_files(folder: str | Path) -> pd.DataFrame:
     """List FMA's metadata files, and which of them are there.

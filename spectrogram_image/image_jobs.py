@@ -14,9 +14,10 @@ import numpy as np
 from common.records import atomic_write
 from common.track_plan import MAX_PADDING
 from fma_utils import AudioError, get_audio_path, read_audio
-from spectrogram_image.convert import convert
+from spectrogram_image.convert import KINDS
 from spectrogram_image.image_folder import ImageParameters, image_path, is_whole
 from spectrogram_image.image_rendering import encode_png, render_indices
+from spectrogram_image.sound import Sound
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,19 @@ def draw_images(task: Task) -> dict:
         missing = [kind for kind, path in paths.items() if not is_whole(path)]
         if missing:
             try:
-                samples = _read_samples(task, track_id)
+                sound = _read_sound(task, track_id)
             except AudioError as error:
                 failures += [(track_id, kind, error.reason) for kind in missing]
                 paths = {kind: path for kind, path in paths.items() if kind not in missing}
                 missing = []
         for kind in missing:
-            _write_image(samples, kind, task.parameters, paths[kind])
+            _write_image(sound, kind, task.parameters, paths[kind])
         for path in paths.values():
             files[path.relative_to(task.out).as_posix()] = path.stat().st_size
     return {"files": files, "failures": failures}
 
 
-def _read_samples(task: Task, track_id: int) -> np.ndarray:
+def _read_sound(task: Task, track_id: int) -> Sound:
     """Decode the beginning of a track, completed by silence if a moment is missing."""
     parameters = task.parameters
     samples = read_audio(
@@ -83,12 +84,11 @@ def _read_samples(task: Task, track_id: int) -> np.ndarray:
         at_least=parameters.seconds - MAX_PADDING,
     )
     missing = round(parameters.seconds * parameters.sample_rate) - len(samples)
-    return np.pad(samples, (0, max(0, missing)))
+    return Sound(np.pad(samples, (0, max(0, missing))), parameters.sample_rate)
 
 
-def _write_image(samples: np.ndarray, kind: str, parameters: ImageParameters, path: Path) -> None:
-    representation = convert(samples, parameters.sample_rate, kind)
-    indices = render_indices(representation, (parameters.width, parameters.height))
+def _write_image(sound: Sound, kind: str, parameters: ImageParameters, path: Path) -> None:
+    indices = render_indices(KINDS[kind](sound), (parameters.width, parameters.height))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
         file.write(encode_png(indices, parameters.cmap))

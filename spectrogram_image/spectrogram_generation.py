@@ -28,10 +28,11 @@ from common.track_plan import (
     plan_tracks,
 )
 from fma_utils import SPLITS, Dataset, UserError, display_path
-from spectrogram_image.convert import KINDS, LOWEST_SAMPLE_RATE
+from spectrogram_image.convert import KINDS
 from spectrogram_image.image_folder import ImageParameters, ImageSet, table_path, write_tables
 from spectrogram_image.image_jobs import Task, draw_images
 from spectrogram_image.image_rendering import SIZES, palette
+from spectrogram_image.sound import LOWEST_SAMPLE_RATE
 
 DEFAULT_KINDS = ("log", "mel", "log-mel", "cqt")
 

@@ -16,13 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fma_utils import UserError
-from spectrogram_image.convert import (
-    KINDS,
-    LOWEST_SAMPLE_RATE,
-    TEMPO_LIMITS,
-    convert,
-    hop_length,
-)
+from spectrogram_image.convert import KINDS, TEMPO_LIMITS, convert
 from spectrogram_image.image_rendering import (
     SIZES,
     encode_png,
@@ -31,6 +25,7 @@ from spectrogram_image.image_rendering import (
     render_indices,
     show,
 )
+from spectrogram_image.sound import LOWEST_SAMPLE_RATE, Sound, hop_length
 
 FREQUENCY_KINDS = ("linear", "log", "mel", "log-mel", "cqt")
 CHROMAGRAMS = ("chroma-stft", "chroma-cqt")
@@ -195,6 +190,12 @@ def test_silence_is_the_lowest_value(kind):
     representation = convert(np.zeros(30_000), 22_050, kind)
     assert (representation.values == representation.limits[0]).all()
     assert not render_indices(representation, (40, 30)).any()
+
+
+def test_representations_of_one_sound_are_those_of_the_sound_alone():
+    sound = Sound(music(22_050, 5.0), 22_050)
+    for kind, function in KINDS.items():
+        np.testing.assert_array_equal(function(sound).values, picture(kind, 22_050).values)
 
 
 @pytest.mark.parametrize("gain", [2.0**-100, 2.0**100])
