@@ -8,7 +8,7 @@ PACKAGES := common data spectrogram_feature spectrogram_image
 
 run: .venv/installed demo
 	$(BIN)/python -m common.notebooks
-	@$(BIN)/python -m spectrogram_feature.results
+	@$(BIN)/python -m common.results
 
 test: .venv/installed
 	$(BIN)/python -m pytest

@@ -24,9 +24,10 @@ import fma_utils
 from common import cli
 from common.jobs import worker_pool
 from common.quiet import import_tensorflow
+from common.track_plan import PLAN_COLUMNS
 from spectrogram_feature.feature_parameters import FeatureParameters
 from spectrogram_feature.generate_records import Shard, plan_shards, write_features
-from spectrogram_feature.segment_plan import PLAN_COLUMNS, plan_segments
+from spectrogram_feature.segment_plan import plan_segments
 
 PARAMETERS = FeatureParameters()
 

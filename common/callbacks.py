@@ -40,14 +40,16 @@ class Progress(keras.callbacks.Callback):
 
     Parameters
     ----------
+    name : str
+        What the bar says is trained.
     epochs : int
     steps : int
         Batches an epoch.
     """
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, name: str, epochs: int, steps: int) -> None:
         super().__init__()
-        self.epochs, self.steps = epochs, steps
+        self.name, self.epochs, self.steps = name, epochs, steps
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Open the bar at the first epoch, which is a later one when training is resumed."""
@@ -55,7 +57,7 @@ class Progress(keras.callbacks.Callback):
             self.bar = progress_bar(
                 total=self.epochs * self.steps,
                 initial=epoch * self.steps,
-                desc=self.model.name,
+                desc=self.name,
                 unit="batch",
             )
 

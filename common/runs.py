@@ -214,6 +214,7 @@ def write_leaderboard(results: list[Result], folder: str | Path, title: str) -> 
     """
     table = leaderboard(results)
     path = Path(folder) / LEADERBOARD_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.4f")
     leaderboard_figure(table, title=title).savefig(path.with_suffix(".png"), dpi=150)
     return table

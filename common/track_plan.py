@@ -42,7 +42,7 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
         {
             "split": tracks["set", "split"].astype(str),
             "genre": fma_utils.map_genres(tracks["track", "genre_top"], mapping),
-            "artist": _artists(tracks),
+            "artist": artist_of(tracks).fillna(_own_name(tracks)),
         }
     )
     plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
@@ -58,11 +58,15 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
     return plan[["split", "genre", "label", "artist"]]
 
 
-def _artists(tracks: pd.DataFrame) -> pd.Series:
-    """Name each track's artist by the id, or else the name, or else the track."""
-    known = tracks["artist", "id"].astype("Int64").astype("string")
-    known = known.fillna(tracks["artist", "name"].astype("string"))
-    return known.fillna("track " + tracks.index.to_series().astype("string"))
+def artist_of(tracks: pd.DataFrame) -> pd.Series:
+    """Name each track's artist by the id, or else by the name; missing where neither is known."""
+    ids = tracks["artist", "id"].astype("Int64")
+    known = ids.where(ids != -1).astype("string")  # FMA's number for nobody
+    return known.fillna(tracks["artist", "name"].astype("string"))
+
+
+def _own_name(tracks: pd.DataFrame) -> pd.Series:
+    return "track " + tracks.index.to_series().astype("string")
 
 
 def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:

@@ -302,7 +302,7 @@ def _callbacks(
     # An epoch that was killed after its line and before its state happens again.
     history = read_history(folder)[:epochs_done]
     return [
-        Progress(options.epochs, steps),
+        Progress("/".join(folder.parts[-2:]), options.epochs, steps),
         Keep(folder, history),
         StopEarly(folder, options),
         keras.callbacks.TerminateOnNaN(),

@@ -21,11 +21,11 @@ from common import cli, record_jobs
 from common.data_options import add_data_options, add_workers_option
 from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records import Manifest
-from common.track_plan import MAX_PADDING, describe_dataset
+from common.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
 from fma_utils import AudioError, Dataset
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.feature_parameters import FeatureParameters
-from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
+from spectrogram_feature.segment_plan import plan_segments
 
 KIND = "constant-q"
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from common.track_plan import PLAN_COLUMNS, genres_of, plan_tracks
-
-__all__ = ["PLAN_COLUMNS", "SEGMENTS_PER_TRACK", "genres_of", "plan_segments"]
+from common.track_plan import genres_of, plan_tracks
 
 SEGMENTS_PER_TRACK = 3
 

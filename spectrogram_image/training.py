@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +147,13 @@ def default_folder(records: ImageRecords, name: str = MODEL) -> Path:
     return output_root() / "models" / records.folder.resolve().name / name
 
 
+def leaderboard_folder(opened: Sequence[ImageRecords]) -> Path:
+    """Tell where the table goes that compares models: named as what the records have in common."""
+    names = [records.folder.resolve().name.split("-") for records in opened]
+    alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False))
+    return output_root() / "models" / ("-".join(parts[0] for parts in alike) or "images")
+
+
 def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
@@ -188,22 +197,19 @@ def main() -> None:
     from common import training
 
     print(f"{opened[0].manifest.data_set['title']}; {training.prepare_device()}")
-    out = Path(arguments.out or output_root() / "models" / "images")
+    out = Path(arguments.out or leaderboard_folder(opened))
     results = []
     for records in opened:
         if not arguments.no_baselines:
             majority, machine = judge_baselines(records)
             results += [machine] if results else [majority, machine]
-        run = train_model(
-            records,
-            folder=out / records.folder.resolve().name,
-            options=options,
-            **architecture,
-        )
+        own = out / records.folder.resolve().name if arguments.out else default_folder(records)
+        run = train_model(records, folder=own, options=options, **architecture)
+        print(f"Model, learning curves, predictions and logs: {own}")
         results.append(runs.judge_run(run, records, describe(MODEL, records))[0])
     title = f"{opened[0].manifest.data_set['title']}: test split, 95 % intervals"
     print(text_leaderboard(runs.write_leaderboard(results, out, title)))
-    print(f"Models, learning curves, predictions and logs: {out}")
+    print(f"Table and figure: {out}")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from fma_for_tests import (
 )
 from PIL import Image
 
+from common import track_plan
 from common.listen import player
 from fma_utils import ROOT_GENRES, load
-from spectrogram_image import exploration, exploration_views
+from spectrogram_image import exploration, exploration_views, file_checks, sound_views
 from spectrogram_image.convert import KINDS, convert
 
 GENRE = ("track", "genre_top")
@@ -41,8 +42,8 @@ def intact(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checked_copies(intact, tmp_path_factory):
-    copies = exploration.write_damaged(intact, tmp_path_factory.mktemp("damaged"))
-    return {what: exploration.check_file(copy) for what, copy in copies.items()}
+    copies = file_checks.write_damaged(intact, tmp_path_factory.mktemp("damaged"))
+    return {what: file_checks.check_file(copy) for what, copy in copies.items()}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_an_artist_is_known_by_id_or_else_by_name():
     tracks = pd.DataFrame(
         {("artist", "id"): [7.0, -1.0, np.nan], ("artist", "name"): ["A", "B", None]}
     )
-    assert exploration.artist_of(tracks).fillna("?").tolist() == ["7", "B", "?"]
+    assert track_plan.artist_of(tracks).fillna("?").tolist() == ["7", "B", "?"]
 
 
 def test_subsets_contain_one_another(tiny_tracks):
@@ -126,7 +127,7 @@ def test_genres_are_counted_in_each_subset_and_their_children_in_the_tree(tiny_t
 
 def test_files_are_checked_by_what_they_decode_to(tiny_fma):
     ids = [7, PADDED, SHORT, NO_AUDIO, EMPTY, MISSING]
-    checked = exploration.check_tracks(tiny_fma, iter(ids))
+    checked = file_checks.check_tracks(tiny_fma, iter(ids))
     assert checked.index.tolist() == ids
     assert checked["error"].tolist() == [
         "",
@@ -147,10 +148,10 @@ def test_files_are_checked_by_what_they_decode_to(tiny_fma):
 
 def test_the_first_track_that_decodes_is_found(tiny_fma):
     excerpt = {"sr": 8000, "offset": 5.0, "duration": 2.0}
-    found, samples = exploration.first_readable(tiny_fma, [MISSING, NO_AUDIO, SHORT, 7], **excerpt)
+    found, samples = file_checks.first_readable(tiny_fma, [MISSING, NO_AUDIO, SHORT, 7], **excerpt)
     assert found == SHORT
     assert samples.shape == (16_000,)
-    assert exploration.first_readable(tiny_fma, [MISSING, EMPTY], **excerpt) is None
+    assert file_checks.first_readable(tiny_fma, [MISSING, EMPTY], **excerpt) is None
 
 
 def test_each_damage_is_noticed_or_decodes_to_another_sound(intact, checked_copies):
@@ -160,9 +161,9 @@ def test_each_damage_is_noticed_or_decodes_to_another_sound(intact, checked_copi
     assert errors["a text named .mp3"] == "AudioUndecodable"
     assert errors["no bytes"] == "AudioEmpty"
     assert errors["missing"] == "AudioMissing"
-    copies = exploration.damage(intact.read_bytes())
+    copies = file_checks.damage(intact.read_bytes())
     assert copies["intact"] == intact.read_bytes()
-    assert copies == exploration.damage(intact.read_bytes())
+    assert copies == file_checks.damage(intact.read_bytes())
     contents = [content for content in copies.values() if content is not None]
     assert len(set(contents)) == len(contents)
 
@@ -176,7 +177,7 @@ def test_a_header_goes_on_promising_what_is_cut_off(checked_copies):
 def test_a_short_file_that_decodes_to_nan_is_undecodable(tmp_path):
     path = tmp_path / "nan.wav"
     soundfile.write(path, np.full(8000, np.nan, np.float32), 8000, subtype="FLOAT")
-    found = exploration.check_file(path)
+    found = file_checks.check_file(path)
     assert found["error"] == "AudioUndecodable"
     assert np.isnan(found["peak"])
 
@@ -225,7 +226,7 @@ def test_the_figure_of_durations_tells_whole_clips_from_damaged():
 
 def test_different_kinds_have_an_axis_each_and_share_the_time(eight):
     examples = [(each.title, each) for each in eight.values()]
-    figure = exploration_views.representation_grid(examples, columns=3, title="eight")
+    figure = sound_views.representation_grid(examples, columns=3, title="eight")
     figure.canvas.draw()
     panels = [panel for panel in figure.axes if panel.get_title(loc="left")]
     assert [panel.get_title(loc="left") for panel in panels] == [title for title, _ in examples]
@@ -237,7 +238,7 @@ def test_different_kinds_have_an_axis_each_and_share_the_time(eight):
 
 def test_one_kind_shares_its_axes_and_colours(eight):
     examples = [(name, eight["cqt"]) for name in "abcdef"]
-    figure = exploration_views.representation_grid(examples, columns=4, title="one kind")
+    figure = sound_views.representation_grid(examples, columns=4, title="one kind")
     figure.canvas.draw()
     assert len(figure.axes) == 8 + 1
     assert labels(figure.axes[0].yaxis) == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
@@ -250,8 +251,8 @@ def test_one_kind_shares_its_axes_and_colours(eight):
 
 
 def test_a_small_image_has_256_colours_and_the_figure_s_size(eight):
-    figure = exploration_views.representation_grid([("a", eight["mel"])], columns=1, title="small")
-    drawn = exploration_views.as_small_image(figure, dpi=50)
+    figure = sound_views.representation_grid([("a", eight["mel"])], columns=1, title="small")
+    drawn = sound_views.as_small_image(figure, dpi=50)
     picture = Image.open(io.BytesIO(drawn.data))
     assert picture.mode == "P"
     assert picture.size == tuple((50 * figure.get_size_inches()).astype(int))
@@ -260,7 +261,7 @@ def test_a_small_image_has_256_colours_and_the_figure_s_size(eight):
 def test_the_gallery_escapes_titles_and_names_its_data(eight):
     sound = player(np.zeros(8000, np.float32), 8000)
     card = ("Rock", "<script>by</script> & all", sound, eight["mel"])
-    shown = exploration_views.gallery([card] * 3, "synthetic demo set").data
+    shown = sound_views.gallery([card] * 3, "synthetic demo set").data
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
     assert shown.count("<audio") == shown.count("<img") == 3

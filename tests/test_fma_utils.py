@@ -639,7 +639,7 @@ def test_samples_far_above_full_scale_are_undecodable(tmp_path):
     samples = np.zeros(1000, np.float32)
     samples[500] = -40
     soundfile.write(tmp_path / "a.wav", samples, 22_050, subtype="FLOAT")
-    with pytest.raises(AudioUndecodable, match="a.wav: is damaged: it decodes to 40 times full"):
+    with pytest.raises(AudioUndecodable, match="is damaged: it decodes to 40 times full"):
         read_audio(tmp_path / "a.wav")
     soundfile.write(tmp_path / "a.wav", samples / 20, 22_050, subtype="FLOAT")
     assert read_audio(tmp_path / "a.wav").min() == -2

@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from common.jobs import JOURNAL
 from common.records import FAILURES, MANIFEST, Manifest
+from common.track_plan import PLAN_COLUMNS, genres_of
 from fma_utils import (
     PROJECT_ROOT,
     SPLITS,
@@ -52,7 +53,7 @@ from spectrogram_feature.generate_records import (
     plan_shards,
     summary,
 )
-from spectrogram_feature.segment_plan import PLAN_COLUMNS, genres_of, plan_segments
+from spectrogram_feature.segment_plan import plan_segments
 
 REAL_TRACKS = PROJECT_ROOT.parent / "shared" / "fma_metadata" / "tracks.csv"
 

@@ -40,7 +40,7 @@ def test_the_notebooks_run_in_the_order_of_reading(tiny_demo, monkeypatch):
         assert any("SYNTHETIC DEMO SET" in o.get("text", "") for o in outputs)
         assert target.stat().st_size < 3e6
     results = subprocess.run(
-        [sys.executable, "-m", "spectrogram_feature.results"],
+        [sys.executable, "-m", "common.results"],
         env=os.environ,
         capture_output=True,
         text=True,

@@ -14,10 +14,9 @@ from fma_utils import UserError, display_path, output_root
 def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
-        "python -m spectrogram_feature.results",
+        "python -m common.results",
         "Print the leaderboards of the models that were trained on the current data set.",
-        "  python -m spectrogram_feature.results\n"
-        "  FMA_ROOT=/music/fma python -m spectrogram_feature.results",
+        "  python -m common.results\n  FMA_ROOT=/music/fma python -m common.results",
     )
     parser.parse_args()
     dataset = fma_utils.find_dataset()
