@@ -55,6 +55,7 @@ _LABELS = {
 _TICKS = {
     "log": (0, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
     "mel": (0, 500, 1000, 2000, 5000, 10_000, 20_000),
+    "cqt_note": tuple(librosa.note_to_hz([f"C{octave}" for octave in range(1, 8)])),
     "tempo": (30, 60, 120, 240, 480),
 }
 
@@ -221,6 +222,8 @@ def show(representation: Representation, ax: Axes | None = None, *, colorbar: bo
         if axis in _LABELS:
             ax.set_ylabel(_LABELS[axis])
             ax.yaxis.set_major_formatter(_thousands)
+        if axis == "cqt_note":  # specshow's own formatter names no octave of a small axis
+            ax.yaxis.set_major_formatter(lambda hz, _position: librosa.hz_to_note(hz))
         ax.set(xlabel="Time (s)", title=f"{representation.title} ({representation.unit})")
         if colorbar:
             ax.figure.colorbar(mesh, ax=ax, label=representation.unit, pad=0.01)

@@ -8,11 +8,10 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import librosa
 import matplotlib.pyplot as plt
 import PIL.Image
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from common.plot_style import GENRE_COLORS, GREY, STYLE, add_title, new_figure
 from spectrogram_image.convert import Representation
@@ -57,13 +56,6 @@ def representation_grid(
         for panel, (name, representation) in zip(axes.flat, examples, strict=False):
             show(representation, panel, colorbar=not alike)
             panel.set_title(name)
-            if representation.axis == "cqt_note":
-                octaves = range(1, 8)
-                panel.set_yticks(
-                    librosa.note_to_hz([f"C{octave}" for octave in octaves]),
-                    [f"C{octave}" for octave in octaves],
-                )
-                panel.yaxis.set_minor_locator(NullLocator())
         for panel in axes.flat[: max(len(examples) - columns, 0)]:
             panel.set_xlabel("")
         for panel in axes.flat[max(len(examples) - columns, 0) : len(examples)]:
