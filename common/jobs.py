@@ -22,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from common.locks import only_run_in
 from common.records import atomic_write
 from fma_utils import UserError
 
@@ -102,32 +103,38 @@ def run_jobs(
     Raises
     ------
     UserError
-        If the folder holds work made with other settings, or a worker process died.
+        If the folder holds work made with other settings, another run is writing there, or a
+        worker process died.
     """
     folder = Path(folder)
     workers = default_workers() if workers is None else workers
-    journal = folder / JOURNAL
-    results = _open_journal(journal, settings)
-    results = {name: result for name, result in results.items() if _is_complete(folder, result)}
-    missing = [job for job in jobs if job.name not in results]
-    for half_written in folder.glob(".*.tmp"):  # by a run that was killed
-        half_written.unlink()
-    total = sum(job.size for job in jobs)
-    done = total - sum(job.size for job in missing)
-    if missing:
-        with (
-            worker_pool(min(workers, len(missing))) as pool,
-            progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
-            journal.open("a", encoding="utf-8") as log,
-        ):
-            running = {pool.submit(_call, function, job.argument): job for job in missing}
-            for future in as_completed(running):
-                job = running.pop(future)
-                results[job.name] = future.result()
-                log.write(json.dumps({"job": job.name, "result": results[job.name]}) + "\n")
-                log.flush()
-                bar.update(job.size)
+    with only_run_in(folder):
+        results = _finished(folder, settings)
+        missing = [job for job in jobs if job.name not in results]
+        for half_written in folder.glob(".*.tmp"):  # by a run that was killed
+            half_written.unlink()
+        if missing:
+            total = sum(job.size for job in jobs)
+            done = total - sum(job.size for job in missing)
+            with (
+                worker_pool(min(workers, len(missing))) as pool,
+                progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
+                (folder / JOURNAL).open("a", encoding="utf-8") as log,
+            ):
+                running = {pool.submit(_call, function, job.argument): job for job in missing}
+                for future in as_completed(running):
+                    job = running.pop(future)
+                    results[job.name] = future.result()
+                    log.write(json.dumps({"job": job.name, "result": results[job.name]}) + "\n")
+                    log.flush()
+                    bar.update(job.size)
     return [results[job.name] for job in jobs]
+
+
+def _finished(folder: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
+    """Give the results of earlier runs whose files are there."""
+    results = _open_journal(folder / JOURNAL, settings)
+    return {name: result for name, result in results.items() if _is_complete(folder, result)}
 
 
 def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:

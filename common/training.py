@@ -26,6 +26,7 @@ from common.callbacks import (
 )
 from common.evaluation import Predictions
 from common.jobs import difference
+from common.locks import only_run_in
 from common.records import atomic_write
 from common.training_options import TrainingOptions
 from fma_utils import UserError
@@ -228,38 +229,42 @@ def train(
     Raises
     ------
     UserError
-        If the folder holds a training with other settings, or the loss is no number any more.
+        If the folder holds a training with other settings, another run is training there, or the
+        loss is no number any more.
     """
     folder = Path(folder)
-    open_folder(folder, {**settings, "options": asdict(options)})
-    set_seed(options.seed)
-    with strategy().scope():
-        model = build()
-        compile_model(model, options, options.epochs * len(training))
-        # The weights' file has the optimiser's state too, and needs a place to load it to.
-        model.optimizer.build(model.trainable_variables)
-    weights = genre_weights(segments, options.balance)
-    if not is_finished(read_history(folder), options):
-        state = find_state(folder)
-        if state:
-            _load_weights(model, state[0])
-        epochs_done = state[1] if state else 0
-        model.fit(
-            with_targets(training, weights, mixup=options.mixup),
-            validation_data=with_targets(validation, np.ones_like(weights)),
-            initial_epoch=epochs_done,
-            epochs=options.epochs,
-            callbacks=_callbacks(folder, options, epochs_done, len(training)),
-            shuffle=False,
-            verbose=0,
-        )
-    history = read_history(folder)
-    if history["val_loss"].isna().any():
-        raise UserError(f"training in {folder} diverged: delete it, and lower the learning rate")
-    for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
-        leftover.unlink()
-    _load_weights(model, folder / BEST_WEIGHTS)
-    return Run(model, history, folder)
+    with only_run_in(folder):
+        open_folder(folder, {**settings, "options": asdict(options)})
+        set_seed(options.seed)
+        with strategy().scope():
+            model = build()
+            compile_model(model, options, options.epochs * len(training))
+            # The weights' file has the optimiser's state too, and needs a place to load it to.
+            model.optimizer.build(model.trainable_variables)
+        weights = genre_weights(segments, options.balance)
+        if not is_finished(read_history(folder), options):
+            state = find_state(folder)
+            if state:
+                _load_weights(model, state[0])
+            epochs_done = state[1] if state else 0
+            model.fit(
+                with_targets(training, weights, mixup=options.mixup),
+                validation_data=with_targets(validation, np.ones_like(weights)),
+                initial_epoch=epochs_done,
+                epochs=options.epochs,
+                callbacks=_callbacks(folder, options, epochs_done, len(training)),
+                shuffle=False,
+                verbose=0,
+            )
+        history = read_history(folder)
+        if history["val_loss"].isna().any():
+            raise UserError(
+                f"training in {folder} diverged: delete it, and lower the learning rate"
+            )
+        for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
+            leftover.unlink()
+        _load_weights(model, folder / BEST_WEIGHTS)
+        return Run(model, history, folder)
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
