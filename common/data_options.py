@@ -22,7 +22,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_workers_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers``, by default one a core."""
-    parser.add_argument(
-        "--workers", type=int, default=default_workers(), help="number of processes"
+    """Add ``--workers``, by default one a core, and ``--cluster``."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=default_workers(), help="number of processes")
+    where.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers do the work instead; "
+        "they need this project and the same folders",
     )

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def run_jobs(
     *,
     folder: str | Path,
     settings: Mapping[str, Any],
-    workers: int | None = None,
+    workers: int | str | None = None,
+    sources: Sequence[Path] = (),
     description: str = "working",
     unit: str = "track",
 ) -> list[dict]:
@@ -90,8 +91,10 @@ def run_jobs(
         Where the function writes, and where the journal stands.
     settings : mapping
         Whatever the results depend on; JSON must hold it.
-    workers : int, optional
-        Number of processes, by default one a core.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+    sources : sequence of Path
+        The folders that jobs read: a cluster's workers must see them too.
     description, unit : str
         For the progress bar.
 
@@ -107,7 +110,6 @@ def run_jobs(
         worker process died.
     """
     folder = Path(folder)
-    workers = default_workers() if workers is None else workers
     with only_run_in(folder):
         results = _finished(folder, settings)
         missing = [job for job in jobs if job.name not in results]
@@ -117,7 +119,7 @@ def run_jobs(
             total = sum(job.size for job in jobs)
             done = total - sum(job.size for job in missing)
             with (
-                worker_pool(min(workers, len(missing))) as pool,
+                _pool(workers, len(missing), (folder, *sources)) as pool,
                 progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
                 (folder / JOURNAL).open("a", encoding="utf-8") as log,
             ):
@@ -129,6 +131,16 @@ def run_jobs(
                     log.flush()
                     bar.update(job.size)
     return [results[job.name] for job in jobs]
+
+
+def _pool(
+    workers: int | str | None, jobs: int, folders: Sequence[Path]
+) -> AbstractContextManager[Executor]:
+    if isinstance(workers, str):
+        from common.clusters import cluster_pool  # Dask is nothing that a run here needs
+
+        return cluster_pool(workers, folders)
+    return worker_pool(min(default_workers() if workers is None else workers, jobs))
 
 
 def _finished(folder: Path, settings: Mapping[str, Any]) -> dict[str, dict]:

@@ -134,7 +134,7 @@ def run_shards(
     source: Path,
     failure: Sequence[str],
     tracks_per_shard: int,
-    workers: int | None,
+    workers: int | str | None,
     description: str,
 ) -> Manifest:
     """Write the records of a plan, or what is missing of them, their failures and their manifest.
@@ -155,8 +155,9 @@ def run_shards(
         What the job's failures tell after the track id: column names.
     tracks_per_shard : int
         As the shards were dealt.
-    workers : int, optional
-        Number of processes, by default one a core. The bytes do not depend on it.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        The bytes do not depend on it.
     description : str
         For the progress bar.
 
@@ -183,7 +184,13 @@ def run_shards(
         "tracks_per_shard": tracks_per_shard,
     }
     results = run_jobs(
-        function, jobs, folder=out, settings=settings, workers=workers, description=description
+        function,
+        jobs,
+        folder=out,
+        settings=settings,
+        workers=workers,
+        sources=[source],
+        description=description,
     )
     failures = [failed for result in results for failed in result["failures"]]
     write_table(out / PLAN, plan.reset_index())

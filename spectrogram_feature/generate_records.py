@@ -73,7 +73,7 @@ def generate(
     *,
     mapping: str = "all",
     balance: bool = True,
-    workers: int | None = None,
+    workers: int | str | None = None,
     parameters: FeatureParameters | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
@@ -88,8 +88,9 @@ def generate(
         A key of `fma_utils.GENRE_MAPPINGS`.
     balance : bool
         As `plan_segments` takes it.
-    workers : int, optional
-        Number of processes, by default one a core. The bytes do not depend on it.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        The bytes do not depend on it.
     parameters : FeatureParameters, optional
     tracks_per_shard : int
         The grain of resumption: what a killed run has to do again, a worker each.
@@ -103,7 +104,7 @@ def generate(
     UserError
         If the folder holds records made with other settings, or no track could be used.
     """
-    out = Path(out)
+    out = Path(out).absolute()  # a cluster's workers may start elsewhere
     parameters = parameters or FeatureParameters()
     plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
     shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
@@ -253,7 +254,7 @@ def main() -> None:
         out,
         mapping=arguments.genres,
         balance=not arguments.all_segments,
-        workers=arguments.workers,
+        workers=arguments.cluster or arguments.workers,
     )
     print(summary(manifest, out))
 

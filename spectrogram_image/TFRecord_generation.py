@@ -59,7 +59,7 @@ def generate(
     out: str | Path,
     *,
     size: str | None = None,
-    workers: int | None = None,
+    workers: int | str | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
     """Write the records of a folder of images, or what is missing of them.
@@ -73,8 +73,9 @@ def generate(
     size : str, optional
         A key of `spectrogram_image.image_rendering.SIZES`, by default that of the images. At a
         half or a quarter of it, levels are averaged; see `reduce_levels`.
-    workers : int, optional
-        Number of processes, by default one a core. The bytes do not depend on it.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        The bytes do not depend on it.
     tracks_per_shard : int
         The grain of resumption: what a killed run has to do again, a worker each.
 
@@ -88,7 +89,8 @@ def generate(
         If the folder holds no finished images or the size cannot be had of them, if `out` holds
         records made with other settings, or if no training image could be read.
     """
-    folder, out = Path(folder), Path(out)
+    # A cluster's workers may start elsewhere.
+    folder, out = Path(folder).absolute(), Path(out).absolute()
     images = ImageSet.read(folder)
     reduction = _reduction(images, size)
     plan = read_tables(folder, images.genres)
@@ -237,7 +239,8 @@ def main() -> None:
     add_workers_option(parser)
     arguments = parser.parse_args()
     out = Path(arguments.out or default_folder(arguments.images, arguments.size))
-    manifest = generate(arguments.images, out, size=arguments.size, workers=arguments.workers)
+    workers = arguments.cluster or arguments.workers
+    manifest = generate(arguments.images, out, size=arguments.size, workers=workers)
     print(f"Data set: {manifest.data_set['title']}")
     print(record_jobs.summarise(manifest, out, "images"))
 

@@ -52,7 +52,7 @@ def generate(
     sample_rate: int = SAMPLE_RATE,
     cmap: str = "magma",
     mapping: str = "all",
-    workers: int | None = None,
+    workers: int | str | None = None,
     tracks_per_job: int = TRACKS_PER_JOB,
 ) -> dict[str, ImageSet]:
     """Make the images of a data set, or what is missing of them.
@@ -79,8 +79,9 @@ def generate(
         The name of a Matplotlib colour map.
     mapping : str
         A key of `fma_utils.GENRE_MAPPINGS`.
-    workers : int, optional
-        Number of processes, by default one a core. The bytes do not depend on it.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        The bytes do not depend on it.
     tracks_per_job : int
         How often the journal gets a line.
 
@@ -95,7 +96,7 @@ def generate(
         If an argument is not possible, the folder holds images made with other settings, or no
         training track could be read.
     """
-    out = Path(out)
+    out = Path(out).absolute()  # a cluster's workers may start elsewhere
     kinds = _checked_kinds(kinds)
     parameters = _checked_parameters(size, seconds, sample_rate, cmap)
     plan = plan_tracks(dataset.tracks(PLAN_COLUMNS), mapping)
@@ -112,6 +113,7 @@ def generate(
         folder=out,
         settings=settings,
         workers=workers,
+        sources=[dataset.audio_dir],
         description="images",
     )
     described = {
@@ -271,7 +273,7 @@ def main() -> None:
         seconds=arguments.seconds,
         sample_rate=arguments.sample_rate,
         mapping=arguments.genres,
-        workers=arguments.workers,
+        workers=arguments.cluster or arguments.workers,
     )
     print(summary(sets, out))
 

@@ -6,6 +6,7 @@ Each takes ``(folder, n)`` and leaves a line in ``folder/calls.txt``, so that ca
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def die_at_one(argument: Argument) -> dict:
             os._exit(1)
         if n > 1:
             time.sleep(60)
+    return {"square": n * n}
+
+
+def die_once_at_one(argument: Argument) -> dict:
+    """Job 1 takes its process with it the first time."""
+    folder, n = note_call(argument)
+    if n == 1 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     return {"square": n * n}
 
 
