@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from common.calibration import fit_temperature
 from common.evaluation import Predictions
 from common.levels import as_float
 
@@ -277,13 +277,7 @@ def _fit_temperature(machine: Pipeline, validation: Segments) -> float:
     if not known.any():
         return 1.0
     decisions = _decisions(machine, validation.statistics[known])
-    column = np.searchsorted(machine.classes_, validation.label[known])
-
-    def negative_log_likelihood(log_temperature: float) -> float:
-        logs = log_softmax(decisions / np.exp(log_temperature), axis=1)
-        return -float(logs[np.arange(len(column)), column].mean())
-
-    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-4, 4)).x))
+    return fit_temperature(decisions, np.searchsorted(machine.classes_, validation.label[known]))
 
 
 def _sample_tracks(segments: Segments, at_most: int, seed: int) -> Segments:

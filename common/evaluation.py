@@ -19,6 +19,7 @@ clusters).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +164,42 @@ def compare(
     gain = (a.predicted == a.label).astype(float) - (b.predicted == b.label)
     drawn = _bootstrap_sums(gain, resamples, seed) / len(gain)
     return Difference(float(gain.mean()), *_percentile_interval(drawn, level))
+
+
+def bootstrap(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Score:
+    """Compute any statistic of sums over tracks, with its interval.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(tracks, ...)]
+        What adds up over tracks, such as counts.
+    statistic : callable
+        From sums [shape=(n, ...)] to what is asked for [shape=(n,)]; NaN where it is undefined.
+    resamples, level, seed
+        As in `evaluate`.
+
+    Returns
+    -------
+    Score
+        Resamples in which the statistic is undefined do not count.
+    """
+    [value] = statistic(values.sum(axis=0, dtype=np.float64)[None])
+    drawn = statistic(_bootstrap_sums(values, resamples, seed))
+    drawn = drawn[np.isfinite(drawn)]
+    interval = _percentile_interval(drawn, level) if drawn.size else (np.nan, np.nan)
+    return Score(float(value), *interval)
+
+
+def ratio(sums: np.ndarray) -> np.ndarray:
+    """Divide the first of two sums by the second, for `bootstrap`: (n, 2) → (n,)."""
+    return _ratio(sums[:, 0], sums[:, 1])
 
 
 def per_genre(predictions: Predictions) -> pd.DataFrame:

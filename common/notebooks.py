@@ -24,6 +24,7 @@ NOTEBOOKS = (
     "spectrogram_image/CNN.ipynb",
     "spectrogram_feature/Full Data Pipeline.ipynb",
     "spectrogram_feature/Training.ipynb",
+    "spectrogram_feature/Genre Confusion.ipynb",
 )
 """In the order of reading, which is that of the data: what one writes the next one reads."""
 

@@ -225,7 +225,7 @@ def spectrogram_grid(
     figure, axes = new_figure(rows, columns, size=size, sharex=True, sharey=True)
     limits = _color_limits([features for _, features in examples])
     for panel, (name, features) in zip(axes.flat, examples, strict=False):
-        mesh = _draw_spectrogram(panel, features, hop_seconds, frequencies, limits)
+        mesh = draw_spectrogram(panel, features, hop_seconds, frequencies, limits)
         panel.set_title(name)
         panel.xaxis.set_major_locator(MaxNLocator(round(size[0] / columns), steps=[1, 2, 5, 10]))
     for panel in axes.flat[len(examples) :]:
@@ -246,13 +246,16 @@ def _color_limits(arrays: Sequence[np.ndarray]) -> tuple[float, float]:
     return low, high if high > low else low + 1
 
 
-def _draw_spectrogram(
+def draw_spectrogram(
     panel: Axes,
     features: np.ndarray,
     hop_seconds: float,
     frequencies: np.ndarray,
     limits: tuple[float, float],
+    *,
+    cmap: str | None = None,
 ) -> QuadMesh:
+    """Draw a spectrogram (frames, bins) into axes, its colours between `limits`."""
     frames, _ = features.shape
     edges = _bin_edges(np.asarray(frequencies, dtype=float))
     mesh = panel.pcolormesh(
@@ -261,6 +264,7 @@ def _draw_spectrogram(
         features.T,
         vmin=limits[0],
         vmax=limits[1],
+        cmap=cmap,
         rasterized=True,
     )
     panel.set_yscale("log")

@@ -15,10 +15,12 @@ from sklearn.metrics import (
 from common.evaluation import (
     Predictions,
     Score,
+    bootstrap,
     compare,
     confusion,
     evaluate,
     per_genre,
+    ratio,
 )
 from common.leaderboard import (
     Result,
@@ -337,3 +339,18 @@ def test_styled_per_genre_marks_the_undefined():
 )
 def test_durations(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_the_bootstrap_of_hits_is_that_of_accuracy():
+    predictions = make_predictions(seed=3)
+    tracks = predictions.by_track()
+    hits = tracks.predicted == tracks.label
+    score = bootstrap(np.stack([hits, np.ones(len(hits))], axis=1), ratio)
+    assert score == evaluate(predictions).track_accuracy
+
+
+def test_resamples_in_which_a_statistic_is_undefined_do_not_count():
+    # Two tracks of three may be asked; where neither is drawn, there is nothing to divide by.
+    score = bootstrap(np.array([[1, 1], [1, 1], [0, 0]]), ratio)
+    assert (score.value, score.low, score.high) == (1, 1, 1)
+    assert np.isnan(bootstrap(np.zeros((3, 2)), ratio).value)
