@@ -524,12 +524,13 @@ def mix_down(path: Path, samples: np.ndarray) -> np.ndarray:
     AudioUndecodable
         If a sample is NaN, infinite or above `LOUDEST`.
     """
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     peak = max(mono.max(), -mono.min())
     if not np.isfinite(peak):
         raise AudioUndecodable(path, "decodes to values that are not finite")
     if peak > LOUDEST:
-        raise AudioUndecodable(path, f"is damaged: it decodes to {peak:,.0f} times full scale")
+        raise AudioUndecodable(path, f"is damaged: it decodes to {peak:.3g} times full scale")
     return mono
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -68,6 +69,9 @@ def run_command(main: Callable[[], None]) -> None:
         _end(f"error: {error}", 1)
     except KeyboardInterrupt:
         _end("interrupted: what is finished is kept; the same command goes on from there", 130)
+    except BrokenPipeError:  # whoever read the output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still unsent
+        sys.exit(1)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from common.evaluation import Score, Scores
+from common.text import format_duration
 
 STATISTICS = {
     "track_accuracy": "Track accuracy",
@@ -146,17 +147,6 @@ def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
         .highlight_max(subset=ratios, props="font-weight: bold")
         .hide(axis="index")
     )
-
-
-def format_duration(seconds: float) -> str:
-    """Write a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _or_absent(value: float, pattern: str) -> str:

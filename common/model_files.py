@@ -15,8 +15,11 @@ from fma_utils import UserError
 if TYPE_CHECKING:
     import keras
 
+MODEL_FILE = "model.keras"
+"""Its name in the folder of its training."""
+
 _CARD = "genre_classifier.json"
-"""Its name inside the ``.keras`` archive, beside Keras' own files, which ignore it."""
+"""The card's name inside the ``.keras`` archive, beside Keras' own files, which ignore it."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pandas as pd
 from common import baselines
 from common.evaluation import evaluate
 from common.leaderboard import Result, leaderboard
+from common.model_files import MODEL_FILE, ModelCard, save_model
 from common.predictions import Predictions
 from common.record_folder import RecordFolder
 from common.result_plots import leaderboard_figure
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from common.training import Run
 
-MODEL_FILE = "model.keras"
 PREDICTIONS_FILE = "test_predictions.npz"
 LEADERBOARD_FILE = "leaderboard.csv"
 
@@ -68,7 +68,6 @@ def train_model(
         If the folder holds a training with other settings, or training diverged.
     """
     from common import training
-    from common.model_files import ModelCard, save_model
 
     folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
     architecture = dict(architecture or {})

@@ -1,0 +1,22 @@
+"""Writing things as a reader would."""
+
+from __future__ import annotations
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def one_line(text: object) -> str:
+    """Write a text so that it fits on one line of any terminal, whatever a file is called."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
