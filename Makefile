@@ -2,6 +2,8 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+# Bytecode is written when a module is first used; most of what is installed never is.
+PIP_OPTIONS := --disable-pip-version-check --no-compile
 PACKAGES := common data spectrogram_feature spectrogram_image
 
 .PHONY: run test render lint lock demo clean
@@ -28,8 +30,8 @@ demo: .venv/installed
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e .
 	touch $@
 
 # After a change of requirements.txt: pins whatever its packages need in turn.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.mp3 import encode_mp3
+
 if TYPE_CHECKING:
     from IPython.display import Audio
 
@@ -26,10 +28,9 @@ def player(samples: np.ndarray, sample_rate: int) -> Audio:
     -------
     IPython.display.Audio
     """
-    import soundfile
     from IPython.display import Audio
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "excerpt.mp3"
-        soundfile.write(path, samples, sample_rate)
+        path.write_bytes(encode_mp3(samples, sample_rate))
         return Audio(filename=str(path), embed=True)

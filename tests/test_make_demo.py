@@ -382,7 +382,8 @@ def test_whole_clips_are_the_same_from_a_worker_process(tmp_path):
     assert here == there
     (name,) = here["files"]
     assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
-    assert len(read_audio(tmp_path / "here" / name)) == 30 * 22_050
+    seconds = len(read_audio(tmp_path / "here" / name)) / 22_050
+    assert 30 <= seconds < 30.1  # whole frames of MP3
 
 
 def test_sample_rates_and_channels_vary_as_in_fma(quick, tmp_path):
