@@ -53,7 +53,10 @@ def make_parser(prog: str, description: str, examples: str) -> argparse.Argument
     )
 
 
-def run_command(main: Callable[[], None]) -> None:
+_INTERRUPTED = "interrupted: what is finished is kept; the same command goes on from there"
+
+
+def run_command(main: Callable[[], None], interrupted: str = _INTERRUPTED) -> None:
     """Run a command and end the process: a user's mistake costs one line, not a traceback.
 
     Exit codes: 0 done, 1 something that the user can mend, 130 interrupted.
@@ -62,13 +65,15 @@ def run_command(main: Callable[[], None]) -> None:
     ----------
     main : callable
         The command; it takes no argument and reports mistakes as `fma_utils.UserError`.
+    interrupted : str
+        What it says when it is interrupted.
     """
     try:
         main()
     except UserError as error:
         _end(f"error: {error}", 1)
     except KeyboardInterrupt:
-        _end("interrupted: what is finished is kept; the same command goes on from there", 130)
+        _end(interrupted, 130)
     except BrokenPipeError:  # whoever read the output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still unsent
         sys.exit(1)

@@ -231,4 +231,4 @@ def _check_plot(out: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_command(main)
+    cli.run_command(main, interrupted="interrupted")
