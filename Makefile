@@ -2,8 +2,7 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-# Bytecode is written when a module is first used; most of what is installed never is.
-PIP_OPTIONS := --disable-pip-version-check --no-compile
+PIP_OPTIONS := --disable-pip-version-check
 PACKAGES := common data spectrogram_feature spectrogram_image
 
 .PHONY: run test render lint lock demo clean
