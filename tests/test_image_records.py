@@ -91,7 +91,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
-        if path.name != JOURNAL
+        if path.name != JOURNAL and not path.name.startswith(".")
     }
 
 
