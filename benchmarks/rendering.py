@@ -27,8 +27,9 @@ from common import cli
 from common.quiet import import_tensorflow
 from data.demo_synthesis import SR
 from data.make_demo import synthesise
-from spectrogram_image.convert import KINDS, Representation, convert
+from spectrogram_image.convert import KINDS, Representation
 from spectrogram_image.image_rendering import SIZES, encode_png, render_indices
+from spectrogram_image.sound import Sound
 
 SAMPLE_RATE = 48_000
 SECONDS = 25.0
@@ -93,7 +94,8 @@ def main() -> None:
     else:
         stereo = synthesise("Rock", artist=0, track_id=0, seed=0, seconds=SECONDS)
         samples = librosa.resample(stereo.mean(axis=1), orig_sr=SR, target_sr=SAMPLE_RATE)
-    representations = [convert(samples, SAMPLE_RATE, kind) for kind in KINDS]
+    sound = Sound(samples, SAMPLE_RATE)
+    representations = [function(sound) for function in KINDS.values()]
     with tempfile.TemporaryDirectory(prefix="rendering-") as folder:
         ours, figure = Path(folder, "ours.png"), Path(folder, "figure.png")
         for size in arguments.sizes:

@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from common.text import flattened
 from fma_utils import UserError
 
 CONNECT_SECONDS = 20.0
+MESSAGE_LENGTH = 300
 LOOK_SECONDS = 1.0
 """How often the connection to the scheduler is looked at."""
 
@@ -55,7 +57,9 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"no Dask scheduler answers at {address}: {_one_line(error)}") from None
+        raise UserError(
+            f"no Dask scheduler answers at {address}: {flattened(error, MESSAGE_LENGTH)}"
+        ) from None
     executor = _ClusterExecutor(client, address)
     try:
         _wait_for_workers(client, address)
@@ -63,7 +67,8 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
         yield executor
     except KilledWorker as error:
         raise UserError(
-            f"{_one_line(error)} What is finished is kept; workers often die for want of memory"
+            f"{flattened(error, MESSAGE_LENGTH)} What is finished is kept; workers often die for "
+            "want of memory"
         ) from None
     except CancelledError:  # what Dask makes of jobs whose scheduler is gone
         raise _lost(address) from None
@@ -134,8 +139,9 @@ def _check_workers(client: Any, folders: Sequence[Path]) -> None:
     try:
         client.get_versions(check=True)
     except ValueError as error:
-        raise UserError(f"the cluster's packages are not those here: {_one_line(error)}") from None
-
+        raise UserError(
+            f"the cluster's packages are not those here: {flattened(error, MESSAGE_LENGTH)}"
+        ) from None
     for worker, unseen in client.run(_first_unseen, [path.absolute() for path in folders]).items():
         if unseen:
             raise UserError(
@@ -146,7 +152,3 @@ def _check_workers(client: Any, folders: Sequence[Path]) -> None:
 
 def _first_unseen(folders: Sequence[Path]) -> str:
     return next((str(path) for path in folders if not path.is_dir()), "")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.records import Manifest
+from common.text import flattened
 from fma_utils import UserError
 
 if TYPE_CHECKING:
@@ -134,5 +135,4 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
     try:
         return keras.saving.load_model(path, safe_mode=True), card
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} does not load ({reason:.120}): train it again") from None
+        raise UserError(f"{path} does not load ({flattened(error, 120)}): train it again") from None

@@ -20,3 +20,8 @@ def one_line(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def flattened(text: object, length: int) -> str:
+    """Write a text of many lines, such as another library's error, as the beginning of one."""
+    return " ".join(str(text).split())[:length]
