@@ -5,18 +5,31 @@ BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
 PACKAGES := common data spectrogram_feature spectrogram_image
 
-.PHONY: run test render lint lock demo clean
+.PHONY: run test report render bench-scale bench-faults lint lock demo clean
 
 run: .venv/installed demo
 	$(BIN)/python -m common.notebooks
 	@$(BIN)/python -m common.results
+	@$(BIN)/python -m common.report
 
 test: .venv/installed
 	$(BIN)/python -m pytest
 
+# One site of the notebooks, to be read without Jupyter.
+report: .venv/installed
+	@$(BIN)/python -m common.report
+
 # Outputs that are committed come from the demo set alone.
 render: .venv/installed demo
 	env -u FMA_ROOT -u FMA_SUBSET $(BIN)/python -m common.notebooks --in-place
+
+# Extraction at the size of FMA medium: a quarter of an hour, alone on the machine.
+bench-scale: .venv/installed demo
+	$(BIN)/python benchmarks/scale.py
+
+# Everything that can break, broken on purpose.
+bench-faults: .venv/installed
+	$(BIN)/python benchmarks/faults.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -228,7 +228,8 @@ def test_columns_not_asked_for_are_not_parsed(tmp_path):
         load(tmp_path / "tracks.csv", columns=[("track", "genres")])
 
 
-def test_full_sized_metadata_gives_the_subsets(tmp_path):
+def test_full_sized_metadata_gives_the_subsets(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMA_OUTPUT", str(tmp_path))
     sizes = {"small": 8_000, "medium": 17_000, "large": 81_574}
     path = tmp_path / "tracks.csv"
     write_tracks_csv(path, [])
