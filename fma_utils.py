@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import csv
+import hashlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -70,6 +72,9 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 LOUDEST = 10.0
 """Full scales: MP3s of music exceed 1, but not this; what does is a damaged file."""
+
+CACHED_FROM = 50_000_000
+"""Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
 
 DEMO_MARKER = "demo.json"
 """The file in ``fma_metadata/`` that tells a synthetic demo set from the real thing."""
@@ -270,7 +275,8 @@ def load(
     columns : sequence, optional
         The columns to read, as tuples such as ``("set", "split")`` where the file has header
         rows of several levels, as strings where it has one; by default all. The real
-        ``tracks.csv`` is 260 MB: ask for what is used.
+        ``tracks.csv`` is 260 MB: ask for what is used. Of a file of `CACHED_FROM` bytes or more
+        these columns are kept under `output_root`, and read from there the next time.
 
     Returns
     -------
@@ -302,15 +308,12 @@ def load(
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {name}?")
     positions = [keys.index(key) + 1 for key in wanted]
+    used = sorted({0, *positions})
     try:
-        table = pd.read_csv(
-            path,
-            header=None,
-            skiprows=levels + index_name_row,
-            usecols=[0, *positions],
-            index_col=0,
-            low_memory=False,
-        )
+        source, layout = path, {"skiprows": levels + index_name_row, "usecols": used}
+        if columns is not None and path.stat().st_size >= CACHED_FROM:
+            source, layout = _kept_cells(path, **layout), {"names": used}
+        table = pd.read_csv(source, header=None, index_col=0, low_memory=False, **layout)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} has no rows: fetch it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
@@ -319,6 +322,41 @@ def load(
     table.columns = pd.MultiIndex.from_tuples(wanted) if levels > 1 else pd.Index(wanted)
     table.index.name = "track_id" if levels > 1 else header[0][0]
     return _with_types(table, name)
+
+
+def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
+    """Give some columns of a large CSV as a small one, from the last time if the file is the same.
+
+    The cells are kept as text and typed by the caller, so a table does not depend on whether its
+    cells were kept. They follow their checksum; without one that is right they do not count.
+    """
+    state = path.stat()
+    # The ctime tells of any change, also where the size and the mtime stay as they were.
+    same = (path.resolve(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, skiprows, usecols)
+    name = hashlib.sha256(repr(same).encode()).hexdigest()[:32]
+    kept = output_root() / "cache" / f"{name}.csv"
+    with suppress(OSError):
+        checksum, _, cells = kept.read_bytes().partition(b"\n")
+        if checksum.decode(errors="replace") == hashlib.sha256(cells).hexdigest():
+            return io.BytesIO(cells)
+    text = pd.read_csv(
+        path, header=None, skiprows=skiprows, usecols=usecols, dtype=str, keep_default_na=False
+    )
+    cells = text.to_csv(header=False, index=False, quoting=csv.QUOTE_ALL).encode()
+    _keep(kept, hashlib.sha256(cells).hexdigest().encode() + b"\n" + cells)
+    return io.BytesIO(cells)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: whoever cannot write there does without it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
