@@ -14,6 +14,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 import fma_utils
 from common import cli
+from common.imports import used_modules
 from common.records import atomic_write
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
@@ -126,15 +127,14 @@ def digest(notebook: Path) -> str:
     Returns
     -------
     str
-        Of its cells, the project's modules and pins, and the environment's ``FMA_`` variables.
+        Of its cells, the project's modules that they use, and the environment's ``FMA_`` variables.
     """
     content = hashlib.sha256()
-    for cell in nbformat.read(notebook, as_version=4).cells:
+    cells = nbformat.read(notebook, as_version=4).cells
+    for cell in cells:
         content.update(f"{cell.cell_type}\0{cell.source}\0".encode())
-    modules = [PROJECT_ROOT / "fma_utils.py", PROJECT_ROOT / "requirements.txt"]
-    for folder in ("common", "spectrogram_feature", "spectrogram_image"):
-        modules += sorted((PROJECT_ROOT / folder).glob("*.py"))
-    for module in modules:
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    for module in used_modules(code):
         content.update(module.read_bytes())
     for name, value in sorted(os.environ.items()):
         if name.startswith("FMA_"):
