@@ -18,7 +18,14 @@ _DISK_ERRORS = {
     errno.EROFS: "it cannot be written, the file system is read-only; choose another folder",
     errno.ENOENT: "there is no such place; choose another folder",
     errno.EACCES: "permission denied; choose another folder or change its permissions",
+    errno.EPERM: "permission denied; choose another folder or change its permissions",
+    errno.EFBIG: "the file is larger than it may be here; raise the limit or choose another folder",
 }
+
+_NO_MEMORY = (
+    "there is not enough memory: what is finished is kept; free some, or ask for fewer --workers, "
+    "and run the same command again"
+)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -77,6 +84,8 @@ def run_command(main: Callable[[], None], interrupted: str = _INTERRUPTED) -> No
     except BrokenPipeError:  # whoever read the output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still unsent
         sys.exit(1)
+    except MemoryError:
+        _end(f"error: {_NO_MEMORY}", 1)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise

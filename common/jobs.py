@@ -7,26 +7,28 @@ each, so a second run does only what is missing, and a run with other settings i
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from common.files import atomic_write, find_damage, naming
 from common.locks import only_run_in
-from common.records import atomic_write
-from fma_utils import UserError
+from common.workers import call, default_workers, worker_pool
+from fma_utils import UserError, display_path
 
 JOURNAL = "journal.jsonl"
+
+_READERS = 8
+"""Threads that read files to check them: disks and shared file systems serve several at once."""
+
+_NAMED = 10
+"""Files that are named when many are missing."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def run_jobs(
     function : callable
         Takes a job's argument, returns a dictionary that JSON can hold. Where it lists files as
         ``{"files": {name: bytes}}``, names relative to `folder`, the job counts as done only
-        while they are there with that size.
+        while they are there with that size; where it has their ``{"checksums": {name: CRC-32C}}``
+        too, only while that is their content.
     jobs : sequence of Job
     folder : path-like
         Where the function writes, and where the journal stands.
@@ -111,7 +114,7 @@ def run_jobs(
     """
     folder = Path(folder)
     with only_run_in(folder):
-        results = _finished(folder, settings)
+        results = _finished(folder, jobs, settings, unit)
         missing = [job for job in jobs if job.name not in results]
         for half_written in folder.glob(".*.tmp"):  # by a run that was killed
             half_written.unlink()
@@ -121,9 +124,10 @@ def run_jobs(
             with (
                 _pool(workers, len(missing), (folder, *sources)) as pool,
                 progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
+                naming(folder / JOURNAL),
                 (folder / JOURNAL).open("a", encoding="utf-8") as log,
             ):
-                running = {pool.submit(_call, function, job.argument): job for job in missing}
+                running = {pool.submit(call, function, job.argument): job for job in missing}
                 for future in as_completed(running):
                     job = running.pop(future)
                     results[job.name] = future.result()
@@ -143,10 +147,32 @@ def _pool(
     return worker_pool(min(default_workers() if workers is None else workers, jobs))
 
 
-def _finished(folder: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
-    """Give the results of earlier runs whose files are there."""
+def _finished(
+    folder: Path, jobs: Sequence[Job], settings: Mapping[str, Any], unit: str
+) -> dict[str, dict]:
+    """Give the results of earlier runs whose files are what they were; name those that are not."""
     results = _open_journal(folder / JOURNAL, settings)
-    return {name: result for name, result in results.items() if _is_complete(folder, result)}
+    done = [job for job in jobs if job.name in results]
+    total, damage = sum(job.size for job in done), []
+
+    def check(job: Job) -> list[tuple[Path, str]]:
+        result = results[job.name]
+        return find_damage(folder, result.get("files", {}), result.get("checksums", {}))
+
+    with (
+        ThreadPoolExecutor(_READERS) as readers,
+        progress_bar(total=total, desc="checking", unit=unit, delay=2) as bar,
+    ):
+        for job, wrong in zip(done, readers.map(check, done), strict=True):
+            damage += wrong
+            if wrong:
+                del results[job.name]
+            bar.update(job.size)
+    for path, wrong in damage[:_NAMED]:
+        print(f"{display_path(path)} is {wrong}: made again", file=sys.stderr)
+    if more := len(damage[_NAMED:]):
+        print(f"and {more:,} more files: made again", file=sys.stderr)
+    return results
 
 
 def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
@@ -161,12 +187,16 @@ def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]
     if torn:  # the run was killed while it wrote its last line
         with atomic_write(journal) as file:
             file.write(f"{complete}\n".encode() if complete else b"")
+    lines = complete.splitlines()
     try:
-        lines = [json.loads(line) for line in complete.splitlines()]
-        earlier = lines[0]["settings"]
-        results = {line["job"]: line["result"] for line in lines[1:]}
+        earlier = json.loads(lines[0])["settings"]
     except (ValueError, LookupError, TypeError):
         raise UserError(f"{journal} is damaged: delete {journal.parent} and start again") from None
+    results = {}
+    for line in lines[1:]:
+        with suppress(ValueError, LookupError, TypeError):  # a damaged line costs its job only
+            entry = json.loads(line)
+            results[entry["job"]] = dict(entry["result"])
     if earlier != settings:
         raise UserError(
             f"{journal.parent} holds work made with other settings "
@@ -202,91 +232,3 @@ def difference(earlier: Any, now: Any, name: str = "") -> str:
 def _shortened(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _is_complete(folder: Path, result: dict) -> bool:
-    for name, size in result.get("files", {}).items():
-        try:
-            if (folder / name).stat().st_size != size:
-                return False
-        except FileNotFoundError:
-            return False
-    return True
-
-
-def default_workers() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def worker_pool(workers: int | None = None) -> Iterator[Executor]:
-    """Open a pool of processes that end with their parent, whatever ends it.
-
-    Parameters
-    ----------
-    workers : int, optional
-        Number of processes, by default one a core. Each uses one thread for linear algebra.
-
-    Yields
-    ------
-    concurrent.futures.Executor
-
-    Raises
-    ------
-    UserError
-        If the number is below one, or if a worker process died.
-    """
-    workers = default_workers() if workers is None else workers
-    if workers < 1:
-        raise UserError(f"{workers} workers cannot work: ask for at least 1")
-    # Spawned, not forked: a copy of a process with TensorFlow's threads in it may lock up.
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    try:
-        yield pool
-    except BrokenProcessPool:
-        pool.shutdown(cancel_futures=True)
-        raise UserError(
-            "a worker process died, often for want of memory: what is finished is kept; "
-            "run the same command again, with fewer --workers"
-        ) from None
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        pool.shutdown(wait=True)
-        raise
-    pool.shutdown()
-
-
-_stopping = threading.Event()
-
-
-def _start_worker() -> None:
-    import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who decides
-    signal.signal(signal.SIGTERM, _stop_worker)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _stop_worker(signum: int, frame: Any) -> None:
-    _stopping.set()
-    sys.exit()  # unwinds the running job, which removes what is half written
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _call(function: Callable[[Any], dict], argument: Any) -> dict:
-    if _stopping.is_set():
-        sys.exit()
-    return function(argument)

@@ -100,8 +100,8 @@ def write_records(
     Returns
     -------
     dict
-        ``split``, ``files``, ``shard`` (its entry in the manifest), ``segments`` and ``tracks``
-        (counts by label), ``failures``.
+        ``split``, ``files`` and ``checksums`` (as `common.jobs.run_jobs` takes them), ``shard``
+        (its entry in the manifest), ``segments`` and ``tracks`` (counts by label), ``failures``.
     """
     segments: Counter[str] = Counter()
     tracks: dict[str, set[int]] = {}
@@ -117,6 +117,7 @@ def write_records(
     return {
         "split": shard.split,
         "files": {shard.path.name: written["bytes"]},
+        "checksums": {shard.path.name: written["crc32c"]},
         "shard": {"name": shard.path.name, **written},
         "segments": dict(segments),
         "tracks": {label: len(ids) for label, ids in tracks.items()},

@@ -8,16 +8,15 @@ its own, so the messages are encoded here, in a fixed order.
 from __future__ import annotations
 
 import json
-import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from crc32c import crc32c
 
+from common.files import atomic_write, find_damage
 from fma_utils import UserError
 
 MANIFEST = "manifest.json"
@@ -27,32 +26,6 @@ FAILURES = "failures.csv"
 def shard_name(split: str, index: int, count: int) -> str:
     """Name a shard: ``training-00007-of-00042.tfrecord``."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
-
-
-@contextmanager
-def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name only when it is complete and on the disk.
-
-    Parameters
-    ----------
-    path : path-like
-        Where the file shall be. Until then it is called ``.<name>.<process>.tmp``.
-
-    Yields
-    ------
-    binary file, open for writing
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
@@ -191,7 +164,7 @@ class Manifest:
                 f"{folder} holds no finished records (no {MANIFEST}): make them first, or choose "
                 "the folder they are in"
             ) from None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
                 None
             )
@@ -219,3 +192,21 @@ class Manifest:
                 )
             paths.append(path)
         return paths
+
+    def check(self, folder: str | Path) -> None:
+        """See that the shards hold what was written, to the byte.
+
+        Raises
+        ------
+        UserError
+            If one does not; the message names it.
+        """
+        for shard in (shard for shards in self.shards.values() for shard in shards):
+            name = shard["name"]
+            for path, wrong in find_damage(
+                Path(folder), {name: shard["bytes"]}, {name: shard["crc32c"]}
+            ):
+                raise UserError(
+                    f"{path} is {wrong}: run the command that made the records again, it makes "
+                    "this shard anew"
+                )

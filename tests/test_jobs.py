@@ -93,10 +93,18 @@ def test_job_whose_journal_line_is_torn_runs_again(folder):
     assert calls(folder) == []
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"no JSON\n", b"\xff\xfe\x00\n", b"[1, 2]\n", b'{"settings": {}}\n{"job": 1}\n'],
-)
+@pytest.mark.parametrize("line", [b"\0" * 60, b'{"job": "job-1"}', b"[1, 2]", b"\xff\xfe", b""])
+def test_damaged_line_of_the_journal_costs_its_job_only(folder, line):
+    journal = folder / JOURNAL
+    lines = journal.read_bytes().splitlines()
+    damaged = int(json.loads(lines[2])["job"].removeprefix("job-"))
+    journal.write_bytes(b"\n".join([*lines[:2], line, *lines[3:], b""]))
+    results = run(jobs_for_tests.write_file, folder, 3, hop=460)
+    assert [result["square"] for result in results] == [0, 1, 4]
+    assert calls(folder) == [damaged]
+
+
+@pytest.mark.parametrize("content", [b"", b"no JSON\n", b"\xff\xfe\x00\n", b"[1, 2]\n"])
 def test_damaged_journal_is_refused_in_one_line(tmp_path, content):
     (tmp_path / JOURNAL).write_bytes(content)
     with pytest.raises(UserError, match=r"journal.jsonl is damaged: delete") as error:
@@ -104,12 +112,27 @@ def test_damaged_journal_is_refused_in_one_line(tmp_path, content):
     assert "\n" not in str(error.value)
 
 
-def test_jobs_whose_files_are_missing_or_of_another_size_run_again(folder):
+def test_files_that_are_missing_or_of_another_size_are_named_and_made_again(folder, capfd):
     (folder / "0.bin").unlink()
     (folder / "2.bin").write_bytes(b"longer than it was")
     run(jobs_for_tests.write_file, folder, 3, hop=460)
     assert calls(folder) == [0, 2]
+    assert capfd.readouterr().err.splitlines()[:2] == [
+        f"{folder / '0.bin'} is missing: made again",
+        f"{folder / '2.bin'} is damaged (size): made again",
+    ]
     assert [(folder / f"{n}.bin").stat().st_size for n in range(3)] == [1, 2, 3]
+
+
+def test_of_many_missing_files_only_the_first_are_named(tmp_path, capfd):
+    run(jobs_for_tests.write_file, tmp_path, 1015)
+    for path in tmp_path.glob("*.bin"):
+        path.unlink()
+    capfd.readouterr()
+    run(jobs_for_tests.write_file, tmp_path, 1015)
+    lines = capfd.readouterr().err.splitlines()
+    assert sum(line.endswith("is missing: made again") for line in lines) == 10
+    assert "and 1,005 more files: made again" in lines
 
 
 def test_exception_in_a_job_comes_out_and_finished_work_is_kept(tmp_path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+import pickle
 import struct
 from pathlib import Path
 
@@ -12,7 +15,8 @@ from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.records import MANIFEST, Manifest, atomic_write, encode_example, shard_name, write_shard
+from common.files import atomic_write, find_damage
+from common.records import MANIFEST, Manifest, encode_example, shard_name, write_shard
 from fma_utils import UserError
 
 RECORDS = [
@@ -106,6 +110,52 @@ def test_file_appears_only_when_it_is_complete(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_full_disk_tells_which_file_it_has_no_room_for_in_another_process_too(tmp_path):
+    with pytest.raises(OSError, match="No space left") as error, atomic_write(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert pickle.loads(pickle.dumps(error.value)).filename == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Damage --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(tmp_path) -> tuple[dict[str, int], dict[str, int]]:
+    """Sizes and checksums of two files; the second is longer than what is read at a time."""
+    sizes, checksums = {}, {}
+    for name, content in {"a": b"short", "b": bytes(range(256)) * 5000}.items():
+        (tmp_path / name).write_bytes(content)
+        sizes[name], checksums[name] = len(content), crc32c(content)
+    return sizes, checksums
+
+
+def test_files_that_are_what_they_were_have_no_damage(known, tmp_path):
+    assert find_damage(tmp_path, *known) == []
+
+
+@pytest.mark.parametrize("place", [0, 300_000, -1])
+def test_changed_bit_is_found_by_checksum_and_only_by_it(known, tmp_path, place):
+    sizes, checksums = known
+    content = bytearray((tmp_path / "b").read_bytes())
+    content[place] ^= 16
+    (tmp_path / "b").write_bytes(content)
+    assert find_damage(tmp_path, sizes, checksums) == [(tmp_path / "b", "damaged (checksum)")]
+    assert find_damage(tmp_path, sizes, {}) == []
+
+
+def test_missing_changed_and_unreadable_files_are_told_apart(known, tmp_path):
+    (tmp_path / "a").unlink()
+    os.truncate(tmp_path / "b", 10)
+    (tmp_path / "c").mkdir()
+    sizes = known[0] | {"c": (tmp_path / "c").stat().st_size}
+    assert find_damage(tmp_path, sizes, known[1] | {"c": 0}) == [
+        (tmp_path / "a", "missing"),
+        (tmp_path / "b", "damaged (size)"),
+        (tmp_path / "c", "damaged (cannot be read)"),
+    ]
+
+
 def test_shards_are_named_by_split_and_number():
     assert shard_name("training", 7, 42) == "training-00007-of-00042.tfrecord"
 
@@ -190,6 +240,16 @@ def test_shard_that_is_not_whole_is_named(manifest, tmp_path, size):
         path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserError, match=r"training-00000-of-00001.tfrecord is missing or cut"):
         manifest.shard_paths(tmp_path, "training")
+
+
+def test_shard_whose_content_has_changed_is_named_with_what_to_do(manifest, tmp_path):
+    path = tmp_path / "training-00000-of-00001.tfrecord"
+    manifest.check(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{path} is damaged \(checksum\): run the command that"):
+        manifest.check(tmp_path)
 
 
 @pytest.mark.parametrize("split", ["validation", "test", "train"])
