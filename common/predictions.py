@@ -6,11 +6,16 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.records import atomic_write
 from fma_utils import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +149,28 @@ class Predictions:
             raise UserError(
                 f"{path} holds no predictions ({error}); evaluate the model again"
             ) from None
+
+
+def predict(model: keras.Model, batches: tf.data.Dataset, genres: Sequence[str]) -> Predictions:
+    """Predict the segments of a split.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batches : tf.data.Dataset
+        Of features, labels (integers) and track ids.
+    genres : sequence of str
+        In label order.
+
+    Returns
+    -------
+    Predictions
+    """
+    parts = [
+        (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
+        for features, label, track_id in batches
+    ]
+    return Predictions(*(np.concatenate(c) for c in zip(*parts, strict=True)), genres=tuple(genres))
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from common import baselines
 from common.evaluation import evaluate
 from common.leaderboard import Result, leaderboard
 from common.model_files import MODEL_FILE, ModelCard, save_model
-from common.predictions import Predictions
+from common.predictions import Predictions, predict
 from common.record_folder import RecordFolder
 from common.result_plots import leaderboard_figure
 from common.training_options import TrainingOptions
@@ -119,9 +119,7 @@ def train_model(
 
 def predict_split(model: keras.Model, records: RecordFolder, split: str) -> Predictions:
     """Predict the segments of a split."""
-    from common import training
-
-    return training.predict(model, records.labelled(split), records.manifest.genres)
+    return predict(model, records.labelled(split), records.manifest.genres)
 
 
 def judge_run(

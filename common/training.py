@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from common import devices
 from common.callbacks import (
     BEST_WEIGHTS,
     STATE,
@@ -24,10 +25,11 @@ from common.callbacks import (
     is_finished,
     read_history,
 )
-from common.evaluation import Predictions
 from common.jobs import difference
 from common.locks import only_run_in
+from common.model_files import OPTIMISER_WARNING
 from common.records import atomic_write
+from common.targets import genre_weights, with_targets
 from common.training_options import TrainingOptions
 from fma_utils import UserError
 
@@ -35,14 +37,14 @@ SETTINGS = "settings.json"
 
 
 def prepare_device() -> str:
-    """Choose the arithmetic for the device: mixed precision on a GPU, float32 on a CPU.
+    """Choose the arithmetic for the device: mixed precision on GPUs, float32 on a CPU.
 
     Returns
     -------
     str
         What training will run on, for the reader of a log.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = devices.gpus()
     keras.mixed_precision.set_global_policy("mixed_float16" if gpus else "float32")
     return f"{len(gpus)} GPU(s), mixed precision" if gpus else "CPU, float32"
 
@@ -57,13 +59,6 @@ def set_seed(seed: int) -> None:
         sums are rounded.
     """
     keras.utils.set_random_seed(seed)
-
-
-def strategy() -> tf.distribute.Strategy:
-    """Give the distribution strategy: all GPUs when there are several, otherwise one device."""
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
 
 
 def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> None:
@@ -89,79 +84,10 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> N
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
         weighted_metrics=[],
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's.
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+        # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's. What it compiles
+        # runs on one device only.
+        jit_compile=bool(devices.gpus()) and not devices.is_shared(),
     )
-
-
-def with_targets(
-    dataset: tf.data.Dataset,
-    weights: np.ndarray,
-    *,
-    mixup: float = 0.0,
-) -> tf.data.Dataset:
-    """Turn batches (features, integer label) into what a network is trained on.
-
-    Parameters
-    ----------
-    dataset : tf.data.Dataset
-        Of uint8 features (batch, ...) and labels (batch,).
-    weights : np.ndarray [shape=(genres,), dtype=float32]
-        How much an error on each genre counts; see `genre_weights`.
-    mixup : float >= 0
-        If not zero, each segment is mixed with another of its batch, in shares drawn from
-        Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
-
-    Returns
-    -------
-    tf.data.Dataset
-        Of features, as they came, genre shares (batch, genres) and weights (batch,).
-    """
-    genres = len(weights)
-
-    def prepare(features: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        target = tf.one_hot(label, genres)
-        if mixup:
-            features, target = _mix(features, target, mixup)
-        return features, target, tf.linalg.matvec(target, weights)
-
-    return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
-    gamma = tf.random.gamma((tf.shape(features)[0], 2), alpha) + 1e-9
-    share = gamma[:, :1] / tf.reduce_sum(gamma, axis=1, keepdims=True)  # Beta(α, α)
-    other = tf.random.shuffle(tf.range(tf.shape(features)[0]))
-    over_axes = tf.reshape(share, [-1] + [1] * (len(features.shape) - 1))
-    values = tf.cast(features, tf.float32)
-    mixed = over_axes * values + (1 - over_axes) * tf.gather(values, other)
-    return (
-        tf.cast(tf.round(mixed), features.dtype),
-        share * target + (1 - share) * tf.gather(target, other),
-    )
-
-
-def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
-    """Decide how much an error on each genre counts.
-
-    Parameters
-    ----------
-    segments : sequence of int
-        Training segments of each genre, in label order.
-    balance : str
-        ``"none"``: errors count alike; ``"weights"``: inversely to the genre's segments.
-
-    Returns
-    -------
-    np.ndarray [shape=(genres,), dtype=float32]
-        Their mean over the training segments is 1.
-    """
-    counts = np.asarray(segments, dtype=np.float32)
-    if balance == "none":
-        return np.ones_like(counts)
-    present = counts > 0
-    weights = counts.sum() / (present.sum() * np.maximum(counts, 1))
-    return np.where(present, weights, 0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,12 +135,15 @@ def train(
     The learning curves, the weights of the best epoch, TensorBoard's logs and the state to resume
     from are written to the folder after each epoch. A training that is finished is not repeated.
 
+    Several GPUs share each batch, with the results of one but for rounding, the order of shuffling
+    and the random numbers of dropout and augmentation. A training may be resumed on more or fewer.
+
     Parameters
     ----------
     build : callable
         Makes the model, uncompiled.
     training, validation : tf.data.Dataset
-        Batches of features and integer labels.
+        Batches of features and integer labels; those for training of one size.
     segments : sequence of int
         How many training segments each genre has, in label order.
     folder : path-like
@@ -236,16 +165,16 @@ def train(
     with only_run_in(folder):
         open_folder(folder, {**settings, "options": asdict(options)})
         set_seed(options.seed)
-        with strategy().scope():
-            model = build()
-            compile_model(model, options, options.epochs * len(training))
-            # The weights' file has the optimiser's state too, and needs a place to load it to.
-            model.optimizer.build(model.trainable_variables)
+        steps = options.epochs * len(training)
+        sizes = [_first_batch(part, options.batch_size) for part in (training, validation)]
+        strategy = devices.strategy(*sizes)
+        with strategy.scope():
+            model = _compiled(build, options, steps)
         weights = genre_weights(segments, options.balance)
         if not is_finished(read_history(folder), options):
             state = find_state(folder)
             if state:
-                _load_weights(model, state[0])
+                _load_weights(model, state[0], with_optimiser=True)
             epochs_done = state[1] if state else 0
             model.fit(
                 with_targets(training, weights, mixup=options.mixup),
@@ -263,20 +192,41 @@ def train(
             )
         for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
             leftover.unlink()
+        if strategy.num_replicas_in_sync > 1:
+            # A model of several devices predicts each batch on each of them.
+            model = _compiled(build, options, steps)
         _load_weights(model, folder / BEST_WEIGHTS)
         return Run(model, history, folder)
 
 
-def _load_weights(model: keras.Model, path: Path) -> None:
+def _first_batch(batches: tf.data.Dataset, batch_size: int) -> int:
+    """Tell the size of the first batch: smaller where there are too few segments for one."""
+    return batch_size if len(batches) > 1 else len(next(iter(batches))[1])
+
+
+def _compiled(
+    build: Callable[[], keras.Model], options: TrainingOptions, steps: int
+) -> keras.Model:
+    model = build()
+    devices.synchronise(model)
+    compile_model(model, options, steps)
+    # The weights' file has the optimiser's state too, and needs a place to load it to.
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _load_weights(model: keras.Model, path: Path, *, with_optimiser: bool = False) -> None:
     try:
         with warnings.catch_warnings():
             # Keras only warns of weights that have no place.
             warnings.simplefilter("error", UserWarning)
+            if not with_optimiser:
+                warnings.filterwarnings("ignore", OPTIMISER_WARNING)
             model.load_weights(path)
     except (UserWarning, ValueError, OSError):
         raise UserError(
-            f"{path} does not fit {model.name}, whose code has changed since: delete {path.parent} "
-            "and train again"
+            f"{path} does not fit {model.name}: its code has changed since, or the training began "
+            f"in the precision of another kind of device; delete {path.parent} and train again"
         ) from None
 
 
@@ -286,7 +236,8 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises
     ------
     UserError
-        If it holds a training with other settings; the message names the first that differs.
+        If it holds a training with other settings; the message names the first that differs. Or
+        if they are damaged.
     """
     settings = json.loads(json.dumps(settings))
     path = folder / SETTINGS
@@ -294,7 +245,12 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             file.write(json.dumps(settings, indent=1).encode())
-    elif (earlier := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise UserError(f"{path} is damaged: delete {folder} and train again") from None
+    if earlier != settings:
         raise UserError(
             f"{folder} holds a training with other settings ({difference(earlier, settings)}): "
             "choose another folder, or delete this one"
@@ -348,25 +304,3 @@ def fit_few(
             if accuracies[-1] == 1:
                 break
     return accuracies
-
-
-def predict(model: keras.Model, batches: tf.data.Dataset, genres: Sequence[str]) -> Predictions:
-    """Predict the segments of a split.
-
-    Parameters
-    ----------
-    model : keras.Model
-    batches : tf.data.Dataset
-        Of features, labels (integers) and track ids.
-    genres : sequence of str
-        In label order.
-
-    Returns
-    -------
-    Predictions
-    """
-    parts = [
-        (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
-        for features, label, track_id in batches
-    ]
-    return Predictions(*(np.concatenate(c) for c in zip(*parts, strict=True)), genres=tuple(genres))

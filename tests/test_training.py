@@ -139,8 +139,43 @@ def test_weights_of_a_network_whose_code_has_changed_are_refused(finished, recor
     from spectrogram_feature.training import train_model
 
     monkeypatch.setitem(models.MODELS, "cnn", models.gru)
-    with pytest.raises(UserError, match="whose code has changed since: delete"):
+    with pytest.raises(UserError, match=r"does not fit gru: its code has changed .* delete"):
         train_model(records, "cnn", folder=finished.folder, options=QUICK)
+
+
+@pytest.fixture
+def half_precision():
+    """That of a GPU."""
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def test_what_is_finished_is_loaded_in_another_precision(
+    finished, records, tmp_path, half_precision
+):
+    from spectrogram_feature.training import train_model
+
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    again = train_model(records, "cnn", folder=folder, options=QUICK)
+    features, _ = records.some("test", 8)
+    np.testing.assert_allclose(
+        again.model.predict_on_batch(features), finished.model.predict_on_batch(features), atol=0.02
+    )
+
+
+def test_what_is_not_finished_is_not_taken_up_in_another_precision(
+    finished, records, tmp_path, half_precision
+):
+    from spectrogram_feature.training import train_model
+
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    (folder / "best.weights.h5").rename(folder / "state.2.weights.h5")
+    (folder / "history.csv").write_text("epoch,val_loss\n1,2.0\n2,1.0\n")
+    with pytest.raises(UserError, match="in the precision of another kind of device; delete"):
+        train_model(records, "cnn", folder=folder, options=QUICK)
 
 
 def test_other_settings_in_the_same_folder_are_refused_by_name(finished, records):
@@ -307,7 +342,7 @@ def test_damaged_records_are_named(records, tmp_path):
 
 
 def test_weights_even_the_genres_out_and_average_to_one():
-    from common.training import genre_weights
+    from common.targets import genre_weights
 
     counts = [30, 10, 0, 20]
     weights = genre_weights(counts, "weights")
@@ -318,7 +353,7 @@ def test_weights_even_the_genres_out_and_average_to_one():
 def test_mixup_mixes_features_and_targets_in_the_same_shares():
     import tensorflow as tf
 
-    from common.training import with_targets
+    from common.targets import with_targets
 
     # A segment's value is 100 times its label, so that a mixture's value tells its target.
     labels = np.tile([0, 1], 32)

@@ -1,0 +1,78 @@
+"""What a network is trained towards: shares of genres, and how much each segment counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+
+def with_targets(
+    dataset: tf.data.Dataset,
+    weights: np.ndarray,
+    *,
+    mixup: float = 0.0,
+) -> tf.data.Dataset:
+    """Turn batches (features, integer label) into what a network is trained on.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        Of uint8 features (batch, ...) and labels (batch,).
+    weights : np.ndarray [shape=(genres,), dtype=float32]
+        How much an error on each genre counts; see `genre_weights`.
+    mixup : float >= 0
+        If not zero, each segment is mixed with another of its batch, in shares drawn from
+        Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of features, as they came, genre shares (batch, genres) and weights (batch,).
+    """
+    genres = len(weights)
+
+    def prepare(features: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        target = tf.one_hot(label, genres)
+        if mixup:
+            features, target = _mix(features, target, mixup)
+        return features, target, tf.linalg.matvec(target, weights)
+
+    return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
+    gamma = tf.random.gamma((tf.shape(features)[0], 2), alpha) + 1e-9
+    share = gamma[:, :1] / tf.reduce_sum(gamma, axis=1, keepdims=True)  # Beta(α, α)
+    other = tf.random.shuffle(tf.range(tf.shape(features)[0]))
+    over_axes = tf.reshape(share, [-1] + [1] * (len(features.shape) - 1))
+    values = tf.cast(features, tf.float32)
+    mixed = over_axes * values + (1 - over_axes) * tf.gather(values, other)
+    return (
+        tf.cast(tf.round(mixed) if features.dtype.is_integer else mixed, features.dtype),
+        share * target + (1 - share) * tf.gather(target, other),
+    )
+
+
+def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
+    """Decide how much an error on each genre counts.
+
+    Parameters
+    ----------
+    segments : sequence of int
+        Training segments of each genre, in label order.
+    balance : str
+        ``"none"``: errors count alike; ``"weights"``: inversely to the genre's segments.
+
+    Returns
+    -------
+    np.ndarray [shape=(genres,), dtype=float32]
+        Their mean over the training segments is 1.
+    """
+    counts = np.asarray(segments, dtype=np.float32)
+    if balance == "none":
+        return np.ones_like(counts)
+    present = counts > 0
+    weights = counts.sum() / (present.sum() * np.maximum(counts, 1))
+    return np.where(present, weights, 0).astype(np.float32)
