@@ -73,6 +73,10 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 LOUDEST = 10.0
 """Full scales: MP3s of music exceed 1, but not this; what does is a damaged file."""
 
+SAMPLE_RATES = (1_000, 768_000)
+"""Hz, lowest and highest. Headers say others where they are damaged: a file of some minutes at
+1 Hz would be days of sound at 22,050 Hz."""
+
 CACHED_FROM = 50_000_000
 """Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
 
@@ -497,6 +501,7 @@ def read_audio(
     path = Path(path)
     with decoding(path), soundfile.SoundFile(path) as file:
         native_sr = file.samplerate
+        require_sample_rate(path, native_sr)
         wanted = -1 if duration is None else round(duration * native_sr)
         samples = _decode(file, round(offset * native_sr), wanted)
     if len(samples) == 0 and offset == 0:
@@ -512,6 +517,19 @@ def read_audio(
         length = round(duration * sr)
         resampled = np.pad(resampled, (0, max(0, length - len(resampled))))[:length]
     return np.ascontiguousarray(resampled)
+
+
+def require_sample_rate(path: Path, sr: int) -> None:
+    """Refuse a file whose header tells a sample rate that no sound has.
+
+    Raises
+    ------
+    AudioUndecodable
+        If it is outside `SAMPLE_RATES`.
+    """
+    lowest, highest = SAMPLE_RATES
+    if not lowest <= sr <= highest:
+        raise AudioUndecodable(path, f"is damaged: its sample rate is {sr:,} Hz")
 
 
 @contextmanager

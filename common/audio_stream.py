@@ -9,14 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fma_utils import AudioEmpty, AudioUndecodable, decoding, mix_down
+from fma_utils import AudioEmpty, AudioUndecodable, decoding, mix_down, require_sample_rate
 
 BLOCK_SAMPLES = 2**19
 """How many samples are decoded at a time, those of all channels: 2 MB, 6 s of a stereo CD."""
-
-SAMPLE_RATES = (1_000, 768_000)
-"""Hz, lowest and highest. Headers say others where they are damaged: a file of some minutes at
-1 Hz would be days of sound at 22,050 Hz."""
 
 UNREADABLE = frozenset({".aac", ".ac3", ".ape", ".m4a", ".m4b", ".mp4", ".mpc", ".webm", ".wma"})
 """Endings of audio files that libsndfile does not read, and another program has to convert."""
@@ -65,8 +61,7 @@ def _decode(path: Path, sr: int) -> Iterator[np.ndarray]:
         file = soundfile.SoundFile(os.fsencode(path))  # a name need not be valid Unicode
     with file:
         native_sr, frames = file.samplerate, max(1, BLOCK_SAMPLES // file.channels)
-        if not SAMPLE_RATES[0] <= native_sr <= SAMPLE_RATES[1]:
-            raise AudioUndecodable(path, f"is damaged: its sample rate is {native_sr:,} Hz")
+        require_sample_rate(path, native_sr)
         resampler = soxr.ResampleStream(native_sr, sr, 1, dtype="float32", quality="HQ")
         is_empty = True
         while True:

@@ -37,7 +37,7 @@ class Archive:
     name : str
         The folder that it holds, ``fma_medium``; the file is ``fma_medium.zip``.
     url : str
-        Where it is fetched from. The transfer never leaves this address's scheme.
+        Where it is fetched from, by https; see `data.transfer.fetch`.
     size : int
         Its size in bytes, roughly: for estimates.
     unpacked_size : int

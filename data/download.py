@@ -8,10 +8,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from common.cli import make_parser, run_command
 from common.jobs import progress_bar, worker_pool
+from common.locks import only_run_in
 from data.archives import Archive, obtain, require_space
 from data.transfer import format_size
 from fma_utils import (
@@ -95,16 +97,20 @@ def download(archives: Sequence[Archive], root: Path, *, remove_archives: bool =
     Raises
     ------
     UserError
-        If the disk is too small for all of it, or one of them cannot be had.
+        If the disk is too small for all of it, one of them cannot be had, or another run is
+        fetching into this folder.
     """
     _prepare(root)
-    needed = sum(archive.space_needed(root) for archive in archives)
-    require_space(root, needed, " and ".join(archive.name for archive in archives))
-    for archive in archives:
-        already = archive.is_unpacked(root)
-        obtain(archive, root)
-        print(f"{root / archive.name}: {'already here' if already else 'ready'}")
-        _tidy(archive.path(root), remove_archives)
+    missing = [archive for archive in archives if not archive.is_unpacked(root)]
+    # What is complete may lie where nothing can be written.
+    with only_run_in(root) if missing else nullcontext():
+        needed = sum(archive.space_needed(root) for archive in archives)
+        require_space(root, needed, " and ".join(archive.name for archive in archives))
+        for archive in archives:
+            already = archive.is_unpacked(root)
+            obtain(archive, root)
+            print(f"{root / archive.name}: {'already here' if already else 'ready'}")
+            _tidy(archive.path(root), remove_archives)
 
 
 def check_tracks(

@@ -18,6 +18,7 @@ RETRY_PAUSES = (1, 4, 15, 60)
 
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 _CHUNK = 1 << 17  # bytes
+_THIS_MACHINE = "127.0.0.1"
 _BROKEN_OFF = (
     requests.ConnectionError,
     requests.Timeout,
@@ -33,15 +34,16 @@ def fetch(url: str, path: Path) -> None:
     Parameters
     ----------
     url : str
-        Where the file is.
+        Where the file is: https, or a server on this machine.
     path : Path
         Where it goes; it appears there only when it is complete.
 
     Raises
     ------
     UserError
-        If the server refuses, or the connection breaks off time and again.
+        If the address is another, the server refuses, or the connection breaks off time and again.
     """
+    _require_safe(url)
     part = part_path(path)
     failures = 0
     while True:
@@ -119,11 +121,20 @@ def _fetch_rest(url: str, part: Path) -> None:
                 bar.update(len(chunk))
 
 
+def _require_safe(url: str) -> None:
+    """Refuse what others on the way could read and change."""
+    address = urlsplit(url)
+    if address.scheme != "https" and (address.scheme, address.hostname) != ("http", _THIS_MACHINE):
+        raise UserError(f"{url} cannot be fetched: its address must begin with https://")
+
+
 def _session(url: str) -> requests.Session:
-    """Make a session that speaks the scheme of `url` only: no redirect leads from https to http."""
+    """Make a session that redirects cannot lead from https, or from a server on this machine."""
     session = requests.Session()
-    for prefix in set(session.adapters) - {f"{urlsplit(url).scheme}://"}:
-        del session.adapters[prefix]
+    session.adapters.clear()
+    address = urlsplit(url)
+    prefix = "https://" if address.scheme == "https" else f"http://{address.netloc}/"
+    session.mount(prefix, requests.adapters.HTTPAdapter())
     return session
 
 

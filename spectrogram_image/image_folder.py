@@ -156,7 +156,7 @@ class ImageSet:
             raise UserError(
                 f"{folder} holds no finished images of one kind (no {DESCRIPTION}): {advice}"
             ) from None
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, RecursionError):
             raise UserError(
                 f"{path} does not describe images of this project: make the images again"
             ) from None
@@ -250,19 +250,27 @@ def read_levels(path: Path, images: ImageSet) -> np.ndarray:
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            size = image.size
             image.verify()  # the checksums, which reading the pixels passes over
+        wanted = (images.parameters.width, images.parameters.height)
+        if size != wanted:  # a small file may unpack to any size
+            raise ImageError(
+                path, f"has {size[0]} × {size[1]} pixels, not {wanted[0]} × {wanted[1]}"
+            )
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             image.load()
     except FileNotFoundError:
         raise ImageError(path, "no such file") from None
     # What Pillow raises depends on where the file is damaged.
-    except (Image.UnidentifiedImageError, SyntaxError, ValueError, EOFError, OSError) as error:
+    except (
+        Image.DecompressionBombError,
+        Image.UnidentifiedImageError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        OSError,
+    ) as error:
         raise ImageError(path, f"is no PNG file, or is damaged ({error})") from None
-    size = (images.parameters.width, images.parameters.height)
-    if image.size != size:
-        raise ImageError(
-            path, f"has {image.size[0]} × {image.size[1]} pixels, not {size[0]} × {size[1]}"
-        )
     if image.mode != "P" or bytes(image.getpalette()) != bytes.fromhex(images.palette):
         raise ImageError(path, "has other colours than the images of its folder")
     return np.asarray(image)

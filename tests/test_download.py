@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import soundfile
 
 from common.cli import run_command
+from common.locks import only_run_in
 from data import archives, download, transfer
 from fma_utils import PROJECT_ROOT, UserError
 
@@ -72,18 +74,19 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(206, {"Content-Range": extent}, body[start:], mood)
 
     def _answer(self, status, headers, body=b"", mood="well"):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": len(body)}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
+        headers = {**headers, "Content-Length": len(body)}
         if mood == "breaks off":
             body = body[:HALF]
         elif mood == "sends wrong bytes":
             body = body[:-1] + bytes([body[-1] ^ 1])
         elif mood == "sends nothing":
             body = b""
-        # Logged first: a client that wants no more of it ends the writing with an exception.
+        # Logged first: a client that wants no more of it goes on, or ends the writing.
         self.server.log.append((self.path, self.headers["Range"], len(body)))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *args):
@@ -139,6 +142,55 @@ def tree(folder: Path) -> dict[str, bytes]:
 def assert_complete(root: Path, name: str = "fma_small") -> None:
     assert tree(root / name) == CONTENTS
     assert not list(root.rglob("*.part*"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://os.unil.cloud.switch.ch/fma/fma_small.zip",
+        "http://127.0.0.1.example.org/fma_small.zip",
+        "http://127.0.0.1@example.org/fma_small.zip",
+        "ftp://127.0.0.1/fma_small.zip",
+        "file:///etc/passwd",
+        "/etc/passwd",
+    ],
+)
+def test_nothing_is_fetched_but_by_https(tmp_path, monkeypatch, url):
+    monkeypatch.setattr(transfer.requests.Session, "get", None)  # which must not be called
+    with pytest.raises(UserError, match=f"{url} cannot be fetched: .* begin with https://"):
+        transfer.fetch(url, tmp_path / "fma_small.zip")
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["http://127.0.0.1/fma_small.zip", "file:///etc/passwd", "ftp://127.0.0.1/a"]
+)
+def test_redirects_do_not_lead_away_from_https(tmp_path, monkeypatch, elsewhere):
+    asked = []
+
+    def redirect(self, request, **options):
+        asked.append(request.url)
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.request = 302, request.url, request
+        answer.headers["Location"], answer.raw = elsewhere, io.BytesIO()
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", redirect)
+    with pytest.raises(UserError, match="cannot be fetched: No connection adapters"):
+        transfer.fetch("https://example.org/fma_small.zip", tmp_path / "fma_small.zip")
+    assert asked == ["https://example.org/fma_small.zip"]
+    assert tree(tmp_path) == {}
+
+
+def test_two_downloads_into_one_folder_do_not_meet(server, archive, tmp_path):
+    with only_run_in(tmp_path), pytest.raises(UserError, match="another run is writing into"):
+        download.download([archive], tmp_path)
+    assert server.log == []
+    download.download([archive], tmp_path)
+    with only_run_in(tmp_path):  # which does not matter when there is nothing to do
+        download.download([archive], tmp_path)
+    assert_complete(tmp_path)
+    assert len(server.log) == 1
 
 
 def test_records_are_those_of_the_fma():
