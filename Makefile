@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
 PACKAGES := common data spectrogram_feature spectrogram_image
 
-.PHONY: run test report render bench-scale bench-faults lint lock demo clean
+.PHONY: run test report render pretrained bench-scale bench-faults lint lock demo clean
 
 run: .venv/installed demo
 	$(BIN)/python -m common.notebooks
@@ -30,6 +30,10 @@ bench-scale: .venv/installed demo
 # Everything that can break, broken on purpose.
 bench-faults: .venv/installed
 	$(BIN)/python benchmarks/faults.py
+
+# Weights of musicnn, from its package, for training and predicting with --model musicnn.
+pretrained: .venv/installed
+	$(BIN)/python data/pretrained.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

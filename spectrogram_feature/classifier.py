@@ -21,9 +21,7 @@ from common.audio_stream import stream_audio
 from common.model_files import MODEL_FILE, ModelCard, load_model, read_card
 from common.quiet import import_tensorflow
 from fma_utils import AudioEmpty, AudioTooShort, UserError, display_path, output_root
-from spectrogram_feature.constant_q import ConstantQ
-from spectrogram_feature.feature_parameters import FeatureParameters
-from spectrogram_feature.generate_records import KIND
+from spectrogram_feature.feature_kinds import KINDS, transform_of
 from spectrogram_feature.segment_stream import Segment, cut_stream
 
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ class GenreClassifier:
     Attributes
     ----------
     model, card
-    parameters : FeatureParameters
+    parameters : SegmentParameters
         Of the features that the model takes.
     genres : tuple of str
         The meaning of its outputs.
@@ -110,8 +108,8 @@ class GenreClassifier:
         import tensorflow as tf
 
         self.model, self.card, self.genres = model, card, card.genres
-        self.parameters = FeatureParameters.from_dict(card.parameters)
-        self._constant_q = ConstantQ(self.parameters)
+        self.parameters = KINDS[card.kind].parameters.from_dict(card.parameters)
+        self._transform = transform_of(self.parameters)
         # Traced once, for batches of any size.
         self._probabilities = tf.function(
             lambda features: model(features, training=False),
@@ -127,7 +125,7 @@ class GenreClassifier:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a model that was trained on Constant-Q features.
+        """Load a model that was trained on features of one of the kinds that there are.
 
         Parameters
         ----------
@@ -140,13 +138,13 @@ class GenreClassifier:
             If there is no such model, it is damaged, or it was trained on something else.
         """
         card = read_card(path)
-        if card.kind != KIND:
+        if card.kind not in KINDS:
             raise UserError(
-                f"{path} was trained on {card.kind!r} records, not on {KIND!r} ones: choose a "
-                "model of spectrogram_feature.training"
+                f"{path} was trained on {card.kind!r} records, not on {' or '.join(KINDS)} ones: "
+                "choose a model of spectrogram_feature.training"
             )
         import_tensorflow()
-        from spectrogram_feature import models  # noqa: F401  (registers the layers of a model)
+        from spectrogram_feature import models, transfer  # noqa: F401  (register layers)
 
         model, card = load_model(path)
         classifier = cls(model, card)
@@ -207,7 +205,7 @@ class GenreClassifier:
             if sum(fresh) < SHORTEST_SECONDS * rate:
                 needed = f"{SHORTEST_SECONDS:g} s are needed"
                 raise AudioTooShort(path, f"ends at {sum(fresh) / rate:.2f} s, {needed}")
-            features = np.stack([self._constant_q.features(one.samples) for one in batch])
+            features = np.stack([self._transform.features(one.samples) for one in batch])
             probabilities.append(self._probabilities(features).numpy())
             heard = heard or bool(features.any())
             if keep_features:
@@ -236,7 +234,7 @@ def find_model(path: str | Path | None = None) -> Path:
     Parameters
     ----------
     path : path-like, optional
-        ``model.keras``, or the folder that it is in; by default the model of Constant-Q features
+        ``model.keras``, or the folder that it is in; by default the model of such features
         that was trained last, of those under `fma_utils.output_root`.
 
     Returns
@@ -263,6 +261,6 @@ def find_model(path: str | Path | None = None) -> Path:
 
 def _is_usable(path: Path) -> bool:
     try:
-        return read_card(path).kind == KIND
+        return read_card(path).kind in KINDS
     except UserError:
         return False

@@ -25,13 +25,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from common import baselines
 from common.evaluation import compare, evaluate
 from common.leaderboard import Result
-from common.predictions import Predictions
+from common.predictions import Predictions, predict
 from common.record_jobs import PLAN
 from common.training_options import TrainingOptions
 from fma_utils import SPLITS, UserError
 from spectrogram_feature.feature_records import FeatureRecords
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 PREDICTIONS_FILE = "cross_validation.npz"
@@ -143,6 +144,7 @@ def cross_validate_model(
     folder: str | Path,
     options: TrainingOptions,
     members: int = 1,
+    build: Callable[[Path], keras.Model] | None = None,
     **architecture: Any,
 ) -> Judged:
     """Train networks for each fold and pool what they say of it.
@@ -160,6 +162,8 @@ def cross_validate_model(
     options : TrainingOptions
     members : int
         How many networks are trained for a fold and averaged.
+    build : callable, optional
+        Makes a training's model, given its folder; by default `training.build_model`.
     **architecture
         As the model's function takes them.
 
@@ -179,6 +183,7 @@ def cross_validate_model(
 
     genres = records.manifest.genres
     runs: list[tuple[int, float]] = []
+    build = build or (lambda _: build_model(records, name, options.augment, **architecture))
 
     def batches(part: Segments, **how: Any) -> tf.data.Dataset:
         return array_batches((part.features, part.label), batch_size=options.batch_size, **how)
@@ -187,12 +192,13 @@ def cross_validate_model(
         training.set_seed(options.seed)
         chosen, held_back = folds[number].divide(member)
         train, validate, test = map(segments.of, (chosen, held_back, folds[number].test))
+        own = Path(folder) / f"fold-{number}-member-{member}"
         run = training.train(
-            lambda: build_model(records, name, options.augment, **architecture),
+            lambda: build(own),
             batches(train, training=True, seed=options.seed),
             batches(validate),
             train.counts(len(genres)),
-            folder=Path(folder) / f"fold-{number}-member-{member}",
+            folder=own,
             options=options,
             settings={
                 "model": name,
@@ -201,9 +207,9 @@ def cross_validate_model(
                 "training_tracks": sorted(chosen.tolist()),
             },
         )
-        labelled = array_batches((test.features, test.label, test.track_id), batch_size=256)
         runs.append((run.model.count_params(), run.seconds))
-        return training.predict(run.model, labelled, genres)
+        labelled = array_batches((test.features, test.label, test.track_id), batch_size=256)
+        return predict(run.model, labelled, genres)
 
     pooled, note = _pool(judge, folds, members)
     pooled.save(Path(folder) / PREDICTIONS_FILE)
@@ -216,31 +222,29 @@ def cross_validate_baselines(
 ) -> Iterator[Judged]:
     """Do the same with the majority class and the support-vector machine."""
     for fit in (_fit_majority, _fit_svm):
-        yield _judge_baseline(fit, records.manifest.genres, segments, folds, members)
+        yield judge_baseline(fit, records.manifest.genres, segments, folds, members)
 
 
-def _judge_baseline(
+def judge_baseline(
     fit: Callable[[Segments, Segments, int], baselines.Baseline],
     genres: tuple[str, ...],
     segments: Segments,
     folds: list[Fold],
     members: int,
 ) -> Judged:
-    seconds: list[float] = []
-    names: set[str] = set()
+    """Let what `fit` makes of training, validation and the number of genres judge every fold."""
+    fitted: list[tuple[str, float]] = []
 
     def judge(number: int, member: int) -> Predictions:
         started = time.perf_counter()
         baseline = fit(*map(segments.of, folds[number].divide(member)), len(genres))
-        seconds.append(time.perf_counter() - started)
-        names.add(baseline.name)
+        fitted.append((baseline.name, time.perf_counter() - started))
         test = segments.of(folds[number].test)
         return baselines.predict(baseline, [(test.features, test.label, test.track_id)], genres)
 
     pooled, note = _pool(judge, folds, members)
-    [name] = names
-    result = Result(name, evaluate(pooled), None, sum(seconds), note=note, is_baseline=True)
-    return result, pooled
+    (name, *_), seconds = zip(*fitted, strict=True)
+    return Result(name, evaluate(pooled), None, sum(seconds), note, is_baseline=True), pooled
 
 
 def average_models(judged: list[Judged]) -> Judged:
@@ -257,13 +261,9 @@ def average_models(judged: list[Judged]) -> Judged:
     """
     results = [result for result, _ in judged]
     average = Predictions.average([predictions for _, predictions in judged])
-    result = Result(
-        model=f"average of these {len(judged)}",
-        scores=evaluate(average),
-        parameters=sum(result.parameters for result in results),
-        seconds=sum(result.seconds for result in results),
-    )
-    return result, average
+    size = sum(result.parameters for result in results)
+    seconds = sum(result.seconds for result in results)
+    return Result(f"average of these {len(judged)}", evaluate(average), size, seconds), average
 
 
 def note_gain(judged: Judged, baseline: Judged) -> Judged:
@@ -291,8 +291,8 @@ def _pool(
     return Predictions.concatenate(parts), note if members == 1 else f"{members} members, {note}"
 
 
-def _fit_majority(training: Segments, _validation: Segments, genres: int) -> baselines.Baseline:
-    _, first = np.unique(training.track_id, return_index=True)
+def _fit_majority(training: Segments, _: Segments, genres: int) -> baselines.Baseline:
+    first = np.unique(training.track_id, return_index=True)[1]
     return baselines.fit_majority(training.label[first], genres)
 
 

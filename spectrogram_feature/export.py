@@ -14,7 +14,7 @@ import numpy as np
 from common import cli
 from fma_utils import UserError, display_path
 from spectrogram_feature.classifier import GenreClassifier, find_model
-from spectrogram_feature.feature_parameters import FeatureParameters
+from spectrogram_feature.feature_parameters import SegmentParameters
 
 CARD_FILE = "model.json"
 """What the model is, beside TensorFlow's own files, which it does not need."""
@@ -114,12 +114,12 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
     )
 
 
-def make_sound(parameters: FeatureParameters, segments: float = 2.4) -> np.ndarray:
+def make_sound(parameters: SegmentParameters, segments: float = 2.4) -> np.ndarray:
     """Make tones that are struck twice a second, with some noise, to compare models with.
 
     Parameters
     ----------
-    parameters : FeatureParameters
+    parameters : SegmentParameters
     segments : float
         Its length; by default the last segment overlaps the one before it.
 
@@ -139,13 +139,14 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m spectrogram_feature.export",
         "Write a trained model as a TensorFlow SavedModel that takes waveforms.\n\n"
-        "What comes before and after the network is inside: the Constant-Q transform, segments\n"
-        "of 10 s and the mean over them, as in spectrogram_feature.predict. TensorFlow loads it\n"
-        "without this project:\n\n"
+        "What comes before and after the network is inside: the transform of its features,\n"
+        "segments of 10 s and the mean over them, as in spectrogram_feature.predict. TensorFlow\n"
+        "loads it without this project:\n\n"
         "  model = tf.saved_model.load('OUT')\n"
         "  model.signatures['serving_default'](waveform=samples)['probabilities']\n"
         "  model.signatures['describe']()['genres']\n\n"
-        "waveform is float32 (batch, samples): mono, 22,050 Hz, at least 10 s, between -1 and 1.\n"
+        "waveform is float32 (batch, samples): mono, 22,050 Hz (16,000 Hz for musicnn), at least\n"
+        "10 s, between -1 and 1.\n"
         "describe also gives the parameters of the features, and OUT/model.json has them.\n"
         "When it is written, it is loaded and compared with the model.",
         "  python -m spectrogram_feature.export data/models/mine/cnn exported/cnn",

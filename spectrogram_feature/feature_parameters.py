@@ -1,11 +1,11 @@
-"""The parameters of the constant-Q features, which travel with the records and the models."""
+"""The parameters of features, which travel with the records and the models."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,9 +14,85 @@ from fma_utils import UserError
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bins
 
 
+class SegmentParameters:
+    """What the parameters of all features have in common: frames of a segment, as plain numbers.
+
+    Subclasses are frozen dataclasses of numbers above zero.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Samples per second of the audio, Hz.
+    segment_seconds : float
+        Length of a segment, s.
+    hop_length : int
+        Samples from one frame to the next.
+    n_bins : int
+        Number of frequency bins.
+    dynamic_range : float
+        How far the highest level that is stored is above the lowest, dB.
+    frequencies : np.ndarray [shape=(n_bins,), dtype=float64]
+        Centre frequencies of the bins, Hz.
+    """
+
+    sample_rate: int
+    segment_seconds: float
+    hop_length: int
+    n_bins: int
+    dynamic_range: float
+    frequencies: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuse values that no features can be made of."""
+        for field in fields(self):
+            _check_positive(field.name, getattr(self, field.name), whole=field.type == "int")
+        if self.segment_samples < 1:
+            raise UserError(
+                f"segment_seconds={self.segment_seconds} at sample_rate={self.sample_rate} "
+                "holds no sample: take a longer segment"
+            )
+
+    @property
+    def segment_samples(self) -> int:
+        """Number of samples in a segment."""
+        return round(self.segment_seconds * self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in a segment, the first centred on its first sample."""
+        return 1 + self.segment_samples // self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a segment's features: frames, bins."""
+        return self.frames, self.n_bins
+
+    def to_dict(self) -> dict[str, int | float]:
+        """Return the parameters by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild the parameters that `to_dict` wrote.
+
+        Raises
+        ------
+        UserError
+            If a name is unknown or missing, or a value is not allowed.
+        """
+        names = {field.name for field in fields(cls)}
+        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
+        if unknown or missing:
+            raise UserError(
+                "these are not the feature parameters of this version: "
+                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}"
+            )
+        return cls(**values)
+
+
 @dataclass(frozen=True)
-class FeatureParameters:
-    """Everything that decides what a feature's numbers mean.
+class FeatureParameters(SegmentParameters):
+    """Everything that decides what the numbers of constant-Q features mean.
 
     Parameters
     ----------
@@ -52,33 +128,12 @@ class FeatureParameters:
 
     def __post_init__(self) -> None:
         """Refuse values that no transform can be made of."""
-        for field in fields(self):
-            _check_positive(field.name, getattr(self, field.name), whole=field.type == "int")
-        if self.segment_samples < 1:
-            raise UserError(
-                f"segment_seconds={self.segment_seconds} at sample_rate={self.sample_rate} "
-                "holds no sample: take a longer segment"
-            )
+        super().__post_init__()
         if self.cutoff > self.sample_rate / 2:
             raise UserError(
                 f"the highest of n_bins={self.n_bins} reaches {self.cutoff:.0f} Hz, above half of "
                 f"sample_rate={self.sample_rate}: take fewer bins, a lower fmin or a higher rate"
             )
-
-    @property
-    def segment_samples(self) -> int:
-        """Number of samples in a segment."""
-        return round(self.segment_seconds * self.sample_rate)
-
-    @property
-    def frames(self) -> int:
-        """Number of frames in a segment, the first centred on its first sample."""
-        return 1 + self.segment_samples // self.hop_length
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of a segment's features: frames, bins."""
-        return self.frames, self.n_bins
 
     @property
     def frequencies(self) -> np.ndarray:
@@ -95,28 +150,6 @@ class FeatureParameters:
     def cutoff(self) -> float:
         """Upper edge of the highest bin's band, Hz."""
         return float(self.frequencies[-1]) * (1 + HANN_BANDWIDTH / 2 / self.quality)
-
-    def to_dict(self) -> dict[str, int | float]:
-        """Return the parameters by name, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FeatureParameters:
-        """Rebuild the parameters that `to_dict` wrote.
-
-        Raises
-        ------
-        UserError
-            If a name is unknown or missing, or a value is not allowed.
-        """
-        names = {field.name for field in fields(cls)}
-        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
-        if unknown or missing:
-            raise UserError(
-                "these are not the feature parameters of this version: "
-                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}"
-            )
-        return cls(**values)
 
 
 def _check_positive(name: str, value: Any, *, whole: bool) -> None:

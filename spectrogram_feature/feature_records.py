@@ -1,13 +1,15 @@
-"""Reading records of Constant-Q features."""
+"""Reading records of features, of both kinds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.record_folder import RecordFolder
-from spectrogram_feature.feature_parameters import FeatureParameters
-from spectrogram_feature.generate_records import KIND
+from fma_utils import UserError
+from spectrogram_feature.feature_kinds import CONSTANT_Q, KINDS, LOG_MEL
+from spectrogram_feature.feature_parameters import SegmentParameters
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureRecords(RecordFolder):
-    """A folder that ``spectrogram_feature.generate_records`` has filled.
+    """A folder of Constant-Q features that ``generate_records`` has filled.
 
     Attributes
     ----------
@@ -23,15 +25,38 @@ class FeatureRecords(RecordFolder):
     manifest : Manifest
     """
 
-    kind: ClassVar[str] = KIND
+    kind: ClassVar[str] = CONSTANT_Q
 
     @property
-    def parameters(self) -> FeatureParameters:
-        """FeatureParameters: what the features were made with."""
-        return FeatureParameters.from_dict(self.manifest.parameters)
+    def parameters(self) -> SegmentParameters:
+        """SegmentParameters: what the features were made with."""
+        return KINDS[self.kind].parameters.from_dict(self.manifest.parameters)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Tuple of int: the shape of what a network is given of a segment."""
+        return self.parameters.shape
 
     def decode(self, raw: tf.Tensor) -> tf.Tensor:
         """Turn a batch of raw bytes (batch,) into features, uint8 (batch, frames, bins)."""
         import tensorflow as tf
 
         return tf.reshape(tf.io.decode_raw(raw, tf.uint8), (-1, *self.parameters.shape))
+
+
+@dataclass(frozen=True)
+class LogMelRecords(FeatureRecords):
+    """A folder of log-mel features that ``generate_records --features log-mel`` has filled."""
+
+    kind: ClassVar[str] = LOG_MEL
+
+    @classmethod
+    def open(cls, folder: str | Path, **options: Any) -> Self:
+        """Open a folder of records, or say how to make them; see `RecordFolder.open`."""
+        try:
+            return super().open(folder, **options)
+        except UserError as error:
+            raise UserError(
+                f"{error}; python -m spectrogram_feature.generate_records --features {LOG_MEL} "
+                "makes them"
+            ) from None

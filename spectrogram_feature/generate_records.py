@@ -2,13 +2,15 @@
 
 The plan comes first (`segment_plan`): every track with its label and the number of its segments.
 Its tracks are dealt into shards, each shard is a job, and each job decodes its tracks once,
-computes their Constant-Q features and writes one TFRecord file.
+computes their features and writes one TFRecord file.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,12 +24,13 @@ from common.data_options import add_data_options, add_workers_option
 from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records import Manifest
 from common.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
-from fma_utils import AudioError, Dataset
-from spectrogram_feature.constant_q import ConstantQ
-from spectrogram_feature.feature_parameters import FeatureParameters
+from fma_utils import AudioError, Dataset, UserError
+from spectrogram_feature.feature_kinds import CONSTANT_Q, KINDS, kind_of, transform_of
+from spectrogram_feature.feature_parameters import FeatureParameters, SegmentParameters
 from spectrogram_feature.segment_plan import plan_segments
 
-KIND = "constant-q"
+KIND = CONSTANT_Q
+"""What the features are unless another kind is asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,18 @@ class Shard(record_jobs.Shard):
         Track id, label, number of segments.
     audio_dir : Path
         As `fma_utils.get_audio_path` takes it.
-    parameters : FeatureParameters
+    parameters : SegmentParameters
     """
 
     audio_dir: Path
-    parameters: FeatureParameters
+    parameters: SegmentParameters
 
 
 def plan_shards(
     plan: pd.DataFrame,
     audio_dir: Path,
     out: Path,
-    parameters: FeatureParameters,
+    parameters: SegmentParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> dict[str, list[Shard]]:
     """Deal the tracks of each split into shards; see `common.record_jobs.deal_tracks`."""
@@ -74,7 +77,7 @@ def generate(
     mapping: str = "all",
     balance: bool = True,
     workers: int | str | None = None,
-    parameters: FeatureParameters | None = None,
+    parameters: SegmentParameters | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
     """Write the records of a data set, or what is missing of them.
@@ -91,7 +94,8 @@ def generate(
     workers : int or str, optional
         Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
         The bytes do not depend on it.
-    parameters : FeatureParameters, optional
+    parameters : SegmentParameters, optional
+        Of the kind of features that is wanted, by default `FeatureParameters`.
     tracks_per_shard : int
         The grain of resumption: what a killed run has to do again, a worker each.
 
@@ -102,14 +106,16 @@ def generate(
     Raises
     ------
     UserError
-        If the folder holds records made with other settings, or no track could be used.
+        If the folder holds records made with other settings, the disk has no room for what is
+        missing, or no track could be used.
     """
     out = Path(out).absolute()  # a cluster's workers may start elsewhere
     parameters = parameters or FeatureParameters()
     plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
     shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
+    _require_space(out, shards, parameters)
     described = Manifest(
-        kind=KIND,
+        kind=kind_of(parameters).name,
         parameters=parameters.to_dict(),
         genres=genres_of(plan),
         mapping=mapping,
@@ -131,6 +137,25 @@ def generate(
         workers=workers,
         description="features",
     )
+
+
+def _require_space(
+    out: Path, shards: Mapping[str, Sequence[Shard]], parameters: SegmentParameters
+) -> None:
+    """Refuse to begin what the disk clearly has no room for: it would fail hours later.
+
+    A record is little more than its features, one byte a value. Tracks that cannot be had make it
+    less, therefore a tenth is allowed for; a disk that does not tell its size is believed.
+    """
+    missing = (shard for split in shards.values() for shard in split if not shard.path.exists())
+    segments = sum(count for shard in missing for _, _, count in shard.tracks)
+    needed = segments * math.prod(parameters.shape)
+    disk = shutil.disk_usage(next(folder for folder in (out, *out.parents) if folder.exists()))
+    if disk.total and needed > 1.1 * disk.free:
+        raise UserError(
+            f"{out}: {segments:,} segments need {needed / 1e6:,.0f} MB, {disk.free / 1e6:,.0f} MB "
+            "are free; free some space, or choose a folder on another disk"
+        )
 
 
 def write_features(shard: Shard) -> dict:
@@ -162,12 +187,6 @@ def write_features(shard: Shard) -> dict:
     return record_jobs.write_records(shard, records(), failures)
 
 
-@functools.cache
-def _constant_q(parameters: FeatureParameters) -> ConstantQ:
-    """Make the kernels once a process."""
-    return ConstantQ(parameters)
-
-
 def _track_features(
     shard: Shard, track_id: int, count: int, failures: list[tuple[int, float, str]]
 ) -> np.ndarray:
@@ -190,17 +209,17 @@ def _track_features(
         failures.append((track_id, segment * seconds, reason))
     if len(available) == 0:
         return np.empty((0, *parameters.shape), np.uint8)
-    return _constant_q(parameters).features(available)
+    return transform_of(parameters).features(available)
 
 
-def cut_segments(samples: np.ndarray, count: int, parameters: FeatureParameters) -> np.ndarray:
+def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters) -> np.ndarray:
     """Cut up to `count` segments, one after the other, from the beginning.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(n,), dtype=float32]
     count : int
-    parameters : FeatureParameters
+    parameters : SegmentParameters
 
     Returns
     -------
@@ -214,18 +233,20 @@ def cut_segments(samples: np.ndarray, count: int, parameters: FeatureParameters)
     return np.pad(samples, (0, missing))[: count * length].reshape(count, length)
 
 
-def default_folder(dataset: Dataset, mapping: str) -> Path:
+def default_folder(dataset: Dataset, mapping: str, kind: str = KIND) -> Path:
     """Tell where the records of a data set go unless another folder is asked for."""
-    return fma_utils.output_root() / "records" / f"{dataset.name}-{mapping}"
+    name = f"{dataset.name}-{mapping}" if kind == KIND else f"{dataset.name}-{mapping}-{kind}"
+    return fma_utils.output_root() / "records" / name
 
 
 def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python -m spectrogram_feature.generate_records",
-        "Turn the tracks of an FMA subset into TFRecords of Constant-Q features.\n\n"
+        "Turn the tracks of an FMA subset into TFRecords of features.\n\n"
         "Each track is decoded once and cut into segments of 10 s; a segment becomes a (480, 84)\n"
-        "array of uint8: 480 frames of 84 semitones from C1, in dB below the segment's maximum.\n"
+        "array of uint8: 480 frames of 84 semitones from C1, in dB below the segment's maximum;\n"
+        "with --features log-mel, which musicnn takes, (626, 96): 96 mel bands, absolute levels.\n"
         "Rare genres give three segments a training track, frequent ones give one.\n\n"
         "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
         "tracks.csv (the plan) and failures.csv (which segments could not be had, and why). Takes\n"
@@ -242,11 +263,17 @@ def main() -> None:
         action="store_true",
         help="three segments of every training track, for cross-validation",
     )
+    parser.add_argument(
+        "--features",
+        choices=list(KINDS),
+        default=KIND,
+        help="constant-q, or log-mel for training.py --model musicnn",
+    )
     add_workers_option(parser)
     arguments = parser.parse_args()
     dataset = fma_utils.find_dataset(arguments.root, arguments.subset)
     print(dataset.notice)
-    out = Path(arguments.out or default_folder(dataset, arguments.genres))
+    out = Path(arguments.out or default_folder(dataset, arguments.genres, arguments.features))
     if arguments.all_segments and not arguments.out:
         out = out.with_name(f"{out.name}-all-segments")
     manifest = generate(
@@ -255,6 +282,7 @@ def main() -> None:
         mapping=arguments.genres,
         balance=not arguments.all_segments,
         workers=arguments.cluster or arguments.workers,
+        parameters=KINDS[arguments.features].parameters(),
     )
     print(summary(manifest, out))
 

@@ -24,6 +24,7 @@ from common.layers import (
     statistics,
 )
 from fma_utils import UserError
+from spectrogram_feature.feature_kinds import MUSICNN
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
 
 
@@ -276,6 +277,11 @@ def find(name: str) -> Callable[..., keras.Model]:
     UserError
         If there is no such model.
     """
+    if name == MUSICNN:  # takes embeddings, and weights that need not be there
+        from spectrogram_feature.transfer import probe
+
+        return probe
     if name not in MODELS:
-        raise UserError(f"there is no model {name!r}: choose one of {', '.join(MODELS)}")
+        known = ", ".join((*MODELS, MUSICNN))
+        raise UserError(f"there is no model {name!r}: choose one of {known}")
     return MODELS[name]

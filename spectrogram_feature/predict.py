@@ -19,7 +19,7 @@ from common.levels import as_float
 from common.text import one_line
 from fma_utils import AudioError, AudioMissing, UserError, display_path
 from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
-from spectrogram_feature.feature_parameters import FeatureParameters
+from spectrogram_feature.feature_parameters import SegmentParameters
 from spectrogram_feature.prediction_text import Table, as_bars, as_json
 
 READABLE = frozenset(
@@ -103,7 +103,7 @@ def predict_all(
 
 
 def draw(
-    path: Path, prediction: Prediction, parameters: FeatureParameters, out: str | Path
+    path: Path, prediction: Prediction, parameters: SegmentParameters, out: str | Path
 ) -> None:
     """Draw how the probabilities of a file's genres change with time, above its features.
 
@@ -112,7 +112,7 @@ def draw(
     path : Path
     prediction : Prediction
         With its features.
-    parameters : FeatureParameters
+    parameters : SegmentParameters
         Of these.
     out : path-like
         The figure; its ending says which format.

@@ -1,4 +1,4 @@
-"""Training and judging a genre classifier on records of Constant-Q features.
+"""Training and judging a genre classifier on records of features.
 
 What is particular to these features stands here; the rest is in `common`. TensorFlow is imported
 inside the functions that need it, so that ``--help`` and mistakes in the arguments cost no wait.
@@ -7,6 +7,7 @@ inside the functions that need it, so that ``--help`` and mistakes in the argume
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from common.leaderboard import Result, text_leaderboard
 from common.quiet import import_tensorflow
 from common.training_options import TrainingOptions
 from fma_utils import UserError, output_root
-from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.feature_kinds import LOG_MEL, MUSICNN, kind_for
+from spectrogram_feature.feature_records import FeatureRecords, LogMelRecords
 
 if TYPE_CHECKING:
     import keras
@@ -48,8 +50,31 @@ def build_model(
 
     function = models.find(name)
     layer = None if augment == "none" else spec_augment(augment, records.parameters)
-    shape, genres = records.parameters.shape, len(records.manifest.genres)
-    return function(shape, genres, augmentation=layer, **architecture)
+    genres = len(records.manifest.genres)
+    return function(records.shape, genres, augmentation=layer, **architecture)
+
+
+def open_records(folder: str | Path, models: Sequence[str]) -> FeatureRecords:
+    """Open records of the kind that some networks take.
+
+    Raises
+    ------
+    UserError
+        If they take different ones, or the folder has none of the kind.
+    """
+    kinds = {kind_for(model) for model in models}
+    if len(kinds) > 1:
+        raise UserError(f"{MUSICNN} takes other features than the others: train it by itself")
+    return (LogMelRecords if LOG_MEL in kinds else FeatureRecords).open(folder)
+
+
+def as_network_takes(records: FeatureRecords, name: str) -> FeatureRecords:
+    """Give records as a network is trained on them: for musicnn's probe, embedded."""
+    if name != MUSICNN:
+        return records
+    from spectrogram_feature.embedded_records import EmbeddedRecords
+
+    return EmbeddedRecords.of(records)
 
 
 def train_model(
@@ -77,14 +102,20 @@ def train_model(
     Run
     """
     options = options or TrainingOptions()
-    return runs.train_model(
-        records,
+    given = as_network_takes(records, name)
+    run = runs.train_model(
+        given,
         name,
-        lambda: build_model(records, name, options.augment, **architecture),
+        lambda: build_model(given, name, options.augment, **architecture),
         folder=folder,
         options=options,
         architecture=architecture,
     )
+    if given is records:
+        return run
+    from spectrogram_feature.embedded_records import complete_run
+
+    return complete_run(run, given)
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:
@@ -101,8 +132,8 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python -m spectrogram_feature.training",
-        "Train a genre classifier on records of Constant-Q features and judge it on the test\n"
-        "split, beside the majority class and a support-vector machine.\n\n"
+        "Train a genre classifier on records of features and judge it on the test split,\n"
+        "beside the majority class and a support-vector machine.\n\n"
         "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
         "the end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
         "Writes model.keras (with the feature parameters and genres inside), history.csv,\n"
@@ -122,7 +153,8 @@ def main() -> None:
         default=["cnn"],
         nargs="+",
         metavar="MODEL",
-        help="a network of spectrogram_feature/models.py, by default cnn; with --folds, any number",
+        help="a network of spectrogram_feature/models.py, by default cnn, or musicnn, a probe "
+        "on published weights (make pretrained); with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
     parser.add_argument(
@@ -141,12 +173,19 @@ def main() -> None:
         "folds for validation, and averaged (default: 1)",
     )
     parser.add_argument(
+        "--finetune",
+        action="store_true",
+        help="with --model musicnn: after the probe train its last layers, then all of it (slow)",
+    )
+    parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
     )
     TrainingOptions.add_to(parser)
     arguments = parser.parse_args()
     options = TrainingOptions.from_arguments(arguments)
-    records = FeatureRecords.open(arguments.records)
+    records = open_records(arguments.records, arguments.model)
+    if arguments.finetune and arguments.model != [MUSICNN]:
+        raise UserError(f"--finetune is for --model {MUSICNN}: the others have nothing to begin at")
 
     import_tensorflow()
     from common import training
@@ -162,17 +201,33 @@ def main() -> None:
         if len(arguments.model) > 1:
             raise UserError("several models at once need --folds: train them one by one")
         [name] = arguments.model
-        folder = Path(arguments.out or default_folder(records, name))
+        run_name = f"{name}, fine-tuned" if arguments.finetune else name
+        folder = Path(arguments.out or default_folder(records, run_name))
         if arguments.resume and not (folder / training.SETTINGS).exists():
             raise UserError(f"{folder} holds no training to go on with: leave --resume out")
-        run = train_model(records, name, folder=folder, options=options)
-        results = [] if arguments.no_baselines else runs.judge_baselines(records)
-        results.append(runs.judge_run(run, records)[0])
+        if arguments.finetune:
+            from spectrogram_feature.finetuning import finetune
+
+            run = finetune(records, folder=folder, options=options)
+        else:
+            run = train_model(records, name, folder=folder, options=options)
+        results = [] if arguments.no_baselines else _judge_baselines(records, name)
+        results.append(runs.judge_run(run, records, run_name)[0])
     how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
     title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
     table = runs.write_leaderboard(results, folder, title)
     print(text_leaderboard(table))
     print(f"Models, learning curves, predictions and logs: {folder}")
+
+
+def _judge_baselines(records: FeatureRecords, name: str) -> list[Result]:
+    results = runs.judge_baselines(records)
+    given = as_network_takes(records, name)
+    if given is not records:
+        from spectrogram_feature.embedded_records import judge_svm
+
+        results.append(judge_svm(given))
+    return results
 
 
 def _cross_validate(
@@ -191,9 +246,19 @@ def _cross_validate(
         baselines = list(
             cross_validation.cross_validate_baselines(records, segments, folds, arguments.members)
         )
+    given = as_network_takes(records, arguments.model[0])
+    if given is not records:
+        from spectrogram_feature.embedded_records import fit_svm
+
+        segments = cross_validation.Segments.read(given)
+        if not arguments.no_baselines:
+            genres = records.manifest.genres
+            baselines.append(
+                cross_validation.judge_baseline(fit_svm, genres, segments, folds, arguments.members)
+            )
     judged = [
         cross_validation.cross_validate_model(
-            records,
+            given,
             segments,
             folds,
             name,
@@ -203,7 +268,11 @@ def _cross_validate(
         )
         for name in arguments.model
     ]
-    if len(judged) > 1:
+    if arguments.finetune:
+        from spectrogram_feature.finetuning import cross_validate_stages
+
+        judged += cross_validate_stages(records, folds, folder, options, arguments.members)
+    elif len(judged) > 1:
         judged.append(cross_validation.average_models(judged))
     if baselines:
         judged = [cross_validation.note_gain(one, baselines[-1]) for one in judged]

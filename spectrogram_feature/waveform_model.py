@@ -14,6 +14,11 @@ import tensorflow as tf
 from common.levels import FULL_SCALE
 from spectrogram_feature.classifier import GenreClassifier
 from spectrogram_feature.constant_q_layer import ConstantQLayer
+from spectrogram_feature.feature_kinds import CONSTANT_Q, LOG_MEL
+from spectrogram_feature.log_mel_layer import LogMelLayer
+
+FRONT_ENDS = {CONSTANT_Q: ConstantQLayer, LOG_MEL: LogMelLayer}
+"""Kind of features → the layer that makes them."""
 
 
 class WaveformModel(tf.Module):
@@ -28,8 +33,8 @@ class WaveformModel(tf.Module):
         super().__init__()
         self.segment_samples = classifier.parameters.segment_samples
         self.network = classifier.model
-        self.constant_q = ConstantQLayer(classifier.parameters)
-        self.constant_q.build((None, self.segment_samples))
+        self.front_end = FRONT_ENDS[classifier.card.kind](classifier.parameters)
+        self.front_end.build((None, self.segment_samples))
         self._genres = classifier.genres
         self._card = json.dumps(asdict(classifier.card))
 
@@ -64,7 +69,7 @@ class WaveformModel(tf.Module):
         return {"probabilities": total / tf.cast(samples, tf.float32)}
 
     def _probabilities(self, segment: tf.Tensor) -> tf.Tensor:
-        levels = tf.round(FULL_SCALE * self.constant_q(segment))
+        levels = tf.round(FULL_SCALE * self.front_end(segment))
         return self.network(tf.cast(levels, tf.uint8), training=False)
 
     @tf.function(input_signature=[])

@@ -1,0 +1,179 @@
+"""Obtain musicnn's weights: from the package that its authors published to Keras weights files."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from common.cli import make_parser, run_command
+from common.quiet import import_tensorflow
+from common.records import atomic_write
+from fma_utils import PROJECT_ROOT, UserError, display_path
+
+REQUIREMENT = "musicnn==0.1.0"
+
+WHEEL = "musicnn-0.1.0-py3-none-any.whl"
+
+SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
+"""Of the wheel of the last release, August 2019, as pip fetches it from its default index."""
+
+_FOLDER = PROJECT_ROOT / "data" / "pretrained"
+
+_DESCRIPTION = """\
+Obtain the weights of musicnn, a network that has learnt to tag music (J. Pons and X. Serra 2019).
+
+Fetches the package musicnn 0.1.0 by pip (29 MB; ISC licence), of which nothing is installed or
+run, checks its SHA-256, and writes to data/pretrained/, for MSD_musicnn and MTT_musicnn each:
+NAME.weights.h5 (3 MB), which spectrogram_feature.pretrained loads, and NAME.tags.json, the names
+of its 50 tags. What is there is not made again.
+
+Without a network: put the wheel, got by other means, into data/pretrained/ and run this command."""
+
+_EXAMPLES = "  python data/pretrained.py"
+
+
+def obtain_wheel(folder: Path) -> Path:
+    """Fetch the wheel unless it is there, and check it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies, or goes.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        If pip cannot fetch it, or it is not the one that it should be.
+    """
+    wheel = folder / WHEEL
+    if not wheel.exists():
+        _download(folder)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if digest != SHA256:
+        raise UserError(
+            f"{display_path(wheel)} is not musicnn 0.1.0 as published: its SHA-256 is {digest}, "
+            f"expected {SHA256}; delete it and run the same command again"
+        )
+    return wheel
+
+
+def _download(folder: Path) -> None:
+    """Let pip fetch the wheel alone: what it depends on has no release for today's Python."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
+    download = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    done = subprocess.run(
+        [*pip, *download, REQUIREMENT], capture_output=True, text=True, check=False
+    )
+    if done.returncode or not (folder / WHEEL).exists():
+        said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        raise UserError(
+            f"pip cannot fetch {REQUIREMENT} ({said}): connect to a network, or put {WHEEL} into "
+            f"{display_path(folder)} and run the same command again"
+        )
+
+
+def convert(wheel: Path, checkpoint: str) -> None:
+    """Write the weights and the tags of one of the wheel's networks.
+
+    Parameters
+    ----------
+    wheel : Path
+    checkpoint : str
+        One of `spectrogram_feature.pretrained.CHECKPOINTS`.
+
+    Raises
+    ------
+    UserError
+        If the checkpoint does not fit the network; the variable is named.
+    """
+    from spectrogram_feature import pretrained
+
+    path = pretrained.weights_path(checkpoint)
+    network = pretrained.musicnn()
+    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(wheel) as archive:
+        prefix = Path(scratch) / checkpoint
+        for ending in ("index", "data-00000-of-00001"):
+            # Inside the wheel, the files are called by their endings alone.
+            with (
+                archive.open(f"musicnn/{checkpoint}/.{ending}") as source,
+                prefix.with_suffix(f".{ending}").open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+        pretrained.read_checkpoint(network, prefix)
+        tags = read_labels(archive.read("musicnn/configuration.py").decode(), checkpoint)
+    with atomic_write(pretrained.tags_path(checkpoint)) as file:
+        file.write(json.dumps(tags, indent=1).encode() + b"\n")
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        network.save_weights(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_labels(source: str, checkpoint: str) -> list[str]:
+    """Read the names of a network's tags out of the package's source, without running it.
+
+    Parameters
+    ----------
+    source : str
+        Of the module ``musicnn.configuration``.
+    checkpoint : str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UserError
+        If it has no such list.
+    """
+    wanted = f"{checkpoint.partition('_')[0]}_LABELS"
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == wanted:
+            return ast.literal_eval(statement.value)
+    raise UserError(f"musicnn's configuration has no {wanted}: it is not musicnn 0.1.0")
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    make_parser("python data/pretrained.py", _DESCRIPTION, _EXAMPLES).parse_args()
+    import_tensorflow()
+    from spectrogram_feature import pretrained
+
+    missing = [
+        checkpoint
+        for checkpoint in pretrained.CHECKPOINTS
+        if not (
+            pretrained.weights_path(checkpoint).exists()
+            and pretrained.tags_path(checkpoint).exists()
+        )
+    ]
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    if missing:
+        with tempfile.TemporaryDirectory() as scratch:
+            by_hand = (_FOLDER / WHEEL).exists()
+            wheel = obtain_wheel(_FOLDER if by_hand else Path(scratch))
+            for checkpoint in missing:
+                convert(wheel, checkpoint)
+    for checkpoint in pretrained.CHECKPOINTS:
+        path = pretrained.weights_path(checkpoint)
+        state = "written" if checkpoint in missing else "is there"
+        print(f"{display_path(path)}: {state}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run_command(main)
