@@ -1,61 +1,43 @@
-"""How fast audio becomes records: ours against what one would write first, in one run.
-
-    python benchmarks/extraction.py [--tracks 48] [--rounds 3] [--workers 2]
+"""How fast audio becomes records: ours against what one would write first, two workers each.
 
 Both sides do the same segments of the same tracks with the same number of processes, in turns.
 The plain way loads each segment with ``librosa.load(offset, duration)``, transforms it with
 ``librosa.cqt`` at the same settings, and writes ``tf.train.Example`` records of float lists from
-the parent. Starting the processes is left out on both sides.
+the parent. Starting the processes is left out on both sides, and given for itself.
 """
 
 from __future__ import annotations
 
-import shutil
+import argparse
 import statistics
 import tempfile
 import time
-import warnings
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
+from command import run_benchmark
+from inputs import PARAMETERS, excerpt
+from rows import Row, compared
+from timing import Times, measure, require_equal
+from track_features import load_segment, our_features, plain_levels
 
 import fma_utils
-from common import cli
-from common.jobs import worker_pool
+from common.levels import as_float
 from common.quiet import import_tensorflow
 from common.track_plan import PLAN_COLUMNS
-from spectrogram_feature.feature_parameters import FeatureParameters
+from common.workers import worker_pool
 from spectrogram_feature.generate_records import Shard, plan_shards, write_features
 from spectrogram_feature.segment_plan import plan_segments
-
-PARAMETERS = FeatureParameters()
 
 
 def plain_segment(task: tuple[Path, int]) -> np.ndarray | None:
     """Compute one segment's features (480, 84) the plain way, or None if it is too short."""
-    import librosa
-
-    path, segment = task
-    seconds = PARAMETERS.segment_seconds
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        samples, _ = librosa.load(
-            path, sr=PARAMETERS.sample_rate, offset=segment * seconds, duration=seconds
-        )
+    samples = load_segment(*task)
     if len(samples) < PARAMETERS.segment_samples - PARAMETERS.hop_length:
         return None
-    samples = librosa.util.fix_length(samples, size=PARAMETERS.segment_samples)
-    magnitude = np.abs(
-        librosa.cqt(
-            samples,
-            sr=PARAMETERS.sample_rate,
-            hop_length=PARAMETERS.hop_length,
-            n_bins=PARAMETERS.n_bins,
-            fmin=PARAMETERS.fmin,
-        )
-    )
-    return librosa.amplitude_to_db(magnitude, ref=np.max).T / PARAMETERS.dynamic_range + 1
+    return plain_levels(samples)
 
 
 def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
@@ -79,48 +61,92 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
     return written
 
 
-def run_ours(pool: Executor, shards: list[Shard], out: Path) -> int:
+def run_ours(pool: Executor, shards: list[Shard]) -> int:
     """Write all segments as generate_records does; return their number."""
     return sum(result["shard"]["records"] for result in pool.map(write_features, shards))
 
 
-def main() -> None:
-    """Run the comparison and print rates, medians and the ratio."""
-    parser = cli.make_parser(
-        "python benchmarks/extraction.py",
-        "Compare the speed of extraction with the plain way.",
-        "  FMA_ROOT=/music/fma python benchmarks/extraction.py --tracks 96",
-    )
-    parser.add_argument("--tracks", type=int, default=48, help="how many to do in each round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
+def start_up(workers: int, shard: Shard) -> float:
+    """Return the seconds from nothing to workers that have imported what a job needs."""
+    started = time.perf_counter()
+    with worker_pool(workers) as pool:
+        empty = Shard(**{**vars(shard), "tracks": ()})
+        list(pool.map(write_features, [empty] * workers))
+        return time.perf_counter() - started
+
+
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare with the plain way, and two workers with one."""
     import_tensorflow()
-    dataset = fma_utils.find_dataset()
-    print(dataset.notice)
-    plan = plan_segments(dataset.tracks(PLAN_COLUMNS))
-    plan = plan[plan["split"] == "training"].head(arguments.tracks).assign(segments=3)
-    out = Path(tempfile.mkdtemp(prefix="extraction-"))
-    shards = plan_shards(plan, dataset.audio_dir, out, PARAMETERS, tracks_per_shard=4)["training"]
-    rates: dict[str, list[float]] = {"plain": [], "ours": []}
-    try:
-        with worker_pool(arguments.workers) as pool:
-            warm = shards[: arguments.workers]
-            for side in (run_plain, run_ours):  # imports, kernels, compiled code
-                side(pool, warm * 2, out)
-            for _ in range(arguments.rounds):
-                for name, side in (("plain", run_plain), ("ours", run_ours)):
-                    started = time.perf_counter()
-                    segments = side(pool, shards, out)
-                    rates[name].append(segments / (time.perf_counter() - started))
-    finally:
-        shutil.rmtree(out)
-    for name, values in rates.items():
-        listed = ", ".join(f"{value:.1f}" for value in values)
-        print(f"{name:<6} {statistics.median(values):7.1f} segments/s  (rounds: {listed})")
-    ratio = statistics.median(a / b for a, b in zip(rates["ours"], rates["plain"], strict=True))
-    print(f"ratio  {ratio:7.1f}  ({arguments.workers} workers, {len(plan)} tracks)")
+    workers = arguments.workers
+    chosen = excerpt()
+    plan = plan_segments(chosen.tracks(PLAN_COLUMNS), balance=False)
+    plan = plan[plan["split"] == "training"].head(arguments.tracks)
+    path = fma_utils.get_audio_path(chosen.audio_dir, plan.index[0])
+    equal = require_equal(
+        PARAMETERS.dynamic_range * as_float(our_features(path)[0]),
+        PARAMETERS.dynamic_range * plain_segment((path, 0)),
+        1,
+        "dB",
+        0.9,
+    )
+    with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
+        out = Path(folder)
+        shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=4)
+        shards = shards["training"]
+        with worker_pool(workers) as pool, worker_pool(1) as one:
+            for warm in (pool, one):  # imports, kernels, compiled code
+                run_ours(warm, shards[: 2 * workers])
+            run_plain(pool, shards[:workers], out)
+            segments = run_ours(pool, shards)
+            times = measure(
+                {
+                    "the plain way": lambda: run_plain(pool, shards, out),
+                    "ours": lambda: run_ours(pool, shards),
+                    "one worker": lambda: run_ours(one, shards),
+                },
+                rounds=arguments.rounds,
+                units=segments,
+                warm_up=False,
+            )
+        starts = [start_up(workers, shards[0]) for _ in range(arguments.rounds)]
+    what = f"{len(plan)} tracks, {segments} segments, MP3 to finished records"
+    yield compared(
+        f"Extraction with {workers} workers, against the plain way",
+        what,
+        times,
+        "ours",
+        "the plain way",
+        unit="segments/s",
+        equal=equal,
+        target=(">=", 3.5),
+    )
+    ideal = [seconds / workers for seconds in times.seconds["one worker"]]
+    yield compared(
+        f"Extraction, efficiency of {workers} workers",
+        what,
+        Times({"ours": times.seconds["ours"], "ideal": ideal}),
+        "ours",
+        "ideal",
+        unit="segments/s",
+        against=f"{workers} times one worker",
+        is_share=True,
+        target=(">=", 0.9),
+    )
+    yield Row(
+        name=f"Extraction, start-up of {workers} workers",
+        what=f"from nothing to {workers} processes that have imported what they need",
+        ours=statistics.median(starts),
+        unit="s",
+        rounds=len(starts),
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is particular to this benchmark."""
+    parser.add_argument("--tracks", type=int, default=48, help="how many to do in each round")
+    parser.add_argument("--workers", type=int, default=2)
 
 
 if __name__ == "__main__":
-    cli.run_command(main)
+    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)

@@ -1,60 +1,130 @@
-"""How fast images reach a training: Keras' dataframe generator against records, in one run.
+"""How fast images reach a training: records against Keras' dataframe generator and against files.
 
-    python benchmarks/image_input.py IMAGES/KIND RECORDS [--rounds 5] [--batch-size 16]
-
-All sides give batches of the same size in pixels, that of the records, of the training split in
-its order, in turns. Keras' generator works in one thread, as ``fit`` runs it unless told otherwise,
-and gives float32; the others use all cores and give uint8. Files that were read before are in the
+All sides give batches of the same size in pixels, of the training split in its order, in turns.
+Keras' generator works in one thread, as ``fit`` runs it unless told otherwise, and gives float32;
+the others use all cores and give uint8. Reading files with tf.data is what
+``image_dataset_from_directory`` does, without its resizing. Files that were read before are in the
 system's memory on all sides: what a slow disk adds is not measured. Each side has run before it is
 timed, and the first batch of a round is not counted.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
-from common import cli
-from common.jobs import default_workers
+import numpy as np
+import pandas as pd
+from command import run_benchmark
+from inputs import excerpt, kept_folder
+from PIL import Image
+from rows import Row, compared
+from timing import Times, require_equal
+
 from common.quiet import import_tensorflow
-from spectrogram_image.image_folder import ImageSet
-from spectrogram_image.image_input import SPLIT, all_sides, measure
+from spectrogram_image import TFRecord_generation, spectrogram_generation
+from spectrogram_image.image_folder import ImageSet, table_path
+from spectrogram_image.image_input import SPLIT, Side, all_sides, measure
 from spectrogram_image.image_records import ImageRecords
 
+KIND = "mel"
+SIZE = "quarter"
+TRACKS = 96
+BATCH = 16
 
-def main() -> None:
-    """Run the comparison and print rates, medians and ratios."""
-    parser = cli.make_parser(
-        "python benchmarks/image_input.py",
-        "Compare Keras' dataframe generator with records of the same images.",
-        "  python benchmarks/image_input.py data/images/demo-medium-half/mel \\\n"
-        "      data/records/demo-medium-half-mel-quarter --rounds 9",
+PEERS = {"dataframe generator": (">=", 3.0), "files by tf.data": None}
+OURS = "records"
+DECODING = "decoding alone"
+
+
+def inputs() -> tuple[Path, ImageRecords]:
+    """Give images and their records, which are made if there are none."""
+    images, records = kept_folder("images"), kept_folder("image-records")
+    spectrogram_generation.generate(excerpt(TRACKS), images, kinds=[KIND], size=SIZE)
+    TFRecord_generation.generate(images / KIND, records)
+    return images / KIND, ImageRecords.open(records)
+
+
+def decoding_side(folder: Path) -> Side:
+    """Decode files as Keras does, and do nothing else: lists of float32 images."""
+    names = pd.read_csv(table_path(folder, SPLIT))["Pathname"]
+    parts = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    return lambda: (
+        [[_pixels(folder / name) for name in part]] * 2 for part in itertools.cycle(parts)
     )
-    parser.add_argument("images", metavar="IMAGES/KIND", type=Path, help="folder of one kind")
-    parser.add_argument("records", metavar="RECORDS", help="folder of records made of it")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each side in each round")
-    parser.add_argument("--batch-size", type=int, default=16)
-    arguments = parser.parse_args()
-    images = ImageSet.read(arguments.images)
-    records = ImageRecords.open(arguments.records)
+
+
+def _pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.float32)
+
+
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare ways of reading, and find what limits the slower ones."""
+    folder, records = inputs()
     import_tensorflow()
-    sides = all_sides(arguments.images, records, arguments.batch_size)
+    sides = all_sides(folder, records, BATCH)
     height, width, _ = records.shape
-    print(
-        f"{images.kind} of {images.data_set['title']}: {width} × {height} pixels "
-        f"(files {images.parameters.width} × {images.parameters.height}), "
-        f"{images.images[SPLIT]} images, batches of {arguments.batch_size}, "
-        f"{default_workers()} cores"
-    )
+    images = ImageSet.read(folder).images[SPLIT]
+    what = f"{images} images of {width} × {height} pixels, {KIND}, batches of {BATCH}"
+    del sides["records cached"], sides["levels cached"]
+    sides[DECODING] = decoding_side(folder)
     rates = measure(sides, rounds=arguments.rounds, seconds=arguments.seconds)
-    ratios = rates.div(rates["dataframe generator"], axis=0).median()
-    for name, values in rates.items():
-        listed = ", ".join(f"{value:.0f}" for value in values)
-        print(
-            f"{name:<20} {values.median():8.1f} images/s  ratio {ratios[name]:5.1f}  "
-            f"(rounds: {listed})"
+    times = Times({name: [1 / rate for rate in rates[name]] for name in rates})
+    for peer, target in PEERS.items():
+        yield compared(
+            f"Input of images, against {peer}",
+            what,
+            times,
+            OURS,
+            peer,
+            unit="images/s",
+            equal=check_equal(sides[OURS], sides[peer], images),
+            target=target,
         )
+    yield compared(
+        "Input of images as levels, against the dataframe generator",
+        f"{what}; a byte a pixel, coloured by nobody",
+        times,
+        "levels",
+        "dataframe generator",
+        unit="images/s",
+        is_headline=False,
+    )
+    yield compared(
+        "Input of images, what the generator spends on decoding",
+        f"{what}; Pillow from the file to float32, one thread",
+        times,
+        "dataframe generator",
+        DECODING,
+        unit="ms",
+        is_share=True,
+        is_headline=False,
+    )
+
+
+def check_equal(ours: Side, peer: Side, images: int) -> str:
+    """See that both give the same images in an epoch; records are in another order."""
+    sums = [
+        np.sort(
+            np.concatenate(
+                [
+                    np.asarray(batch, np.float64).sum(axis=(1, 2, 3))
+                    for batch, _ in itertools.islice(side(), -(-images // BATCH))
+                ]
+            )
+        )
+        for side in (ours, peer)
+    ]
+    return require_equal(*sums, 0, "levels")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is particular to this benchmark."""
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each side in each round")
 
 
 if __name__ == "__main__":
-    cli.run_command(main)
+    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)

@@ -1,29 +1,24 @@
-"""What input and augmentation cost a training: `fit` from records, and on tensors in memory.
-
-    python benchmarks/training.py --records data/records/demo-all [--model cnn] [--rounds 7]
+"""What input and augmentation cost a training, and what each network costs.
 
 In each round the same network is trained for the same number of steps on the same segments, in
-turns:
-
-records    read from disk, parsed, shuffled, augmented by SpecAugment (LD)
-cached     the same, the serialised records kept in memory since the warming-up
-memory     `fit` on arrays of all segments, augmented by SpecAugment (LD)
-plain      `fit` on arrays of all segments, not augmented
-
-Two ratios come of it: the speed of `fit` from records over that on arrays, and the share that
-SpecAugment has of a training step.
+turns: from records that are read from disk, parsed, shuffled and augmented by SpecAugment (LD);
+the same with the serialised records kept in memory since the warming-up; and by ``fit`` on arrays
+of all segments, augmented likewise. Then each network by itself, not augmented, on arrays.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from command import run_benchmark
+from inputs import feature_records
+from model_cost import multiply_adds
+from rows import Row, compared
+from timing import DifferentResults, measure
 
-from common import cli
 from common.quiet import import_tensorflow
 from common.training_options import TrainingOptions
 from spectrogram_feature.feature_records import FeatureRecords
@@ -34,82 +29,124 @@ if TYPE_CHECKING:
 
 POLICY = "LD"
 
+SIDES = {
+    "records": "records from the disk",
+    "cached": "records kept in memory",
+    "memory": "arrays in memory",
+}
 
-def make_sides(
-    records: FeatureRecords, name: str, options: TrainingOptions, steps: int
-) -> dict[str, Callable[[], None]]:
-    """Prepare what is to be timed: functions that train for so many steps, by name."""
-    from common import training
 
-    genres = len(records.manifest.genres)
-    weights = np.ones(genres, dtype=np.float32)
-    features, label = records.some("training", sum(records.manifest.segments["training"].values()))
-    chosen = np.arange(steps * options.batch_size) % len(label)
-    features, target = features[chosen], np.eye(genres, dtype=np.float32)[label[chosen]]
+class Sides:
+    """What is to be timed: functions that train for so many steps.
 
-    def compiled(augment: str) -> keras.Model:
-        model = build_model(records, name, augment)
-        training.compile_model(model, options, steps)
+    Parameters
+    ----------
+    records : FeatureRecords
+    steps : int
+        In a call.
+    """
+
+    def __init__(self, records: FeatureRecords, steps: int) -> None:
+        self.records, self.steps, self.options = records, steps, TrainingOptions()
+        segments = sum(records.manifest.segments["training"].values())
+        self.genres = len(records.manifest.genres)
+        self.segments, label = records.some("training", segments)
+        chosen = np.arange(steps * self.options.batch_size) % segments
+        self.features = self.segments[chosen]
+        self.target = np.eye(self.genres, dtype=np.float32)[label[chosen]]
+
+    def model(self, name: str, augment: str) -> keras.Model:
+        """Build and compile a network."""
+        from common import training
+
+        model = build_model(self.records, name, augment)
+        training.compile_model(model, self.options, self.steps)
         return model
 
-    def from_records(cache: bool) -> Callable[[], None]:
-        batches = records.batches(
-            "training", batch_size=options.batch_size, training=True, cache=cache
-        ).repeat()
-        batches = training.with_targets(batches, weights)
-        model = compiled(POLICY)
-        return lambda: model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+    def from_records(self, name: str, *, cache: bool) -> Callable[[], None]:
+        """Train from records."""
+        from common import targets
 
-    def from_memory(augment: str) -> Callable[[], None]:
-        model = compiled(augment)
-        return lambda: model.fit(features, target, batch_size=options.batch_size, verbose=0)
+        batches = self.records.batches(
+            "training", batch_size=self.options.batch_size, training=True, cache=cache
+        )
+        weights = np.ones(self.genres, dtype=np.float32)
+        batches = targets.with_targets(batches.repeat(), weights)
+        model = self.model(name, POLICY)
+        return lambda: model.fit(batches, steps_per_epoch=self.steps, shuffle=False, verbose=0)
 
-    return {
-        "records": from_records(cache=False),
-        "cached": from_records(cache=True),
-        "memory": from_memory(POLICY),
-        "plain": from_memory("none"),
-    }
+    def from_memory(self, model: keras.Model) -> Callable[[], None]:
+        """Train on arrays."""
+        size = self.options.batch_size
+        return lambda: model.fit(self.features, self.target, batch_size=size, verbose=0)
 
 
-def main() -> None:
-    """Run the comparison and print steps per second, medians and the two ratios."""
-    parser = cli.make_parser(
-        "python benchmarks/training.py",
-        "Compare training from records with training on arrays, augmented or not.",
-        "  python benchmarks/training.py --records data/records/demo-all --model texture",
-    )
-    parser.add_argument("--records", required=True, help="folder filled by generate_records")
-    parser.add_argument("--model", default="cnn")
-    parser.add_argument("--steps", type=int, default=40, help="of 32 segments, in each round")
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
-    records = FeatureRecords.open(arguments.records)
+def check_batches(sides: Sides) -> str:
+    """See that an epoch from records has the segments that the arrays are made of."""
+    batches = sides.records.batches("training", batch_size=sides.options.batch_size, training=True)
+    found = {segment.tobytes() for features, _ in batches for segment in features.numpy()}
+    if not found <= {segment.tobytes() for segment in sides.segments}:
+        raise DifferentResults("records and arrays hold other segments")
+    return "the same segments"
+
+
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare ways of feeding one network, then measure all networks."""
     import_tensorflow()
     from common import training
+    from spectrogram_feature.models import MODELS
 
-    print(training.prepare_device())
-    sides = make_sides(records, arguments.model, TrainingOptions(), arguments.steps)
-    for side in sides.values():
-        side()  # compiles, and fills the cache
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(arguments.rounds):
-        for name, side in sides.items():
-            started = time.perf_counter()
-            side()
-            seconds[name].append(time.perf_counter() - started)
-    for name, values in seconds.items():
-        rates = [arguments.steps / value for value in values]
-        listed = ", ".join(f"{rate:.1f}" for rate in rates)
-        print(f"{name:<8} {statistics.median(rates):6.2f} steps/s  (rounds: {listed})")
+    device = training.prepare_device()
+    records = feature_records()
+    sides = Sides(records, arguments.steps)
+    equal = check_batches(sides)
+    name, size = arguments.model, sides.options.batch_size
+    what = f"{name}, {arguments.steps} steps of {size} segments, SpecAugment {POLICY}, {device}"
+    times = measure(
+        {
+            SIDES["records"]: sides.from_records(name, cache=False),
+            SIDES["cached"]: sides.from_records(name, cache=True),
+            SIDES["memory"]: sides.from_memory(sides.model(name, POLICY)),
+        },
+        rounds=arguments.rounds,
+        units=arguments.steps,
+    )
+    for side in ("records", "cached"):
+        yield compared(
+            f"Training from {SIDES[side]}",
+            what,
+            times,
+            SIDES[side],
+            SIDES["memory"],
+            unit="steps/s",
+            equal=equal,
+            is_share=True,
+            target=(">=", 0.95),
+        )
+    few = Sides(records, max(1, arguments.steps // 8))
+    models = {name: few.model(name, "none") for name in MODELS}
+    times = measure(
+        {name: few.from_memory(model) for name, model in models.items()},
+        rounds=arguments.rounds,
+        units=few.steps,
+    )
+    for name, model in models.items():
+        parameters, products = f"{model.count_params():,}", f"{multiply_adds(model) / 1e6:,.1f}"
+        yield Row(
+            name=f"Training of {name}",
+            what=f"steps of {size} segments on arrays, not augmented, {device}",
+            ours=times.rate_of(name),
+            unit="steps/s",
+            against=f"{parameters} parameters, {products} million multiply-adds a segment",
+            rounds=arguments.rounds,
+        )
 
-    def ratio(one: str, other: str) -> float:
-        return statistics.median(a / b for a, b in zip(seconds[one], seconds[other], strict=True))
 
-    print(f"records as fast as memory: {ratio('memory', 'records'):.1%}")
-    print(f"cached as fast as memory:  {ratio('memory', 'cached'):.1%}")
-    print(f"share of SpecAugment ({POLICY}): {1 - ratio('plain', 'memory'):.1%} of a step")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is particular to this benchmark."""
+    parser.add_argument("--model", default="cnn")
+    parser.add_argument("--steps", type=int, default=24, help="of 32 segments, in each round")
 
 
 if __name__ == "__main__":
-    cli.run_command(main)
+    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)

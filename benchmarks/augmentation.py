@@ -1,0 +1,133 @@
+"""SpecAugment: ours, a layer for batches, against the paper example by example in NumPy.
+
+Policy LD on batches of 32 segments. Ours in three places: by itself on the training device, mapped
+over a tf.data pipeline, and inside `cnn`, whose training step tells how much of it SpecAugment is.
+Draws are random on all sides; compared before is how much of a segment the masks cover.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+from command import run_benchmark
+from inputs import PARAMETERS, feature_records
+from rows import Row, compared
+from timing import measure, require_equal
+
+from common.quiet import import_tensorflow
+from common.training_options import TrainingOptions
+from spectrogram_feature.training import build_model
+
+POLICY = "LD"
+BATCH = 32
+BATCHES = 32
+
+
+def augment_one(x: np.ndarray, policy: object, rng: np.random.Generator) -> np.ndarray:
+    """Warp and mask one example (frames, bins), as section 2 of the paper says."""
+    frames, bins = x.shape
+    mean, last = x.mean(), frames - 1
+    point = rng.uniform(policy.warp, last - policy.warp)
+    moved = point + rng.uniform(-policy.warp, policy.warp)
+    source = np.interp(np.arange(frames), [0, moved, last], [0, point, last])
+    before = np.minimum(source.astype(int), last - 1)
+    weight = (source - before).astype(np.float32)[:, None]
+    x = x[before] + weight * (x[before + 1] - x[before])
+    for _ in range(policy.frequency_masks):
+        width = rng.integers(0, policy.frequency_width + 1)
+        start = rng.integers(0, bins - width + 1)
+        x[:, start : start + width] = mean
+    for _ in range(policy.time_masks):
+        width = rng.integers(0, min(policy.time_width, int(policy.time_share * frames)) + 1)
+        start = rng.integers(0, frames - width + 1)
+        x[start : start + width] = mean
+    return x
+
+
+def masked_share(augmented: np.ndarray, fill: np.ndarray) -> float:
+    """Tell which share of some examples (n, frames, bins) holds what the masks are filled with."""
+    return float((np.abs(augmented - fill[:, None, None]) < 1e-6).mean())
+
+
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare rates, then the share of a training step."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    from common import training
+    from spectrogram_feature.spec_augment import scaled_policy, spec_augment
+
+    training.prepare_device()
+    records = feature_records()
+    levels, labels = records.some("training", BATCH)
+    examples = (levels / 255).astype(np.float32)
+    layer, policy, rng = spec_augment(POLICY), scaled_policy(POLICY), np.random.default_rng(0)
+    on_device = tf.function(lambda x: layer(x, training=True), reduce_retracing=True)
+
+    def with_numpy(batch: np.ndarray) -> np.ndarray:
+        return np.stack([augment_one(x, policy, rng) for x in batch])
+
+    equal = _compare(layer, with_numpy)
+    tensor = tf.constant(examples)
+    pipeline = (
+        tf.data.Dataset.from_tensors(tensor)
+        .repeat(BATCHES)
+        .map(lambda x: layer(x, training=True), num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    times = measure(
+        {
+            "on the device": lambda: [on_device(tensor) for _ in range(BATCHES)][-1].numpy(),
+            "in the pipeline": lambda: [None for _ in pipeline],
+            "NumPy": lambda: [with_numpy(examples) for _ in range(BATCHES)],
+        },
+        rounds=arguments.rounds,
+        units=BATCH * BATCHES,
+    )
+    what = f"policy {POLICY}, segments of {PARAMETERS.shape}, batches of {BATCH}"
+    for side in ("on the device", "in the pipeline"):
+        yield compared(
+            f"SpecAugment {side}, against NumPy",
+            what,
+            times,
+            side,
+            "NumPy",
+            unit="examples/s",
+            equal=equal,
+        )
+    model = build_model(records, "cnn", POLICY)
+    training.compile_model(model, TrainingOptions(), 1000)
+    target = np.eye(len(records.manifest.genres), dtype=np.float32)[labels]
+    step = measure(
+        {
+            "SpecAugment": lambda: on_device(tensor).numpy(),
+            "a training step of cnn": lambda: model.train_on_batch(levels, target),
+        },
+        rounds=arguments.rounds,
+        seconds=0.5,
+    )
+    yield compared(
+        "SpecAugment, share of a training step",
+        f"{what}; the layer alone beside train_on_batch of cnn",
+        step,
+        "a training step of cnn",
+        "SpecAugment",
+        unit="ms",
+        is_share=True,
+        target=("<=", 0.05),
+    )
+
+
+def _compare(layer: object, with_numpy: object) -> str:
+    """See that both mask as much, on noise that no mask could be mistaken for."""
+    noise = np.random.default_rng(0).uniform(0, 1, (1024, *PARAMETERS.shape)).astype(np.float32)
+    fill = noise.mean(axis=(1, 2))
+    ours = np.concatenate([np.asarray(layer(part, training=True)) for part in np.split(noise, 32)])
+    shares = [np.array([masked_share(x, fill)]) for x in (ours, with_numpy(noise))]
+    return "masks cover as much: " + require_equal(*shares, 0.02, "of a segment")
+
+
+if __name__ == "__main__":
+    run_benchmark(__file__, __doc__, measure_rows)
