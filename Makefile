@@ -3,7 +3,6 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
-PACKAGES := common data spectrogram_feature spectrogram_image
 
 .PHONY: run test report render pretrained bench bench-scale bench-faults lint lock demo clean
 
