@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -81,8 +82,9 @@ class Progress(keras.callbacks.Callback):
 class Keep(keras.callbacks.Callback):
     """Writes what must survive a kill after each epoch, every file complete or not at all.
 
-    The best weights, the learning curves, and the state to resume from: the last weights with the
-    optimiser's, named after their epoch.
+    The learning curves, and the weights with the optimiser's of the last epoch, to resume from,
+    and of the best one, named after their epoch. An epoch counts once it has its line in the
+    curves: whatever a kill leaves without one is written over.
 
     Parameters
     ----------
@@ -100,29 +102,36 @@ class Keep(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Write the files, the state last: what it stands for is there when it is."""
+        """Write the state, then the line that makes it count; delete what is superseded."""
         epoch += 1
-        if not self.history["val_loss"].min() <= logs["val_loss"]:
-            self._save_weights(BEST_WEIGHTS)
+        self._save_weights(STATE.format(epoch))
         self.history.loc[epoch, list(logs)] = list(logs.values())
         self.history.loc[epoch, "seconds"] = time.perf_counter() - self.started
         with atomic_write(self.folder / HISTORY) as file:
             file.write(self.history.to_csv(float_format="%.6g").encode())
-        self._save_weights(STATE.format(epoch))
-        for earlier in self.folder.glob(STATE.format("*")):
-            if earlier.name != STATE.format(epoch):
-                earlier.unlink()
+        best = self.history["val_loss"].fillna(float("inf")).idxmin()
+        for state in self.folder.glob(STATE.format("*")):
+            if state.name not in (STATE.format(epoch), STATE.format(best)):
+                state.unlink()
 
     def _save_weights(self, name: str) -> None:
         partial = self.folder / f".partial.{name}"
-        self.model.save_weights(partial)
+        try:
+            self.model.save_weights(partial)
+        except OSError as error:
+            # What HDF5 could not write it writes again when the file is closed: without room for
+            # it the process would crash. And its message has many lines.
+            os.truncate(partial, 0)
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(partial)) from None
         partial.replace(self.folder / name)
 
 
 def find_state(folder: Path) -> tuple[Path, int] | None:
     """Find the state to resume from, and the epoch it was written after."""
-    states = [(path, int(path.name.split(".")[1])) for path in folder.glob(STATE.format("*"))]
-    return max(states, key=lambda state: state[1], default=None)
+    history = read_history(folder)
+    if history.empty:
+        return None
+    return folder / STATE.format(history.index[-1]), int(history.index[-1])
 
 
 class StopEarly(keras.callbacks.Callback):

@@ -95,5 +95,10 @@ def run_command(main: Callable[[], None], interrupted: str = _INTERRUPTED) -> No
 
 
 def _end(message: str, code: int) -> None:
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()  # otherwise the message would stand on its line
     print(message, file=sys.stderr)
     sys.exit(code)

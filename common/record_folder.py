@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -47,6 +48,23 @@ class RecordFolder:
             If it holds no finished records, or those of another kind.
         """
         return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
+
+    @contextmanager
+    def naming_damage(self) -> Iterator[None]:
+        """Name the damaged shard, of which TensorFlow only says that there is one.
+
+        Raises
+        ------
+        UserError
+            If what is done inside meets a damaged record.
+        """
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.DataLossError:
+            self.manifest.check(self.folder)
+            raise
 
     @property
     def reading_batch(self) -> int:

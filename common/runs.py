@@ -90,15 +90,16 @@ def train_model(
             "shards": manifest.shards,
         },
     }
-    run = training.train(
-        build,
-        batches["training"],
-        batches["validation"],
-        counts,
-        folder=folder,
-        options=options,
-        settings=settings,
-    )
+    with records.naming_damage():
+        run = training.train(
+            build,
+            batches["training"],
+            batches["validation"],
+            counts,
+            folder=folder,
+            options=options,
+            settings=settings,
+        )
     card = ModelCard(
         name=name,
         kind=manifest.kind,
@@ -119,7 +120,8 @@ def train_model(
 
 def predict_split(model: keras.Model, records: RecordFolder, split: str) -> Predictions:
     """Predict the segments of a split."""
-    return predict(model, records.labelled(split), records.manifest.genres)
+    with records.naming_damage():
+        return predict(model, records.labelled(split), records.manifest.genres)
 
 
 def judge_run(
@@ -172,8 +174,9 @@ def judge_baselines(
     track_labels = np.repeat(np.arange(len(genres)), [tracks.get(genre, 0) for genre in genres])
 
     def read(split: str) -> Iterator[baselines.Batch]:
-        for features, label, track_id in records.arrays(split):
-            yield as_features(features) if as_features else features, label, track_id
+        with records.naming_damage():
+            for features, label, track_id in records.arrays(split):
+                yield as_features(features) if as_features else features, label, track_id
 
     def fit_svm() -> baselines.Baseline:
         training, validation = (

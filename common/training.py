@@ -181,7 +181,7 @@ def train(
                 validation_data=with_targets(validation, np.ones_like(weights)),
                 initial_epoch=epochs_done,
                 epochs=options.epochs,
-                callbacks=_callbacks(folder, options, epochs_done, len(training)),
+                callbacks=_callbacks(folder, options, len(training)),
                 shuffle=False,
                 verbose=0,
             )
@@ -190,6 +190,9 @@ def train(
             raise UserError(
                 f"training in {folder} diverged: delete it, and lower the learning rate"
             )
+        best = folder / STATE.format(history["val_loss"].idxmin())
+        if best.exists():
+            best.replace(folder / BEST_WEIGHTS)
         for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
             leftover.unlink()
         if strategy.num_replicas_in_sync > 1:
@@ -258,13 +261,11 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _callbacks(
-    folder: Path, options: TrainingOptions, epochs_done: int, steps: int
+    folder: Path, options: TrainingOptions, steps: int
 ) -> list[keras.callbacks.Callback]:
-    # An epoch that was killed after its line and before its state happens again.
-    history = read_history(folder)[:epochs_done]
     return [
         Progress("/".join(folder.parts[-2:]), options.epochs, steps),
-        Keep(folder, history),
+        Keep(folder, read_history(folder)),
         StopEarly(folder, options),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),

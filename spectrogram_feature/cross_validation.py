@@ -58,7 +58,8 @@ class Segments:
     @classmethod
     def read(cls, records: FeatureRecords) -> Segments:
         """Read all splits: 41 KB a segment, 3 GB for FMA medium."""
-        batches = [batch for split in SPLITS for batch in records.arrays(split)]
+        with records.naming_damage():
+            batches = [batch for split in SPLITS for batch in records.arrays(split)]
         return cls(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
     def of(self, tracks: np.ndarray) -> Segments:

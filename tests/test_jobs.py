@@ -16,7 +16,8 @@ import jobs_for_tests
 import pytest
 from jobs_for_tests import calls, jobs
 
-from common.jobs import JOURNAL, Job, default_workers, difference, run_jobs
+from common.cli import run_command
+from common.jobs import JOURNAL, Job, default_workers, difference, progress_bar, run_jobs
 from fma_utils import PROJECT_ROOT, UserError
 
 
@@ -187,6 +188,17 @@ def test_progress_counts_what_earlier_runs_did(folder, capfd):
     bar = "".join(capfd.readouterr())
     assert "3/10" in bar  # where it began
     assert "10/10" in bar
+
+
+def test_message_of_a_command_that_fails_stands_below_its_progress_bar(capfd):
+    def main() -> None:
+        bar = progress_bar(total=3)
+        bar.update()
+        raise UserError("no more")
+
+    with pytest.raises(SystemExit):
+        run_command(main)
+    assert capfd.readouterr().err.splitlines()[-1] == "error: no more"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Training: what it writes, that it resumes, what it refuses, and that the networks can learn."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -233,6 +234,54 @@ def test_a_killed_command_resumes_after_its_last_epoch(records, tmp_path):
     assert list(pd.read_csv(history)["epoch"]) == list(range(1, 13))
 
 
+def test_an_attempt_that_was_killed_before_it_counted_is_not_taken_for_the_best(tmp_path):
+    import keras
+
+    from common import callbacks
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile("sgd", "mse")
+
+    def end_epoch(number, weight, loss):
+        model.set_weights([np.array([[weight]], np.float32)])
+        keep = callbacks.Keep(tmp_path, callbacks.read_history(tmp_path))
+        keep.set_model(model)
+        keep.on_epoch_begin(number - 1)
+        keep.on_epoch_end(number - 1, {"loss": loss, "val_loss": loss})
+
+    end_epoch(1, weight=1.0, loss=2.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "atomic_write", lambda path: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            end_epoch(2, weight=5.0, loss=1.0)
+    assert callbacks.find_state(tmp_path)[1] == 1
+    end_epoch(2, weight=2.0, loss=3.0)
+    best = callbacks.read_history(tmp_path)["val_loss"].idxmin()
+    assert best == 1
+    model.load_weights(tmp_path / callbacks.STATE.format(best))
+    assert model.get_weights()[0].item() == 1.0
+
+
+def test_a_full_disk_is_one_line_and_no_crash(records, tmp_path):
+    """The limit stands for the disk: HDF5 would crash the process when it closes the file."""
+    import resource
+
+    command = [sys.executable, "-m", "spectrogram_feature.training", "--no-baselines"]
+    options = ["--records", records.folder, "--out", tmp_path / "model", "--batch-size", 8]
+    done = subprocess.run(
+        [*command, *map(str, options)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(
+        r"weights\.h5: the file is larger than it may be", done.stderr.splitlines()[-1]
+    )
+
+
 def test_there_must_be_something_to_resume(records, tmp_path):
     done = run_command("--records", records.folder, "--out", tmp_path / "none", "--resume")
     assert done.returncode == 1
@@ -339,6 +388,22 @@ def test_damaged_records_are_named(records, tmp_path):
     assert done.returncode == 1
     assert shard.name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("split", ["training", "test"])
+def test_a_changed_bit_is_found_while_reading_and_its_shard_named(records, tmp_path, split):
+    copy = tmp_path / "records"
+    shutil.copytree(records.folder, copy)
+    shard = copy / shard_name(split, 0, 1)
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    changed, options = FeatureRecords.open(copy), TrainingOptions(epochs=1, batch_size=8)
+    from common.runs import judge_run
+    from spectrogram_feature.training import train_model
+
+    with pytest.raises(UserError, match=rf"{shard} is damaged \(checksum\): run the command that"):
+        judge_run(train_model(changed, "cnn", folder=tmp_path / "run", options=options), changed)
 
 
 def test_weights_even_the_genres_out_and_average_to_one():
