@@ -13,6 +13,7 @@ mounted, the rows that need it are left out.
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import sys
@@ -56,6 +57,7 @@ def main() -> None:
     rng, started = random.Random(arguments.seed), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         scratch = Path(folder)
+        os.environ["TMPDIR"] = folder  # who is killed cannot delete its own temporary files
         make_demo(scratch / "fma", tracks=MIN_TRACKS)
         extractions = Extractions(scratch / "fma", scratch, rng)
         shards = len(list(extractions.whole.glob("*.tfrecord")))
