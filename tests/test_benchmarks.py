@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common.marked_text import renew
 from fma_utils import PROJECT_ROOT, UserError
 
 BENCHMARKS = PROJECT_ROOT / "benchmarks"
@@ -141,21 +142,11 @@ def test_the_table_has_the_rows_of_the_headline_and_where_they_were_measured():
     assert lines[3:] == ["", "Measured on an abacus, pebbles."]
 
 
-def test_the_table_goes_between_its_markers_and_nowhere_else():
-    text = f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n"
-    renewed = readme_table.with_table(text, "| new |\n")
-    assert renewed == f"before\n{readme_table.BEGIN}\n\n| new |\n\n{readme_table.END}\nafter\n"
-    assert readme_table.with_table(renewed, "| new |\n") == renewed
-    with pytest.raises(UserError, match="lacks the lines"):
-        readme_table.with_table("no markers", "| new |\n")
-
-
 def test_the_readme_says_what_the_results_say():
     if not readme_table.RESULTS.exists():
         pytest.skip("no results yet: make bench")
-    table = markdown_table(read_rows())
-    text = readme_table.README.read_text(encoding="utf-8")
-    assert readme_table.with_table(text, table) == text
+    parts = {readme_table.PART: markdown_table(read_rows())}
+    renew(readme_table.README, parts, readme_table.SCRIPT, check=True)
 
 
 def test_the_figure_is_drawn(tmp_path):
