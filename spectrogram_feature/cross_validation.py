@@ -262,8 +262,9 @@ def average_models(judged: list[Judged]) -> Judged:
     """
     results = [result for result, _ in judged]
     average = Predictions.average([predictions for _, predictions in judged])
-    size = sum(result.parameters for result in results)
-    seconds = sum(result.seconds for result in results)
+    known = all(result.seconds is not None for result in results)
+    size = sum(result.parameters for result in results) if known else None
+    seconds = sum(result.seconds for result in results) if known else None
     return Result(f"average of these {len(judged)}", evaluate(average), size, seconds), average
 
 
