@@ -147,7 +147,7 @@ def short_table(rows: Sequence[Row]) -> str:
         raise UserError(f"results/real_music/{absent[0][0]} has no row {absent[0][1]!r} any more")
     best = max(rows, key=lambda row: row.accuracy)
     titles = {(folder, model): title for folder, model, title in SHORT}
-    titles.setdefault((best.folder, best.model), f"the best of all rows: {best.model}")
+    titles.setdefault((best.folder, best.model), f"the best of all: {best.model}, `{best.folder}`")
     lines = []
     for key, title in titles.items():
         row = known[key]
