@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import csv
+import functools
 import hashlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,9 @@ SAMPLE_RATES = (1_000, 768_000)
 
 CACHED_FROM = 50_000_000
 """Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
+
+Column = str | tuple[str, ...]
+"""A column's name: a tuple where the header has several rows."""
 
 DEMO_MARKER = "demo.json"
 """The file in ``fma_metadata/`` that tells a synthetic demo set from the real thing."""
@@ -267,9 +271,7 @@ def _available_subsets(root: Path) -> list[str]:
     return [subset for subset in SUBSETS if (root / f"fma_{subset}").is_dir()]
 
 
-def load(
-    path: str | Path, columns: Sequence[tuple[str, ...]] | Sequence[str] | None = None
-) -> pd.DataFrame:
+def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFrame:
     """Read one of FMA's metadata files with its documented types.
 
     Parameters
@@ -297,10 +299,11 @@ def load(
     name = path.name
     levels = {"tracks.csv": 2, "features.csv": 3}.get(name, 3 if "echonest" in name else 1)
     index_name_row = levels > 1
+    keys: Sequence[Column]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             header = [next(csv.reader(file)) for _ in range(levels)]
-        keys = list(zip(*header, strict=True))[1:] if levels > 1 else header[0][1:]
+        keys = [*zip(*header, strict=True)][1:] if levels > 1 else header[0][1:]
     except FileNotFoundError:
         raise UserError(f"{path} is missing: fetch it with python data/download.py small") from None
     except (StopIteration, ValueError, csv.Error):
@@ -308,16 +311,19 @@ def load(
     if not keys:
         raise UserError(f"{path} is not FMA's {name}: fetch it again")
     wanted = keys if columns is None else [tuple(c) if levels > 1 else c for c in columns]
-    absent = [key for key in wanted if key not in keys]
+    position: dict[Column, int] = {key: i for i, key in enumerate(keys, start=1)}
+    absent = [key for key in wanted if key not in position]
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {name}?")
-    positions = [keys.index(key) + 1 for key in wanted]
+    positions = [position[key] for key in wanted]
     used = sorted({0, *positions})
+    skipped = levels + index_name_row
+    read = functools.partial(pd.read_csv, header=None, index_col=0, low_memory=False)
     try:
-        source, layout = path, {"skiprows": levels + index_name_row, "usecols": used}
         if columns is not None and path.stat().st_size >= CACHED_FROM:
-            source, layout = _kept_cells(path, **layout), {"names": used}
-        table = pd.read_csv(source, header=None, index_col=0, low_memory=False, **layout)
+            table = read(_kept_cells(path, skipped, used), names=used)
+        else:
+            table = read(path, skiprows=skipped, usecols=used)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} has no rows: fetch it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
@@ -364,6 +370,9 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    lists: Collection[Column]
+    dates: Collection[Column]
+    categorical: Collection[Column]
     if name == "tracks.csv":
         lists, dates, categorical = _LISTS, _DATES, _CATEGORICAL
     elif name.startswith("raw_"):
@@ -512,7 +521,7 @@ def read_audio(
         raise AudioTooShort(path, f"ends at {end:.2f} s, {offset + needed:.2f} s are needed")
     mono = mix_down(path, samples)
     resampled = mono if native_sr == sr else soxr.resample(mono, native_sr, sr, quality="HQ")
-    if len(samples) == wanted:
+    if duration is not None and len(samples) == wanted:
         # Half a sample of the file's rate, lost in rounding, may be several of the result's.
         length = round(duration * sr)
         resampled = np.pad(resampled, (0, max(0, length - len(resampled))))[:length]

@@ -191,7 +191,7 @@ def _write_modules(sources: Path) -> dict[str, str]:
     links, rows = {}, []
     for file in files:
         name, code = display_path(file), file.read_text(encoding="utf-8")
-        purpose = ast.get_docstring(ast.parse(code)).partition("\n")[0]
+        purpose = (ast.get_docstring(ast.parse(code)) or "").partition("\n")[0]
         page = f"modules/{name}".removesuffix(".py")
         fence = "`" * 10
         text = f"# {name}\n\n{purpose}\n\n{fence}python\n{code}{fence}\n"

@@ -236,7 +236,9 @@ def bell(
     return 1.4 * sound * envelope
 
 
-def sing(hz: float, seconds: float, rng: np.random.Generator, *, breath: float = 0.05):
+def sing(
+    hz: float, seconds: float, rng: np.random.Generator, *, breath: float = 0.05
+) -> np.ndarray:
     """Sing a note on some vowel; parameters and result as `tone` has them."""
     vowel = VOWELS[rng.integers(len(VOWELS))]
     attack, release = 0.05, 0.1

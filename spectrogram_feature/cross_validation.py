@@ -238,7 +238,8 @@ def judge_baseline(
 
     def judge(number: int, member: int) -> Predictions:
         started = time.perf_counter()
-        baseline = fit(*map(segments.of, folds[number].divide(member)), len(genres))
+        training, validation = map(segments.of, folds[number].divide(member))
+        baseline = fit(training, validation, len(genres))
         fitted.append((baseline.name, time.perf_counter() - started))
         test = segments.of(folds[number].test)
         return baselines.predict(baseline, [(test.features, test.label, test.track_id)], genres)
@@ -262,8 +263,8 @@ def average_models(judged: list[Judged]) -> Judged:
     """
     results = [result for result, _ in judged]
     average = Predictions.average([predictions for _, predictions in judged])
-    size = sum(result.parameters for result in results)
-    seconds = sum(result.seconds for result in results)
+    size = sum(result.parameters or 0 for result in results)
+    seconds = sum(result.seconds or 0 for result in results)
     return Result(f"average of these {len(judged)}", evaluate(average), size, seconds), average
 
 
