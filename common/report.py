@@ -22,7 +22,7 @@ from common.notebooks import EXECUTED, NOTEBOOKS
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
 SITE = PROJECT_ROOT / "build" / "report"
-MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image")
+MODULE_FOLDERS = ("common", "data", "fma", "spectrogram_feature", "spectrogram_image")
 
 _CONFIGURATION = PROJECT_ROOT / "report"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
