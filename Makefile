@@ -50,6 +50,7 @@ pretrained: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Only where no data set is asked for and none is there.
 demo: .venv/installed

@@ -47,7 +47,9 @@ class _TalkingClient(NotebookClient):
         self.record_timing = False  # times of execution would make every diff differ
         self.title = title
 
-    async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **options: Any):
+    async def async_execute_cell(
+        self, cell: Any, cell_index: int, *args: Any, **options: Any
+    ) -> nbformat.NotebookNode:
         if cell.cell_type == "code" and cell.source.strip():
             first = cell.source.strip().splitlines()[0]
             print(f"[{self.title} {cell_index + 1}/{len(self.nb.cells)}] {first:.70}", flush=True)

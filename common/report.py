@@ -22,7 +22,7 @@ from common.notebooks import EXECUTED, NOTEBOOKS
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
 SITE = PROJECT_ROOT / "build" / "report"
-MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image")
+MODULE_FOLDERS = ("common", "data", "fma", "spectrogram_feature", "spectrogram_image")
 
 _CONFIGURATION = PROJECT_ROOT / "report"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
@@ -191,7 +191,7 @@ def _write_modules(sources: Path) -> dict[str, str]:
     links, rows = {}, []
     for file in files:
         name, code = display_path(file), file.read_text(encoding="utf-8")
-        purpose = ast.get_docstring(ast.parse(code)).partition("\n")[0]
+        purpose = (ast.get_docstring(ast.parse(code)) or "").partition("\n")[0]
         page = f"modules/{name}".removesuffix(".py")
         fence = "`" * 10
         text = f"# {name}\n\n{purpose}\n\n{fence}python\n{code}{fence}\n"

@@ -113,8 +113,6 @@ def saliency_grid(
     return figure
 
 
-def _added(
-    values: np.ndarray, size: int, how: Callable[[np.ndarray], np.floating] = np.sum
-) -> np.ndarray:
+def _added(values: np.ndarray, size: int, how: Callable[..., np.ndarray] = np.sum) -> np.ndarray:
     """Add up each so many along the first axis; the last sum may have fewer."""
     return np.stack([how(values[i : i + size], axis=0) for i in range(0, len(values), size)])
