@@ -16,8 +16,8 @@ from common.leaderboard import Result, text_leaderboard
 from common.quiet import import_tensorflow
 from common.training_options import TrainingOptions
 from fma_utils import UserError, output_root
-from spectrogram_feature.feature_kinds import LOG_MEL, MUSICNN, kind_for
-from spectrogram_feature.feature_records import FeatureRecords, LogMelRecords
+from spectrogram_feature.feature_kinds import MUSICNN, kind_for
+from spectrogram_feature.feature_records import RECORDS, FeatureRecords
 
 if TYPE_CHECKING:
     import keras
@@ -65,7 +65,7 @@ def open_records(folder: str | Path, models: Sequence[str]) -> FeatureRecords:
     kinds = {kind_for(model) for model in models}
     if len(kinds) > 1:
         raise UserError(f"{MUSICNN} takes other features than the others: train it by itself")
-    return (LogMelRecords if LOG_MEL in kinds else FeatureRecords).open(folder)
+    return RECORDS[kinds.pop()].open(folder)
 
 
 def as_network_takes(records: FeatureRecords, name: str) -> FeatureRecords:
