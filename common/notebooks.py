@@ -31,6 +31,9 @@ NOTEBOOKS = (
 )
 """In the order of reading, which is that of the data: what one writes the next one reads."""
 
+COLAB_CELL = "colab"
+"""The id of the cell that `common.badges` writes; outputs do not depend on it."""
+
 EXECUTED = PROJECT_ROOT / "build" / "notebooks"
 
 _METADATA = {
@@ -120,7 +123,7 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
     """
     content = hashlib.sha256()
     cells = nbformat.read(notebook, as_version=4).cells
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    code = [cell.source for cell in cells if cell.cell_type == "code" and cell.id != COLAB_CELL]
     for source in code:
         content.update(f"{source}\0".encode())
     for module in used_modules("\n".join(code)):
