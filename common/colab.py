@@ -1,6 +1,8 @@
 """Setting up on Google Colab, where much is installed and the project is not.
 
-Only the standard library is used: this is imported before anything else is there.
+Only the standard library is used: this is imported before anything else is there. It was tested
+with commands that only pretend to run, and not yet on Colab itself, whose Python and packages are
+other versions than those that this project pins.
 """
 
 from __future__ import annotations
