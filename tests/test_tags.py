@@ -22,7 +22,8 @@ def tagger(tf):
 
 
 def write(path, seconds, seed=0, rate=16_000):
-    soundfile.write(path, music(seed, seconds, rate), rate, subtype="FLOAT")
+    subtype = "FLOAT" if path.suffix == ".wav" else None
+    soundfile.write(path, music(seed, seconds, rate), rate, subtype=subtype)
     return path
 
 
@@ -39,7 +40,7 @@ def test_a_file_is_heard_in_any_format_and_a_short_one_refused(tagger, tmp_path)
     tags = tagger.of_file(write(tmp_path / "a.wav", 7))
     assert tags.between(0, 1).all()
     assert not np.allclose(tags, tagger.of_file(tmp_path / "a.wav", duration=4))
-    tagger.of_file(write(tmp_path / "b.flac", 7, rate=44_100).rename(tmp_path / "c.flac"))
+    assert tagger.of_file(write(tmp_path / "b.flac", 7, rate=44_100)).between(0, 1).all()
     with pytest.raises(AudioTooShort, match="short"):
         tagger.of_file(write(tmp_path / "short.wav", 2))
 
