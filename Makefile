@@ -20,7 +20,7 @@ report: .venv/installed
 
 # Outputs that are committed come from the demo set alone.
 render: .venv/installed demo
-	env -u FMA_ROOT -u FMA_SUBSET $(BIN)/python -m common.notebooks --in-place
+	env -u FMA_ROOT -u FMA_SUBSET -u FMA_OUTPUT -u FMA_EPOCHS $(BIN)/python -m common.notebooks --in-place
 
 # Every speed that the README claims, against what one would use instead.
 bench: .venv/installed build/bench/installed demo
@@ -52,6 +52,7 @@ pretrained: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Only where no data set is asked for and none is there.
 demo: .venv/installed

@@ -8,7 +8,8 @@ Draws are random on all sides; compared before is how much of a segment the mask
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from command import run_benchmark
@@ -20,12 +21,17 @@ from common.quiet import import_tensorflow
 from common.training_options import TrainingOptions
 from spectrogram_feature.training import build_model
 
+if TYPE_CHECKING:
+    import keras
+
+    from common.augmentation import Policy
+
 POLICY = "LD"
 BATCH = 32
 BATCHES = 32
 
 
-def augment_one(x: np.ndarray, policy: object, rng: np.random.Generator) -> np.ndarray:
+def augment_one(x: np.ndarray, policy: Policy, rng: np.random.Generator) -> np.ndarray:
     """Warp and mask one example (frames, bins), as section 2 of the paper says."""
     frames, bins = x.shape
     mean, last = x.mean(), frames - 1
@@ -120,13 +126,13 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     )
 
 
-def _compare(layer: object, with_numpy: object) -> str:
+def _compare(layer: keras.Layer, with_numpy: Callable[[np.ndarray], np.ndarray]) -> str:
     """See that both mask as much, on noise that no mask could be mistaken for."""
     noise = np.random.default_rng(0).uniform(0, 1, (1024, *PARAMETERS.shape)).astype(np.float32)
     fill = noise.mean(axis=(1, 2))
     ours = np.concatenate([np.asarray(layer(part, training=True)) for part in np.split(noise, 32)])
-    shares = [np.array([masked_share(x, fill)]) for x in (ours, with_numpy(noise))]
-    return "masks cover as much: " + require_equal(*shares, 0.02, "of a segment")
+    of_ours, of_peer = (np.array([masked_share(x, fill)]) for x in (ours, with_numpy(noise)))
+    return "masks cover as much: " + require_equal(of_ours, of_peer, 0.02, "of a segment")
 
 
 if __name__ == "__main__":

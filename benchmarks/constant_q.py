@@ -12,6 +12,7 @@ rows are left out; ``make bench`` installs it.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 from collections.abc import Callable, Iterator
 
@@ -82,7 +83,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     levels = decibels(ours(batch))
     require_equal(levels, decibels(librosa_magnitude(batch, sparsity=0)), 0.2, "dB")
     equal = {"librosa": require_equal(levels, decibels(librosa_magnitude(batch)), 2, "dB", 0.95)}
-    peers = {"librosa": librosa_magnitude}
+    peers: dict[str, Callable[[np.ndarray], np.ndarray]] = {"librosa": librosa_magnitude}
     if importlib.util.find_spec("nnAudio") and importlib.util.find_spec("torch"):
         peers["nnAudio"] = nnaudio_magnitude()
         equal["nnAudio"] = require_equal(levels, decibels(peers["nnAudio"](batch)), 2, "dB", 0.95)
@@ -92,9 +93,9 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         ("one segment", batch[0], 1),
         (f"a batch of {BATCH}", batch, BATCH),
     ):
-        sides = {"ours": lambda samples=samples: ours(samples)}
-        for name, peer in peers.items():
-            sides[name] = lambda peer=peer, samples=samples: peer(samples)
+        sides = {
+            name: functools.partial(side, samples) for name, side in {"ours": ours, **peers}.items()
+        }
         times = measure(sides, rounds=arguments.rounds, units=units, seconds=0.2)
         for name in peers:
             yield compared(

@@ -90,7 +90,8 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare on whole tracks."""
     threadpool_limits(1)
     paths = whole_clips(8)
-    sides, equal = {"libsndfile": with_soundfile}, {}
+    sides: dict[str, Callable[[Path], np.ndarray]] = {"libsndfile": with_soundfile}
+    equal: dict[str, str] = {}
     for name, (package, decode) in PEERS.items():
         if importlib.util.find_spec(package) is None:
             print(f"{package} is not installed: make bench installs it")

@@ -85,15 +85,15 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     path = fma_utils.get_audio_path(chosen.audio_dir, plan.index[0])
     equal = require_equal(
         PARAMETERS.dynamic_range * as_float(our_features(path)[0]),
-        PARAMETERS.dynamic_range * plain_segment((path, 0)),
+        PARAMETERS.dynamic_range * plain_levels(load_segment(path, 0)),
         1,
         "dB",
         0.9,
     )
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
-        shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=4)
-        shards = shards["training"]
+        dealt = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=4)
+        shards = dealt["training"]
         with worker_pool(workers) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
                 run_ours(warm, shards[: 2 * workers])

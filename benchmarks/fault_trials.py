@@ -18,7 +18,7 @@ from typing import Any
 from common.jobs import JOURNAL
 from fma_utils import PROJECT_ROOT
 
-_CAPTURED = {
+_CAPTURED: dict[str, Any] = {
     "cwd": PROJECT_ROOT,
     "stdout": subprocess.PIPE,
     "stderr": subprocess.PIPE,
@@ -75,7 +75,7 @@ class Trials:
 
 
 @contextlib.contextmanager
-def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen]:
     """Start a command at the head of a group of processes, none of which is left afterwards."""
     process = subprocess.Popen(command, **_CAPTURED, **options)
     try:
@@ -86,7 +86,7 @@ def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
         process.communicate()
 
 
-def run(command: list[str], **options) -> subprocess.CompletedProcess:
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess:
     """Run a command to its end."""
     with running(command, **options) as process:
         output, errors = process.communicate()
@@ -143,9 +143,10 @@ def mounted(script: str, folder: Path) -> Iterator[Path]:
         If that is not allowed here.
     """
     folder.mkdir(exist_ok=True)
-    command = ["unshare", "-rm", "sh", "-c", f"{script} && echo mounted && exec cat", "sh", folder]
+    script = f"{script} && echo mounted && exec cat"
+    command = ["unshare", "-rm", "sh", "-c", script, "sh", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        if holder.stdout.readline() != b"mounted\n":
+        if holder.stdout is None or holder.stdout.readline() != b"mounted\n":
             raise OSError("file systems cannot be mounted here")
         yield Path(f"/proc/{holder.pid}/root{folder}")
 

@@ -107,7 +107,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def check_equal(ours: Side, peer: Side, images: int) -> str:
     """See that both give the same images in an epoch; records are in another order."""
-    sums = [
+    of_ours, of_peer = (
         np.sort(
             np.concatenate(
                 [
@@ -117,8 +117,8 @@ def check_equal(ours: Side, peer: Side, images: int) -> str:
             )
         )
         for side in (ours, peer)
-    ]
-    return require_equal(*sums, 0, "levels")
+    )
+    return require_equal(of_ours, of_peer, 0, "levels")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def _of_operation(operation: tf.Operation) -> int:
 def _of_einsum(operation: tf.Operation) -> int:
     """Multiply the sizes of all its indices."""
     terms = operation.get_attr("equation").decode().partition("->")[0].split(",")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for term, operand in zip(terms, operation.inputs, strict=True):
         sizes |= dict(zip(term, operand.shape, strict=True))
     return math.prod(sizes.values()) if len(terms) > 1 else 0

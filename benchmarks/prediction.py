@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from command import run_benchmark
@@ -23,6 +24,9 @@ import fma_utils
 from common.audio_stream import stream_audio
 from common.mp3 import encode_mp3
 from common.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from spectrogram_feature.classifier import GenreClassifier
 
 MINUTES = 20
 CLIPS = 8
@@ -42,7 +46,7 @@ def write_long_file(path: Path) -> float:
     return repeats * len(part) / FILE_RATE
 
 
-def make_classifier() -> object:
+def make_classifier() -> GenreClassifier:
     """Make what `predict` loads, with a network that has learnt nothing."""
     import keras
 

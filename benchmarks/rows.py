@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from timing import Times
 
@@ -78,7 +79,7 @@ class Row:
 
 
 def compared(
-    name: str, what: str, times: Times, side: str, peer: str, *, unit: str, **details: object
+    name: str, what: str, times: Times, side: str, peer: str, *, unit: str, **details: Any
 ) -> Row:
     """Make a row of two sides that were timed in turns.
 

@@ -91,7 +91,7 @@ def verdict(runs: Sequence[Run]) -> str:
     steady = [run for run in runs if run.tracks >= STEADY_FROM and len(run.windows)]
     if len(steady) < 2:
         return f"Fewer than two sizes of {STEADY_FROM:,} tracks or more: nothing to compare."
-    values = {
+    values: dict[str, list[float]] = {
         "segments/s": [run.rate for run in steady],
         "the parent's memory": [run.parent for run in steady],
         "a worker's memory": [run.worker for run in steady],

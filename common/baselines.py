@@ -28,15 +28,12 @@ SVM_GRID = tuple((c, gamma) for c in (1.0, 3.0, 10.0) for gamma in (0.25, 1.0))
 
 
 class Baseline(Protocol):
-    """A fitted classifier of segments.
+    """A fitted classifier of segments."""
 
-    Attributes
-    ----------
-    name : str
-        What a table calls it.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """str: what a table calls it."""
+        ...
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict genre probabilities.
@@ -258,9 +255,8 @@ def predict(baseline: Baseline, batches: Iterable[Batch], genres: Sequence[str])
     -------
     Predictions
     """
-    parts = [(track, label, baseline.predict(features)) for features, label, track in batches]
-    return Predictions(
-        *(np.concatenate(column) for column in zip(*parts, strict=True)), genres=tuple(genres)
+    return Predictions.of_batches(
+        ((track, label, baseline.predict(features)) for features, label, track in batches), genres
     )
 
 

@@ -95,7 +95,8 @@ def embed(
         for split in batches
         for features, label, track_id in split
     ]
-    return Embeddings.of_segments(*map(np.concatenate, zip(*parts, strict=True)), genres)
+    track_id, label, values = map(np.concatenate, zip(*parts, strict=True))
+    return Embeddings.of_segments(track_id, label, values, genres)
 
 
 def perplexity_for(tracks: int) -> float:
@@ -162,8 +163,8 @@ def neighbours_of_same_genre(
     score : Score
         The agreement of all tracks that have such another.
     """
-    artist = np.asarray(artist)
-    others = artist[:, None] != artist
+    artists = np.asarray(artist)
+    others = artists[:, None] != artists
     wanted = others & (embeddings.label[:, None] == embeddings.label)
     distance = np.where(others, -embeddings.points @ embeddings.points.T, np.inf)
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]

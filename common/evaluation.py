@@ -114,7 +114,7 @@ def evaluate(
     totals = tallies.sum(axis=0)
     drawn = _bootstrap_sums(tallies, resamples, seed)
 
-    def score(statistic, unit):
+    def score(statistic: Callable[[np.ndarray], np.ndarray], unit: int) -> Score:
         value = float(statistic(totals[unit]))
         return Score(value, *_percentile_interval(statistic(drawn[:, unit]), level))
 

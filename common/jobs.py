@@ -153,7 +153,7 @@ def _finished(
     """Give the results of earlier runs whose files are what they were; name those that are not."""
     results = _open_journal(folder / JOURNAL, settings)
     done = [job for job in jobs if job.name in results]
-    total, damage = sum(job.size for job in done), []
+    damage: list[tuple[Path, str]] = []
 
     def check(job: Job) -> list[tuple[Path, str]]:
         result = results[job.name]
@@ -161,11 +161,13 @@ def _finished(
 
     with (
         ThreadPoolExecutor(_READERS) as readers,
-        progress_bar(total=total, desc="checking", unit=unit, delay=2) as bar,
+        progress_bar(
+            total=sum(job.size for job in done), desc="checking", unit=unit, delay=2
+        ) as bar,
     ):
-        for job, wrong in zip(done, readers.map(check, done), strict=True):
-            damage += wrong
-            if wrong:
+        for job, found in zip(done, readers.map(check, done), strict=True):
+            damage += found
+            if found:
                 del results[job.name]
             bar.update(job.size)
     for path, wrong in damage[:_NAMED]:

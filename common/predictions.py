@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +90,14 @@ class Predictions:
         return Predictions(tracks, self.label[first], means, self.genres)
 
     @classmethod
+    def of_batches(
+        cls, batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], genres: Sequence[str]
+    ) -> Predictions:
+        """Join what was said of batch after batch: track ids, labels, probabilities."""
+        track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
+        return cls(track_id, label, probability, tuple(genres))
+
+    @classmethod
     def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
         """Join predictions of different tracks and the same genres."""
         return cls(
@@ -174,11 +182,13 @@ def predict(model: keras.Model, batches: tf.data.Dataset, genres: Sequence[str])
     -------
     Predictions
     """
-    parts = [
-        (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
-        for features, label, track_id in batches
-    ]
-    return Predictions(*(np.concatenate(c) for c in zip(*parts, strict=True)), genres=tuple(genres))
+    return Predictions.of_batches(
+        (
+            (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
+            for features, label, track_id in batches
+        ),
+        genres,
+    )
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -44,14 +44,17 @@ class Shard:
     tracks: tuple[tuple, ...]
 
 
+AnyShard = TypeVar("AnyShard", bound=Shard)
+
+
 def deal_tracks(
     plan: pd.DataFrame,
     out: Path,
-    make: Callable[..., Shard],
+    make: Callable[..., AnyShard],
     *,
     columns: Sequence[str],
     tracks_per_shard: int = TRACKS_PER_SHARD,
-) -> dict[str, list[Shard]]:
+) -> dict[str, list[AnyShard]]:
     """Deal the tracks of each split into shards, mixed so that each shard has many genres.
 
     Parameters
@@ -84,9 +87,7 @@ def deal_tracks(
     return shards
 
 
-def write_records(
-    shard: Shard, records: Iterable[Mapping[str, bytes | int]], failures: list[tuple]
-) -> dict:
+def write_records(shard: Shard, records: Iterable[Mapping[str, Any]], failures: list[Any]) -> dict:
     """Write one shard and tell what is in it: the last thing that a job does.
 
     Parameters
@@ -106,7 +107,7 @@ def write_records(
     segments: Counter[str] = Counter()
     tracks: dict[str, set[int]] = {}
 
-    def counted() -> Iterable[Mapping[str, bytes | int]]:
+    def counted() -> Iterable[Mapping[str, Any]]:
         for record in records:
             label = str(record["label"])
             segments[label] += 1

@@ -15,9 +15,6 @@ def _option(
     return field(default=default, metadata={"help": text, "least": least, "choices": choices})
 
 
-_TYPES = {"int": int, "float": (int, float), "str": str}
-
-
 @dataclass(frozen=True)
 class TrainingOptions:
     """How a network is trained; an unknown option or a wrong type fails at once.
@@ -43,9 +40,15 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
         for option in fields(self):
-            value, limits = getattr(self, option.name), option.metadata
-            if isinstance(value, bool) or not isinstance(value, _TYPES[option.type]):
-                raise UserError(f"{option.name} = {value!r} must be of type {option.type}")
+            value, limits, wanted = (
+                getattr(self, option.name),
+                option.metadata,
+                type(option.default),
+            )
+            if isinstance(value, bool) or not isinstance(
+                value, (int, float) if wanted is float else wanted
+            ):
+                raise UserError(f"{option.name} = {value!r} must be of type {wanted.__name__}")
             if limits["least"] is not None and not value >= limits["least"]:
                 raise UserError(f"{option.name} = {value} must be {limits['least']} or more")
             if limits["choices"] and value not in limits["choices"]:
@@ -59,7 +62,7 @@ class TrainingOptions:
         for option in fields(cls):
             group.add_argument(
                 f"--{option.name.replace('_', '-')}",
-                type={"int": int, "float": float, "str": str}[option.type],
+                type=type(option.default),
                 default=option.default,
                 choices=option.metadata["choices"],
                 help=option.metadata["help"],

@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from data.demo_synthesis import bell, drum, pluck, ride, sing, speak, tone
+from data.demo_drums import drum, ride
+from data.demo_synthesis import bell, pluck, sing, speak, tone
 
 Instrument = Callable[[float, float, np.random.Generator], np.ndarray]
 

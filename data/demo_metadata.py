@@ -17,7 +17,7 @@ MIN_TRACKS = len(ROOT_GENRES) * len(SPLITS)
 MAX_TRACKS = 150_000
 
 # Root: FMA's id, its tracks in FMA medium, and a child genre's id and title.
-_GENRES = {
+_GENRES: dict[str, tuple[int, int, int | None, str | None]] = {
     "Blues": (3, 74, 567, "Gospel"),
     "Classical": (5, 619, 442, "Chamber Music"),
     "Country": (9, 178, 63, "Bluegrass"),
@@ -157,10 +157,10 @@ def format_tracks(plan: Sequence[Recording], seed: int, bit_rates: Sequence[int]
 def format_genres(plan: Sequence[Recording], seed: int) -> str:
     """Write ``genres.csv``: the sixteen roots with FMA's ids, and a child of most of them."""
     used = [genre_id for recording in plan for genre_id in _genre_ids(recording, seed)]
-    rows = []
+    rows: list[tuple[int, int, int, str, int]] = []
     for root, (root_id, _, child_id, child) in _GENRES.items():
         rows.append((root_id, used.count(root_id), 0, root, root_id))
-        if child:
+        if child_id and child:
             rows.append((child_id, used.count(child_id), root_id, child, root_id))
     return format_genres_csv(rows)
 
@@ -168,10 +168,9 @@ def format_genres(plan: Sequence[Recording], seed: int) -> str:
 def _genre_ids(recording: Recording, seed: int) -> list[int]:
     """Give the root's id, and for one track in three a child's as well."""
     root, _, child, _ = _GENRES[recording.genre]
-    has_child = (
-        child is not None and np.random.default_rng([seed, recording.track_id]).random() < 1 / 3
-    )
-    return [root, child] if has_child else [root]
+    if child and np.random.default_rng([seed, recording.track_id]).random() < 1 / 3:
+        return [root, child]
+    return [root]
 
 
 def _describe_artist(recording: Recording, seed: int) -> dict[tuple[str, str], object]:

@@ -7,13 +7,17 @@ from NumPy generators, so the same seeds give the same music.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from data.demo_figures import FIGURES, Bar, Note, read_rhythm
 from data.demo_genres import STYLES
 from data.demo_style import SCALES, Sound, Style
+
+_Option = TypeVar("_Option")
 
 _DEGREES = {"I": 0, "II": 2, "III": 4, "IV": 5, "V": 7, "VI": 9, "VII": 11}
 _CHORD = re.compile(r"(b?)([IViv]+)(M7|7|5|)")
@@ -215,7 +219,10 @@ def parse_chord(name: str, key: int) -> tuple[int, ...]:
     tuple of int
         Pitch classes, 0 being C, the root first.
     """
-    flat, degree, kind = _CHORD.fullmatch(name).groups()
+    numeral = _CHORD.fullmatch(name)
+    if numeral is None:
+        raise ValueError(f"{name!r} is no Roman numeral of a chord")
+    flat, degree, kind = numeral.groups()
     root = key + _DEGREES[degree.upper()] - len(flat)
     third = 4 if degree.isupper() else 3
     steps = {"": (0, third, 7), "5": (0, 7), "7": (0, third, 7, 10), "M7": (0, third, 7, 11)}[kind]
@@ -274,5 +281,5 @@ def _play_drums(
     return lines
 
 
-def _choose(options, rng: np.random.Generator):
+def _choose(options: Sequence[_Option], rng: np.random.Generator) -> _Option:
     return options[int(rng.integers(len(options)))]

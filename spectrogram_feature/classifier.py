@@ -197,7 +197,11 @@ class GenreClassifier:
         AudioTooShort, AudioEmpty
         """
         rate, length = self.parameters.sample_rate, self.parameters.segment_samples
-        starts, fresh, probabilities, kept, heard = [], [], [], [], False
+        starts: list[int] = []
+        fresh: list[int] = []
+        probabilities: list[np.ndarray] = []
+        kept: list[np.ndarray] = []
+        heard = False
         segments = cut_stream(blocks, length)
         while batch := list(islice(segments, BATCH)):
             starts += [segment.start for segment in batch]

@@ -137,7 +137,7 @@ class ConstantQLayer(keras.layers.Layer):
                 octaves.append(_octave_power(signal, octave, starts)[:, :frames])
         return ops.concatenate(octaves[::-1], axis=-1)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, ...]:
         """Return (batch, frames, n_bins) for (batch, samples)."""
         batch, length = input_shape
         return batch, 1 + length // self.parameters.hop_length, self.parameters.n_bins

@@ -13,7 +13,7 @@ validation, and active learning", NIPS 7).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -238,7 +238,8 @@ def judge_baseline(
 
     def judge(number: int, member: int) -> Predictions:
         started = time.perf_counter()
-        baseline = fit(*map(segments.of, folds[number].divide(member)), len(genres))
+        training, validation = map(segments.of, folds[number].divide(member))
+        baseline = fit(training, validation, len(genres))
         fitted.append((baseline.name, time.perf_counter() - started))
         test = segments.of(folds[number].test)
         return baselines.predict(baseline, [(test.features, test.label, test.track_id)], genres)
@@ -262,10 +263,15 @@ def average_models(judged: list[Judged]) -> Judged:
     """
     results = [result for result, _ in judged]
     average = Predictions.average([predictions for _, predictions in judged])
-    known = all(result.seconds is not None for result in results)
-    size = sum(result.parameters for result in results) if known else None
-    seconds = sum(result.seconds for result in results) if known else None
+    size = _sum_if_known([result.parameters for result in results])
+    seconds = _sum_if_known([result.seconds for result in results])
     return Result(f"average of these {len(judged)}", evaluate(average), size, seconds), average
+
+
+def _sum_if_known(values: Sequence[float | None]) -> Any:
+    """Add up, unless one is missing."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def note_gain(judged: Judged, baseline: Judged) -> Judged:

@@ -22,7 +22,7 @@ from common.model_files import MODEL_FILE, read_card, save_model
 from common.records import atomic_write
 from spectrogram_feature.cross_validation import Segments
 from spectrogram_feature.feature_kinds import MUSICNN
-from spectrogram_feature.feature_records import LogMelRecords
+from spectrogram_feature.feature_records import FeatureRecords, LogMelRecords
 from spectrogram_feature.pretrained import CHECKPOINTS, load_musicnn
 from spectrogram_feature.transfer import (
     EMBEDDING,
@@ -56,7 +56,7 @@ class EmbeddedRecords(LogMelRecords):
     checkpoint: str = CHECKPOINTS[0]
 
     @classmethod
-    def of(cls, records: LogMelRecords, **options: Any) -> Self:
+    def of(cls, records: FeatureRecords, **options: Any) -> Self:
         """Look at records in this way."""
         return cls(records.folder, records.manifest, **options)
 
@@ -116,7 +116,7 @@ class EmbeddedRecords(LogMelRecords):
         with np.load(path) as file:
             return dict(file)
 
-    def _embed(self, split: str, shard: dict[str, Any]) -> dict[str, np.ndarray]:
+    def _embed(self, split: str, shard: dict[str, Any]) -> dict[str, Any]:
         keys = ("features", "label", "track_id", "segment")
         alone = replace(self.manifest, shards={split: [shard]})
         batches = read_batches(
@@ -163,24 +163,24 @@ def fit_svm(training: Segments, validation: Segments, genres: int) -> MachineOnE
     -------
     MachineOnEmbeddings
     """
-    parts = (
+    learnt_from, chosen_on = (
         baselines.Segments(part.features, part.label, part.track_id)
         for part in (training, validation)
     )
-    return MachineOnEmbeddings(baselines.fit_svm(*parts, genres))
+    return MachineOnEmbeddings(baselines.fit_svm(learnt_from, chosen_on, genres))
 
 
-def judge_svm(records: EmbeddedRecords) -> Result:
+def judge_svm(records: FeatureRecords) -> Result:
     """Fit the machine, and judge it on the test split."""
     genres = records.manifest.genres
     started = time.perf_counter()
-    parts = (_in_memory(records, split) for split in ("training", "validation"))
-    machine = fit_svm(*parts, len(genres))
+    training, validation = (_in_memory(records, split) for split in ("training", "validation"))
+    machine = fit_svm(training, validation, len(genres))
     seconds = time.perf_counter() - started
     predictions = baselines.predict(machine, records.arrays("test"), genres)
     return Result(machine.name, evaluate(predictions), None, seconds, is_baseline=True)
 
 
-def _in_memory(records: EmbeddedRecords, split: str) -> Segments:
+def _in_memory(records: FeatureRecords, split: str) -> Segments:
     columns = zip(*records.arrays(split), strict=True)
     return Segments(*(np.concatenate(column) for column in columns))

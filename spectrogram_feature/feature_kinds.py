@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from spectrogram_feature import log_mel
 from spectrogram_feature.constant_q import ConstantQ
@@ -29,14 +31,14 @@ class FeatureKind:
         As manifests and models have it.
     parameters : type
         Its dataclass of parameters.
-    transform : type
-        Takes the parameters; its ``features`` turns segments (..., n) into uint8 (..., frames,
-        bins).
+    transform : callable
+        Makes the transform with some parameters; its ``features`` turns segments (..., n) into
+        uint8 (..., frames, bins).
     """
 
     name: str
-    parameters: type[SegmentParameters]
-    transform: type[ConstantQ] | type[LogMel]
+    parameters: type[FeatureParameters] | type[LogMelParameters]
+    transform: Callable[[Any], ConstantQ | LogMel]
 
 
 KINDS = {

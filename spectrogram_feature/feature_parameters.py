@@ -14,6 +14,7 @@ from fma_utils import UserError
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bins
 
 
+@dataclass(frozen=True)
 class SegmentParameters:
     """What the parameters of all features have in common: frames of a segment, as plain numbers.
 
@@ -29,18 +30,12 @@ class SegmentParameters:
         Samples from one frame to the next.
     n_bins : int
         Number of frequency bins.
-    dynamic_range : float
-        How far the highest level that is stored is above the lowest, dB.
-    frequencies : np.ndarray [shape=(n_bins,), dtype=float64]
-        Centre frequencies of the bins, Hz.
     """
 
     sample_rate: int
     segment_seconds: float
     hop_length: int
     n_bins: int
-    dynamic_range: float
-    frequencies: np.ndarray
 
     def __post_init__(self) -> None:
         """Refuse values that no features can be made of."""
@@ -66,6 +61,16 @@ class SegmentParameters:
     def shape(self) -> tuple[int, int]:
         """Shape of a segment's features: frames, bins."""
         return self.frames, self.n_bins
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Centre frequencies of the bins, Hz [shape=(n_bins,), float64]."""
+        raise NotImplementedError
+
+    @property
+    def dynamic_range(self) -> float:
+        """How far the highest level that is stored is above the lowest, dB."""
+        raise NotImplementedError
 
     def to_dict(self) -> dict[str, int | float]:
         """Return the parameters by name, ready for JSON."""

@@ -10,6 +10,7 @@ from common.record_folder import RecordFolder
 from fma_utils import UserError
 from spectrogram_feature.feature_kinds import CONSTANT_Q, KINDS, LOG_MEL
 from spectrogram_feature.feature_parameters import SegmentParameters
+from spectrogram_feature.log_mel import LogMelParameters
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -49,6 +50,11 @@ class LogMelRecords(FeatureRecords):
     """A folder of log-mel features that ``generate_records --features log-mel`` has filled."""
 
     kind: ClassVar[str] = LOG_MEL
+
+    @property
+    def parameters(self) -> LogMelParameters:
+        """LogMelParameters: what the features were made with."""
+        return LogMelParameters.from_dict(self.manifest.parameters)
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:

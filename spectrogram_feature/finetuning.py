@@ -22,7 +22,7 @@ from common.training_options import TrainingOptions
 from spectrogram_feature import cross_validation
 from spectrogram_feature.embedded_records import EmbeddedRecords
 from spectrogram_feature.feature_kinds import MUSICNN
-from spectrogram_feature.feature_records import LogMelRecords
+from spectrogram_feature.feature_records import FeatureRecords
 from spectrogram_feature.training import train_model
 from spectrogram_feature.transfer import complete, probe
 
@@ -48,12 +48,13 @@ def stage_options(options: TrainingOptions, stage: str) -> TrainingOptions:
     )
 
 
-def builder(records: LogMelRecords, stage: str, before: str | Path) -> Callable[[], keras.Model]:
+def builder(records: FeatureRecords, stage: str, before: str | Path) -> Callable[[], keras.Model]:
     """Make what builds a stage's model, with the best weights of the stage before it.
 
     Parameters
     ----------
-    records : LogMelRecords
+    records : FeatureRecords
+        Of log-mel features.
     stage : str
         A key of `STAGES`.
     before : path-like
@@ -94,13 +95,14 @@ def thaw(model: keras.Model, stage: str) -> None:
 
 
 def finetune(
-    records: LogMelRecords, *, folder: str | Path, options: TrainingOptions | None = None
+    records: FeatureRecords, *, folder: str | Path, options: TrainingOptions | None = None
 ) -> Run:
     """Train musicnn's probe, then its last layers, then all of it.
 
     Parameters
     ----------
-    records : LogMelRecords
+    records : FeatureRecords
+        Of log-mel features.
     folder : path-like
         The probe and the last layers have folders in it.
     options : TrainingOptions, optional
@@ -124,7 +126,7 @@ def finetune(
 
 
 def cross_validate_stages(
-    records: LogMelRecords,
+    records: FeatureRecords,
     folds: list[cross_validation.Fold],
     folder: Path,
     options: TrainingOptions,
@@ -134,7 +136,8 @@ def cross_validate_stages(
 
     Parameters
     ----------
-    records : LogMelRecords
+    records : FeatureRecords
+        Of log-mel features.
     folds : list of Fold
     folder : Path
         That of the cross-validation, where the probe's folder is and those of the stages go.

@@ -200,7 +200,7 @@ def _track_features(
             duration=count * seconds,
             at_least=0,
         )
-        available, reason = cut_segments(samples, count, parameters), None
+        available, reason = cut_segments(samples, count, parameters), ""
         if len(available) < count:
             reason = f"ends at {len(samples) / parameters.sample_rate:.2f} s"
     except AudioError as error:

@@ -57,7 +57,7 @@ class LogMelLayer(keras.layers.Layer):
         levels = ops.log10(1 + self.parameters.gain * power)
         return ops.minimum(levels / self.parameters.ceiling, 1.0)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, ...]:
         """Return (batch, frames, n_bins) for (batch, samples)."""
         batch, length = input_shape
         return batch, 1 + length // self.parameters.hop_length, self.parameters.n_bins

@@ -45,7 +45,9 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
         try:
             if path.is_dir():
                 found = sorted(walk_audio(path))
-                yield from found or [AudioMissing(path, "this folder holds no audio files")]
+                yield from found
+                if not found:
+                    yield AudioMissing(path, "this folder holds no audio files")
             elif not path.exists():
                 yield AudioMissing(path, "no such file")
             elif not path.is_file():
@@ -104,6 +106,8 @@ def draw(
     """
     from common.prediction_plots import genres_over_time
 
+    if prediction.features is None:
+        raise ValueError("the features were not kept")
     figure = genres_over_time(
         prediction.edges,
         prediction.by_segment,
@@ -154,8 +158,9 @@ def main() -> None:
         _check_plot(Path(arguments.plot), len(found))
     paths = [path for path in found if isinstance(path, Path)]
     if not paths:  # nobody has to wait for TensorFlow to be told so
-        for error in found:
-            _report(error, as_json=arguments.json)
+        for item in found:
+            if isinstance(item, AudioError):
+                _report(item, as_json=arguments.json)
         sys.exit(1)
     model = find_model(arguments.model)
     classifier = GenreClassifier.load(model)
@@ -173,7 +178,7 @@ def main() -> None:
                 else:
                     print(write(path, outcome), flush=True)
             bar.update()
-            if arguments.plot and not failures:
+            if arguments.plot and not isinstance(outcome, AudioError):
                 draw(path, outcome, classifier.parameters, arguments.plot)
     if failures:
         sys.exit(1)

@@ -107,14 +107,12 @@ def saliency_grid(
     figure.colorbar(levels, ax=axes[:, 0], label="Level (0…1)", location="bottom", aspect=24)
     figure.colorbar(
         nats, ax=axes[:, 1:-1], label="Nats per ¼ s and note: red for the genre, blue against it",
-        location="bottom", aspect=24 * genres, extend="both",
+        location="bottom", aspect=24 * genres, extend="both", ticks=MaxNLocator(5),
     )  # fmt: skip
     add_title(figure, title)
     return figure
 
 
-def _added(
-    values: np.ndarray, size: int, how: Callable[[np.ndarray], np.floating] = np.sum
-) -> np.ndarray:
+def _added(values: np.ndarray, size: int, how: Callable[..., np.ndarray] = np.sum) -> np.ndarray:
     """Add up each so many along the first axis; the last sum may have fewer."""
     return np.stack([how(values[i : i + size], axis=0) for i in range(0, len(values), size)])

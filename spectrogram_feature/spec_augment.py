@@ -6,7 +6,7 @@ The layer itself is `common.augmentation.SpecAugment`, for images too.
 from __future__ import annotations
 
 from common.augmentation import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
-from spectrogram_feature.feature_parameters import FeatureParameters
+from spectrogram_feature.feature_parameters import FeatureParameters, SegmentParameters
 
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]
 
@@ -15,7 +15,7 @@ DEFAULT_POLICY = "LD"
 12 s on average."""
 
 
-def scaled_policy(name: str, parameters: FeatureParameters | None = None) -> Policy:
+def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Policy:
     """Give a policy of the paper in frames and bins of some features.
 
     In frequency, masks keep their share of the axis: of 84 bins as of the paper's 80. In time, warp
@@ -28,7 +28,7 @@ def scaled_policy(name: str, parameters: FeatureParameters | None = None) -> Pol
     ----------
     name : str
         A key of `POLICIES`.
-    parameters : FeatureParameters, optional
+    parameters : SegmentParameters, optional
         By default those of the project, for which policies become
 
         ====  ===  ===  ====  ===  ===  ====
@@ -54,7 +54,7 @@ def scaled_policy(name: str, parameters: FeatureParameters | None = None) -> Pol
 
 def spec_augment(
     name: str = DEFAULT_POLICY,
-    parameters: FeatureParameters | None = None,
+    parameters: SegmentParameters | None = None,
     *,
     seed: int | None = None,
 ) -> SpecAugment:
@@ -64,7 +64,7 @@ def spec_augment(
     ----------
     name : str
         A key of `POLICIES`.
-    parameters : FeatureParameters, optional
+    parameters : SegmentParameters, optional
         By default those of the project.
     seed : int, optional
         By default one that `keras.utils.set_random_seed` decides.

@@ -113,9 +113,9 @@ def train_model(
     )
     if given is records:
         return run
-    from spectrogram_feature.embedded_records import complete_run
+    from spectrogram_feature.embedded_records import EmbeddedRecords, complete_run
 
-    return complete_run(run, given)
+    return complete_run(run, given) if isinstance(given, EmbeddedRecords) else run
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:

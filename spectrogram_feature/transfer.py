@@ -88,7 +88,7 @@ class MeanOfPatches(layers.Layer):
 
 
 def probe(
-    input_shape: tuple[int],
+    input_shape: tuple[int, ...],
     genres: int,
     *,
     dropout: float = 0.5,

@@ -7,8 +7,11 @@ in its arguments be told, without TensorFlow being imported.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from common.levels import FULL_SCALE
@@ -17,8 +20,11 @@ from spectrogram_feature.constant_q_layer import ConstantQLayer
 from spectrogram_feature.feature_kinds import CONSTANT_Q, LOG_MEL
 from spectrogram_feature.log_mel_layer import LogMelLayer
 
-FRONT_ENDS = {CONSTANT_Q: ConstantQLayer, LOG_MEL: LogMelLayer}
-"""Kind of features → the layer that makes them."""
+FRONT_ENDS: dict[str, Callable[[Any], keras.Layer]] = {
+    CONSTANT_Q: ConstantQLayer,
+    LOG_MEL: LogMelLayer,
+}
+"""Kind of features → the layer that makes them, given their parameters."""
 
 
 class WaveformModel(tf.Module):

@@ -38,14 +38,11 @@ def check_file(path: str | Path, *, at_least: float = SHORTEST_CLIP) -> dict[str
     """
     path = Path(path)
     header_seconds, sample_rate, channels = _header(path)
-    options = {
-        "sr": 22_050 if np.isnan(sample_rate) else int(sample_rate),
-        "duration": DECODED_AT_MOST,
-    }
+    sr = 22_050 if np.isnan(sample_rate) else int(sample_rate)
     samples, error, reason = None, "", ""
     for needed in (at_least, 0):
         try:
-            samples = fma_utils.read_audio(path, at_least=needed, **options)
+            samples = fma_utils.read_audio(path, sr=sr, duration=DECODED_AT_MOST, at_least=needed)
         except AudioError as problem:
             error, reason = type(problem).__name__, problem.reason
             if isinstance(problem, AudioTooShort):
@@ -56,7 +53,7 @@ def check_file(path: str | Path, *, at_least: float = SHORTEST_CLIP) -> dict[str
         "header_seconds": header_seconds,
         "sample_rate": sample_rate,
         "channels": channels,
-        "decoded_seconds": np.nan if samples is None else len(samples) / options["sr"],
+        "decoded_seconds": np.nan if samples is None else len(samples) / sr,
         "peak": np.nan if samples is None else float(np.abs(samples).max()),
         "error": error,
         "reason": reason,

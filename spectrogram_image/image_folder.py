@@ -271,6 +271,6 @@ def read_levels(path: Path, images: ImageSet) -> np.ndarray:
         OSError,
     ) as error:
         raise ImageError(path, f"is no PNG file, or is damaged ({error})") from None
-    if image.mode != "P" or bytes(image.getpalette()) != bytes.fromhex(images.palette):
+    if image.mode != "P" or bytes(image.getpalette() or ()) != bytes.fromhex(images.palette):
         raise ImageError(path, "has other colours than the images of its folder")
     return np.asarray(image)

@@ -230,5 +230,5 @@ def show(representation: Representation, ax: Axes | None = None, *, colorbar: bo
     return ax
 
 
-def _thousands(value: float, _position: int) -> str:
+def _thousands(value: float, _position: float) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"

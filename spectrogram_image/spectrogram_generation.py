@@ -41,6 +41,9 @@ SAMPLE_RATE = 48_000
 
 TRACKS_PER_JOB = 16
 
+_MAKERS = ("librosa", "matplotlib", "numpy", "pillow", "soundfile", "soxr")
+"""Packages that an image depends on."""
+
 
 def generate(
     dataset: Dataset,
@@ -116,17 +119,6 @@ def generate(
         sources=[dataset.audio_dir],
         description="images",
     )
-    described = {
-        "parameters": parameters,
-        "palette": palette(cmap).tobytes().hex(),
-        "genres": genres_of(plan),
-        "mapping": mapping,
-        "data_set": describe_dataset(dataset),
-        "versions": {
-            name: version(name)
-            for name in ("librosa", "matplotlib", "numpy", "pillow", "soundfile", "soxr")
-        },
-    }
     failures = [failed for result in results for failed in result["failures"]]
     sets = {}
     for kind in kinds:
@@ -137,7 +129,16 @@ def generate(
                 f"no training track of {dataset.audio_dir} could be read: "
                 f"{out / kind / FAILURES} says why"
             )
-        sets[kind] = ImageSet(kind=kind, images=made, **described)
+        sets[kind] = ImageSet(
+            kind=kind,
+            parameters=parameters,
+            palette=palette(cmap).tobytes().hex(),
+            genres=genres_of(plan),
+            mapping=mapping,
+            data_set=describe_dataset(dataset),
+            images=made,
+            versions={name: version(name) for name in _MAKERS},
+        )
         sets[kind].write(out / kind)
     return sets
 

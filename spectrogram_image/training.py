@@ -198,7 +198,7 @@ def main() -> None:
 
     print(f"{opened[0].manifest.data_set['title']}; {training.prepare_device()}")
     out = Path(arguments.out or leaderboard_folder(opened))
-    results = []
+    results: list[Result] = []
     for records in opened:
         if not arguments.no_baselines:
             majority, machine = judge_baselines(records)

@@ -109,7 +109,7 @@ def test_tensorflow_alone_gives_what_predict_gives(exported, classifier, tmp_pat
     told = json.loads(done.stdout)
     assert told["genres"] == list(GENRES)
     assert FeatureParameters.from_dict(told["card"]["parameters"]) == PARAMETERS
-    names = ("spectrogram_feature", "common", "fma_utils", "soxr", "soundfile")
+    names = ("spectrogram_feature", "common", "fma", "fma_utils", "soxr", "soundfile")
     assert not [name for name in told["modules"] if name.split(".")[0] in names]
 
 

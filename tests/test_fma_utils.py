@@ -394,7 +394,7 @@ def make_fma(root: Path, *subsets: str) -> Path:
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """An empty project, whose data/ is where a data set is looked for by default."""
-    monkeypatch.setattr(fma_utils, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("fma.dataset.PROJECT_ROOT", tmp_path)
     return tmp_path
 
 

@@ -17,6 +17,7 @@ from fma_for_tests import COLUMNS, write_tracks_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fma.metadata
 import fma_utils
 from fma_utils import UserError, load
 
@@ -32,7 +33,7 @@ def tracks_with_name(name: str) -> list[tuple[int, dict]]:
 @pytest.fixture
 def tracks_csv(tmp_path, monkeypatch) -> Path:
     """Write a tracks.csv that counts as large."""
-    monkeypatch.setattr(fma_utils, "CACHED_FROM", 0)
+    monkeypatch.setattr("fma.metadata.CACHED_FROM", 0)
     monkeypatch.setenv("FMA_OUTPUT", str(tmp_path / "output"))
     path = tmp_path / "fma_metadata" / "tracks.csv"
     write_tracks_csv(path, tracks_with_name("AWOL"))
@@ -59,7 +60,7 @@ def kept_files(tracks_csv: Path) -> list[Path]:
 
 def load_plainly(path: Path, columns: list) -> pd.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fma_utils, "CACHED_FROM", float("inf"))
+        patch.setattr("fma.metadata.CACHED_FROM", float("inf"))
         return load(path, columns)
 
 
@@ -96,7 +97,7 @@ def test_a_table_is_the_same_plain_when_its_cells_are_kept_and_when_they_were(ro
     names = ["first", "second", "third"]
     columns = data.draw(st.lists(st.sampled_from(names), unique=True))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fma_utils, "CACHED_FROM", 0)
+        patch.setattr("fma.metadata.CACHED_FROM", 0)
         patch.setenv("FMA_OUTPUT", folder)
         path = Path(folder, "raw_tracks.csv")
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -166,7 +167,7 @@ def test_a_changed_file_is_read_anew_even_if_its_size_and_time_are_the_same(trac
 
 def test_small_files_and_whole_tables_are_not_kept(tracks_csv, monkeypatch):
     load(tracks_csv)
-    monkeypatch.setattr(fma_utils, "CACHED_FROM", tracks_csv.stat().st_size + 1)
+    monkeypatch.setattr("fma.metadata.CACHED_FROM", tracks_csv.stat().st_size + 1)
     load(tracks_csv, SOME)
     assert kept_files(tracks_csv) == []
 
@@ -224,7 +225,7 @@ def test_two_processes_may_read_the_same_file_at_once(tracks_csv):
 
 def load_many_times(path: Path) -> pd.DataFrame:
     """Load a table again and again, as if its cells had never been kept."""
-    fma_utils.CACHED_FROM = 0
+    fma.metadata.CACHED_FROM = 0
     for _ in range(10):
         table = load(path, SOME)
         shutil.rmtree(fma_utils.output_root() / "cache", ignore_errors=True)

@@ -1,0 +1,19 @@
+"""Where things lie, and how a reader is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+def output_root() -> Path:
+    """Tell where records and models go: the environment's ``FMA_OUTPUT``, or ``data/``."""
+    return Path(os.environ.get("FMA_OUTPUT") or PROJECT_ROOT / "data")
+
+
+def display_path(path: str | Path) -> str:
+    """Write a path for a reader: relative to the project where it lies inside."""
+    path = Path(path).resolve()
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
