@@ -46,6 +46,9 @@ TRAINING_BYTES = 1.0e9
 SHUFFLE_BYTES = 256 << 20
 """As `common.input_pipeline` has it."""
 
+# cnn 1.4, crnn 2.6, texture 2.8 MB; the genres make little of it.
+MODEL = "1 to 3 MB (m)"
+
 EPOCHS = 40
 BATCH = 32
 NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
@@ -181,6 +184,7 @@ def cells(subset: Subset, speeds: Speeds) -> list[str]:
         f"{at_most}{record_bytes / 1e9:.1f} GB ({'m' if is_measured else 'c'})",
         f"{subset.tracks * IMAGE_BYTES / 1e9:.0f} GB (c)",
         f"{subset.tracks * IMAGE_RECORD_BYTES / 1e9:.0f} GB (c)",
+        MODEL,
         f"{_roughly(8 * archives / DOWNLOAD_BITS)} (c)",
         f"{_on_both(UNPACKING * archives / _GIB / FEW_CORES)} (c)",
         f"{at_most}{_on_both(seconds)} ({'m, c' if is_measured else 'c'})",
@@ -203,6 +207,7 @@ LINES = (
     ("constant-Q records", "`make bench-scale`"),
     ("images, half size, four kinds", "`spectrogram_generation --size half`"),
     ("records of one kind of image", "`TFRecord_generation`"),
+    ("a trained network", "`spectrogram_feature.training`"),
     ("**time:** download at 100 Mbit/s", "`data/download.py`"),
     (f"unpacking on {FEW_CORES}, {MANY_CORES} cores", "`data/download.py`"),
     (f"constant-Q records on {FEW_CORES}, {MANY_CORES} cores", "`make bench-scale`"),
