@@ -25,16 +25,17 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
         Sorted.
     """
     used: set[Path] = set()
-    waiting = list(_imports(code, root))
+    waiting = list(imported_modules(code, root))
     while waiting:
         module = waiting.pop()
         if module not in used:
             used.add(module)
-            waiting += _imports(module.read_text(encoding="utf-8"), root)
+            waiting += imported_modules(module.read_text(encoding="utf-8"), root)
     return sorted(used)
 
 
-def _imports(code: str, root: Path) -> Iterator[Path]:
+def imported_modules(code: str, root: Path = PROJECT_ROOT) -> Iterator[Path]:
+    """Give the files that code imports directly; parameters as `used_modules` has them."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

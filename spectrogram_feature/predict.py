@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from common import cli
 from common.audio_stream import UNREADABLE
 from common.jobs import progress_bar
-from common.levels import as_float
 from common.text import one_line
 from fma_utils import AudioError, AudioMissing, UserError, display_path
 from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
@@ -127,7 +126,8 @@ def draw(
         prediction.edges,
         prediction.by_segment,
         prediction.genres,
-        (as_float(prediction.features) - 1) * parameters.dynamic_range,
+        parameters.decibels(prediction.features),
+        reference=parameters.reference,
         frequencies=parameters.frequencies,
         title=f"Genres of {one_line(path.name)}",
     )
