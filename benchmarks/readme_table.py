@@ -11,61 +11,27 @@ from pathlib import Path
 from rows import RESULTS, markdown_table, read_rows
 
 from common import cli
-from common.files import atomic_write
-from fma_utils import PROJECT_ROOT, UserError, display_path
+from common.marked_text import add_check_option, renew
+from fma_utils import PROJECT_ROOT
 
 README = PROJECT_ROOT / "README.md"
-BEGIN = "<!-- benchmarks: made by benchmarks/readme_table.py -->"
-END = "<!-- end of benchmarks -->"
-
-
-def with_table(text: str, table: str) -> str:
-    """Put a table between the two markers of a text.
-
-    Parameters
-    ----------
-    text : str
-        Holds `BEGIN` and, further down, `END`, each in a line of its own.
-    table : str
-
-    Returns
-    -------
-    str
-        The same text again for the same table.
-
-    Raises
-    ------
-    UserError
-        If a marker is missing.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"the README lacks the lines {BEGIN} and {END}: put them where it belongs")
-    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+SCRIPT = "benchmarks/readme_table.py"
+PART = "benchmarks"
 
 
 def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
-        "python benchmarks/readme_table.py",
+        f"python {SCRIPT}",
         "Write the README's table of the benchmarks from results.json.",
-        "  python benchmarks/readme_table.py\n  python benchmarks/readme_table.py --check",
+        f"  python {SCRIPT}\n  python {SCRIPT} --check",
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--readme", type=Path, default=README)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if it is stale")
+    add_check_option(parser)
     arguments = parser.parse_args()
-    text = arguments.readme.read_text(encoding="utf-8")
-    renewed = with_table(text, markdown_table(read_rows(arguments.results)))
-    if not arguments.check:
-        with atomic_write(arguments.readme) as file:
-            file.write(renewed.encode())
-    elif renewed != text:
-        raise UserError(
-            f"the table in {display_path(arguments.readme)} is not what "
-            f"{display_path(arguments.results)} says: run python benchmarks/readme_table.py"
-        )
+    table = markdown_table(read_rows(arguments.results))
+    renew(arguments.readme, {PART: table}, SCRIPT, check=arguments.check)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ BENCHMARKS = (
     "augmentation",
     "training",
     "prediction",
+    "embedding",
 )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from common.evaluation import Score, Scores
+from common.tables import styled
 from common.text import format_duration
 
 STATISTICS = {
@@ -119,8 +120,16 @@ def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
         bold.loc[table[name] == table[name].max(), heading] = "font-weight: bold"
     numbers = [*STATISTICS.values(), "Parameters", "Training time"]
     return (
-        _framed(shown.style, caption, numbers).apply(lambda _: bold, axis=None).hide(axis="index")
+        styled(shown, caption, right=numbers)
+        .format(_in_two_lines, subset=list(STATISTICS.values()))
+        .apply(lambda _: bold, axis=None)
+        .hide(axis="index")
     )
+
+
+def _in_two_lines(score: str) -> str:
+    """Put the interval under the value: side by side, four of them are wider than a page."""
+    return f"{score.replace(' [', '<br><small>[')}</small>"
 
 
 def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
@@ -138,15 +147,9 @@ def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
     pandas.io.formats.style.Styler
     """
     headings = {"precision": "Precision", "recall": "Recall", "f1": "F1", "tracks": "Tracks"}
-    shown = table.rename(columns=headings).rename_axis("Genre").reset_index()
+    shown = table.rename(columns=headings).rename_axis("Genre")
     ratios = ["Precision", "Recall", "F1"]
-    return (
-        _framed(shown.style, caption, [*ratios, "Tracks"])
-        .format("{:.1%}", subset=ratios, na_rep=ABSENT)
-        .format("{:,}", subset=["Tracks"])
-        .highlight_max(subset=ratios, props="font-weight: bold")
-        .hide(axis="index")
-    )
+    return styled(shown, caption, dict.fromkeys(ratios, "{:.1%}"), best=ratios)
 
 
 def _or_absent(value: float, pattern: str) -> str:
@@ -166,14 +169,3 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     if notes.any():
         shown["Note"] = notes
     return shown
-
-
-def _framed(styler: Styler, caption: str, numbers: Sequence[str]) -> Styler:
-    caption_style = {"selector": "caption", "props": "font-weight: bold; text-align: left"}
-    left = {"selector": "th", "props": "text-align: left"}
-    return (
-        styler.set_caption(caption)
-        .set_table_styles([caption_style, left])
-        .set_properties(**{"text-align": "left"})
-        .set_properties(subset=list(numbers), **{"text-align": "right", "white-space": "nowrap"})
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 import fma_utils
 from common import cli
-from common.imports import used_modules
+from common.imports import code_digest, used_modules
+from common.notebook_outputs import tidy
 from common.records import atomic_write
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
@@ -28,6 +30,9 @@ NOTEBOOKS = (
     "spectrogram_feature/Genre Confusion.ipynb",
 )
 """In the order of reading, which is that of the data: what one writes the next one reads."""
+
+COLAB_CELL = "colab"
+"""The id of the cell that `common.badges` writes; outputs do not depend on it."""
 
 EXECUTED = PROJECT_ROOT / "build" / "notebooks"
 
@@ -89,8 +94,10 @@ def execute(source: Path, target: Path) -> None:
         problem = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         problem = "its kernel died, often for want of memory"
-    notebook.metadata = {**_METADATA, "digest": digest(source)}
-    _tidy_streams(notebook)
+    # What is committed is made without variables, and stays right where weights are or are not.
+    depends_on = None if target == source else surroundings()
+    notebook.metadata = {**_METADATA, "digest": digest(source, depends_on)}
+    tidy(notebook)
     if problem is None or target != source:
         if problem:
             notebook.metadata.pop("digest")
@@ -101,53 +108,46 @@ def execute(source: Path, target: Path) -> None:
         raise UserError(f"{source.name} failed: {problem} (see {target})")
 
 
-def _tidy_streams(notebook: nbformat.NotebookNode) -> None:
-    """Join what a cell printed, and keep of a progress bar what a terminal shows in the end."""
-    for cell in notebook.cells:
-        tidy: list[nbformat.NotebookNode] = []
-        for output in cell.get("outputs", []):
-            is_stream = output.output_type == "stream"
-            if is_stream and tidy and tidy[-1].get("name") == output.name:
-                tidy[-1].text += output.text
-            else:
-                tidy.append(output)
-        for output in tidy:
-            if output.output_type == "stream":
-                lines = output.text.split("\n")
-                output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
-        if cell.cell_type == "code":
-            cell.outputs = tidy
-
-
-def digest(notebook: Path) -> str:
+def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str:
     """Tell in a short string what a notebook's outputs depend on.
 
     Parameters
     ----------
     notebook : Path
+    surroundings : mapping of str to str, optional
+        Whatever else they depend on, by name, such as `surroundings` gives it.
 
     Returns
     -------
     str
-        Of its cells, the project's modules that they use, and the environment's ``FMA_`` variables.
+        Of its code, of what the project's modules do that it uses (`code_digest`), and of the
+        surroundings.
     """
     content = hashlib.sha256()
     cells = nbformat.read(notebook, as_version=4).cells
-    for cell in cells:
-        content.update(f"{cell.cell_type}\0{cell.source}\0".encode())
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    for module in used_modules(code):
-        content.update(module.read_bytes())
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("FMA_"):
-            content.update(f"{name}={value}\0".encode())
+    code = [cell.source for cell in cells if cell.cell_type == "code" and cell.id != COLAB_CELL]
+    for source in code:
+        content.update(f"{source}\0".encode())
+    for module in used_modules("\n".join(code)):
+        content.update(f"{code_digest(module.read_text(encoding='utf-8'))}\0".encode())
+    for name, value in sorted((surroundings or {}).items()):
+        content.update(f"{name}={value}\0".encode())
     return content.hexdigest()[:16]
+
+
+def surroundings() -> dict[str, str]:
+    """Give what a run depends on beside its code: ``FMA_`` variables, pretrained weights."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith("FMA_")}
+    weights = (PROJECT_ROOT / "data" / "pretrained").glob("*.weights.h5")
+    return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}
 
 
 def _is_up_to_date(source: Path, target: Path) -> bool:
     if not target.exists():
         return False
-    return nbformat.read(target, as_version=4).metadata.get("digest") == digest(source)
+    made, now = (nbformat.read(path, as_version=4) for path in (target, source))
+    same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
+    return same_text and made.metadata.get("digest") == digest(source, surroundings())
 
 
 def main() -> None:
@@ -164,9 +164,14 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", help="by default all", default=NOTEBOOKS)
     parser.add_argument("--in-place", action="store_true", help="write outputs into the notebooks")
     arguments = parser.parse_args()
+    variables = sorted({name for name in os.environ if name.startswith("FMA_")} - {"FMA_ROOT"})
+    if arguments.in_place and variables:
+        raise UserError(f"--in-place makes what is committed: unset {', '.join(variables)}")
     if "FMA_ROOT" in os.environ:  # kernels start in other folders
         os.environ["FMA_ROOT"] = str(Path(os.environ["FMA_ROOT"]).resolve())
     dataset = fma_utils.find_dataset()
+    if arguments.in_place and not dataset.is_demo:
+        raise UserError(f"--in-place is for the demo set, not for {dataset.title}: leave it out")
     print(dataset.notice)
     for name in arguments.notebooks:
         source = PROJECT_ROOT / name

@@ -109,19 +109,27 @@ class Predictions:
 
     @classmethod
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Average what several models say of the same segments, which stand in the same order.
+        """Average what several models say of the same segments.
+
+        Tracks may stand in any order, the segments of a track in that of time.
 
         Raises
         ------
         ValueError
             If they are not the same segments.
         """
-        first = parts[0]
-        for part in parts:
-            if not np.array_equal(part.track_id, first.track_id) or part.genres != first.genres:
+        first, *others = (part.in_order() for part in parts)
+        for other in others:
+            if not np.array_equal(other.track_id, first.track_id) or other.genres != first.genres:
                 raise ValueError("only predictions of the same segments can be averaged")
-        means = np.mean([part.probability for part in parts], axis=0)
+        means = np.mean([first.probability, *(other.probability for other in others)], axis=0)
         return cls(first.track_id, first.label, means, first.genres)
+
+    def in_order(self) -> Predictions:
+        """Sort by track; the segments of a track stay in the order in which they are."""
+        order = np.argsort(self.track_id, kind="stable")
+        parts = (self.track_id[order], self.label[order], self.probability[order])
+        return Predictions(*parts, self.genres)
 
     def save(self, path: str | Path) -> None:
         """Write the predictions as ``.npz``, under a temporary name until they are complete."""

@@ -18,7 +18,8 @@ import nbformat
 
 import fma_utils
 from common import cli
-from common.notebooks import EXECUTED, NOTEBOOKS
+from common.badges import MARK
+from common.notebooks import COLAB_CELL, EXECUTED, NOTEBOOKS
 from fma_utils import PROJECT_ROOT, UserError, display_path
 
 SITE = PROJECT_ROOT / "build" / "report"
@@ -27,6 +28,7 @@ MODULE_FOLDERS = ("common", "data", "fma", "spectrogram_feature", "spectrogram_i
 _CONFIGURATION = PROJECT_ROOT / "report"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<text>[\w ./-]+\.(?:ipynb|py))`(?!\])")
+_BADGES = re.compile(rf"^{re.escape(MARK)}.*\n", re.MULTILINE)
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
 
@@ -142,12 +144,17 @@ def _read_notebook(path: Path) -> nbformat.NotebookNode:
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
-    """Hide the code of each cell behind a click, and link the files that the text names."""
+    """Hide the code of each cell behind a click, and link the files that the text names.
+
+    Badges are for those who read the notebook elsewhere: they go, and the cell that they need.
+    """
+    notebook.cells = [cell for cell in notebook.cells if cell.id != COLAB_CELL]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         elif cell.cell_type == "markdown":
-            cell.source = _link_files(cell.source, posixpath.dirname(name), links)
+            text = _BADGES.sub("", cell.source)
+            cell.source = _link_files(text, posixpath.dirname(name), links)
 
 
 def _link_files(text: str, folder: str, links: dict[str, str]) -> str:

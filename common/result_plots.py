@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 
 from common.plot_style import (
     DARK,
@@ -51,7 +57,7 @@ def learning_curves(
     """
     figure, axes = new_figure(1, 2, size=(9.5, 3.8))
     panels = {
-        "loss": (axes[0, 0], "Cross-entropy loss (nats)", "Loss"),
+        "loss": (axes[0, 0], "Cross-entropy loss (nats), logarithmic", "Loss"),
         "accuracy": (axes[0, 1], "Accuracy of segments (%)", "Accuracy"),
     }
     handles = []
@@ -69,7 +75,11 @@ def learning_curves(
         panel.set(title=heading, xlabel="Epoch", ylabel=label)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid()
-    axes[0, 0].set_ylim(bottom=0)
+    # The first epochs of one network may be ten times the last ones of all.
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0, 0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes[0, 0].yaxis.set_minor_locator(NullLocator())
     axes[0, 1].set_ylim(0, 1)
     axes[0, 1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     handles += [
@@ -107,7 +117,7 @@ def confusion_matrix(
     rows = counts.sum(axis=1, keepdims=True)
     values = counts / np.maximum(rows, 1) if normalised else counts
     limit = 1 if normalised else max(counts.max(), 1)
-    side = max(0.46 * n, 2.4)
+    side = max(0.38 * n, 2.4)
     figure, axes = new_figure(size=(side + 3.6, side + 2.3))
     panel = axes[0, 0]
     image = panel.imshow(values, cmap="Blues", vmin=0, vmax=limit)
@@ -115,7 +125,7 @@ def confusion_matrix(
         color = "white" if values[row, column] > 0.55 * limit else DARK
         panel.text(
             column, row, f"{counts[row, column]:,}", ha="center", va="center", color=color,
-            fontsize=10 if n < 8 else 8,
+            fontsize=10 if n < 8 else 9,
         )  # fmt: skip
     panel.set_xticks(range(n), confusion.columns, rotation=45, ha="right", rotation_mode="anchor")
     names = [

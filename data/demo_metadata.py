@@ -5,13 +5,12 @@ The names, dates and counts are invented; the genre tree is an extract of FMA's.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 
 import numpy as np
 
+from data.fma_tables import format_genres_csv, format_tracks_csv
 from fma_utils import ROOT_GENRES, SPLITS, UserError
 
 MIN_TRACKS = len(ROOT_GENRES) * len(SPLITS)
@@ -39,18 +38,6 @@ _GENRES: dict[str, tuple[int, int, int | None, str | None]] = {
 
 DAMAGES = {"empty": "Rock", "short": "Electronic", "not_audio": "Experimental"}
 """The files damaged on purpose, and their genres; they come on top of the good ones."""
-
-_COLUMNS = {
-    "album": "comments date_created date_released engineer favorites id information listens "
-    "producer tags title tracks type",
-    "artist": "active_year_begin active_year_end associated_labels bio comments date_created "
-    "favorites id latitude location longitude members name related_projects tags website "
-    "wikipedia_page",
-    "set": "split subset",
-    "track": "bit_rate comments composer date_created date_recorded duration favorites genre_top "
-    "genres genres_all information interest language_code license listens lyricist number "
-    "publisher tags title",
-}
 
 _SYLLABLES = "ba do fe ga hu ja ki lo me nu pa ri so ta ve wi xo ya zu len mar nor sel tor"
 _PLACES = {"Utopia": (0.0, 0.0), "Lyonesse": (50.0, -6.0), "Erewhon": (-43.4, 170.9)}
@@ -158,16 +145,13 @@ def format_tracks(plan: Sequence[Recording], seed: int, bit_rates: Sequence[int]
     -------
     str
     """
-    columns = [(table, name) for table, names in _COLUMNS.items() for name in names.split()]
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["", *(table for table, _ in columns)])
-    writer.writerow(["", *(name for _, name in columns)])
-    writer.writerow(["track_id", *("" for _ in columns)])
-    for recording, bit_rate in zip(plan, bit_rates, strict=True):
-        cells = _describe_artist(recording, seed) | _describe_track(recording, seed, bit_rate)
-        writer.writerow([recording.track_id, *(cells.get(column, "") for column in columns)])
-    return text.getvalue()
+    return format_tracks_csv(
+        (
+            recording.track_id,
+            _describe_artist(recording, seed) | _describe_track(recording, seed, bit_rate),
+        )
+        for recording, bit_rate in zip(plan, bit_rates, strict=True)
+    )
 
 
 def format_genres(plan: Sequence[Recording], seed: int) -> str:
@@ -178,11 +162,7 @@ def format_genres(plan: Sequence[Recording], seed: int) -> str:
         rows.append((root_id, used.count(root_id), 0, root, root_id))
         if child_id and child:
             rows.append((child_id, used.count(child_id), root_id, child, root_id))
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("genre_id", "#tracks", "parent", "title", "top_level"))
-    writer.writerows(sorted(rows))
-    return text.getvalue()
+    return format_genres_csv(rows)
 
 
 def _genre_ids(recording: Recording, seed: int) -> list[int]:

@@ -48,7 +48,7 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def map_genres(roots: pd.Series, mapping: str) -> pd.Series:
-    """Replace root genres by the labels of a named mapping.
+    """Replace root genres by the labels of a named mapping; ``all`` keeps any genre as it is.
 
     Parameters
     ----------
@@ -65,12 +65,15 @@ def map_genres(roots: pd.Series, mapping: str) -> pd.Series:
     Raises
     ------
     UserError
-        If there is no such mapping, or a genre that is not one of `ROOT_GENRES`.
+        If there is no such mapping, or it is another than ``all`` and a genre is not one of
+        `ROOT_GENRES`.
     """
     if mapping not in GENRE_MAPPINGS:
         raise UserError(f"no genre mapping {mapping!r}: choose one of {', '.join(GENRE_MAPPINGS)}")
     roots = roots.astype(object)
     unknown = set(roots.dropna()) - set(ROOT_GENRES)
-    if unknown:
-        raise UserError(f"{min(unknown)!r} is no root genre of the FMA: check track.genre_top")
-    return roots.map(GENRE_MAPPINGS[mapping])
+    if unknown and mapping != "all":
+        raise UserError(
+            f"{min(unknown)!r} is no root genre of the FMA, which {mapping!r} needs: use 'all'"
+        )
+    return roots.map({**GENRE_MAPPINGS[mapping], **{genre: genre for genre in unknown}})

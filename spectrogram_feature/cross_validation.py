@@ -13,7 +13,7 @@ validation, and active learning", NIPS 7).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from common.segments import Segments
 from common.training_options import TrainingOptions
 from fma_utils import UserError
 from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.networks import build_model
 
 if TYPE_CHECKING:
     import keras
@@ -130,7 +131,7 @@ def cross_validate_model(
     members : int
         How many networks are trained for a fold and averaged.
     build : callable, optional
-        Makes a training's model, given its folder; by default `training.build_model`.
+        Makes a training's model, given its folder; by default `networks.build_model`.
     **architecture
         As the model's function takes them.
 
@@ -146,7 +147,6 @@ def cross_validate_model(
     """
     from common import training
     from common.input_pipeline import array_batches
-    from spectrogram_feature.training import build_model
 
     genres = records.manifest.genres
     runs: list[tuple[int, float]] = []
@@ -229,9 +229,15 @@ def average_models(judged: list[Judged]) -> Judged:
     """
     results = [result for result, _ in judged]
     average = Predictions.average([predictions for _, predictions in judged])
-    size = sum(result.parameters or 0 for result in results)
-    seconds = sum(result.seconds or 0 for result in results)
+    size = _sum_if_known([result.parameters for result in results])
+    seconds = _sum_if_known([result.seconds for result in results])
     return Result(f"average of these {len(judged)}", evaluate(average), size, seconds), average
+
+
+def _sum_if_known(values: Sequence[float | None]) -> Any:
+    """Add up, unless one is missing."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def note_gain(judged: Judged, baseline: Judged) -> Judged:

@@ -63,4 +63,4 @@ def transform_of(parameters: SegmentParameters) -> ConstantQ | LogMel:
 
 def kind_for(model: str) -> str:
     """Tell which kind of features a network takes."""
-    return LOG_MEL if model == MUSICNN else CONSTANT_Q
+    return {MUSICNN: LOG_MEL}.get(model, CONSTANT_Q)

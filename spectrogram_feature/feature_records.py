@@ -1,4 +1,4 @@
-"""Reading records of features, of both kinds."""
+"""Reading records of features, of every kind."""
 
 from __future__ import annotations
 
@@ -66,3 +66,9 @@ class LogMelRecords(FeatureRecords):
                 f"{error}; python -m spectrogram_feature.generate_records --features {LOG_MEL} "
                 "makes them"
             ) from None
+
+
+RECORDS: dict[str, type[FeatureRecords]] = {
+    records.kind: records for records in (FeatureRecords, LogMelRecords)
+}
+"""Kind of features → how its records are read."""

@@ -2,8 +2,9 @@
 
 First its last layers, those behind the front end, then all, each at a lower learning rate than the
 one before (gradual unfreezing; Howard and Ruder 2018, "Universal language model fine-tuning for
-text classification", ACL). The statistics and weights of its normalisations stay as they were
-published: a small set would only spoil them.
+text classification", ACL), and for fewer epochs, each of which costs hundreds of times as much as
+one of the probe. The statistics and weights of its normalisations stay as they were published: a
+small set would only spoil them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from spectrogram_feature import cross_validation
 from spectrogram_feature.embedded_records import EmbeddedRecords
 from spectrogram_feature.feature_kinds import MUSICNN
 from spectrogram_feature.feature_records import FeatureRecords
-from spectrogram_feature.training import train_model
+from spectrogram_feature.networks import train_model
 from spectrogram_feature.transfer import complete, probe
 
 LAST_LAYERS = f"{MUSICNN}-last-layers"
@@ -32,12 +33,19 @@ ALL_LAYERS = f"{MUSICNN}-all-layers"
 STAGES = {LAST_LAYERS: 0.1, ALL_LAYERS: 0.03}
 """What is trained one after the other, and at which share of the probe's learning rate."""
 
+EPOCHS = 0.1
+"""How long each stage is, as a share of the probe's epochs."""
+
 _FRONT = ("timbral", "temporal")  # how the names of the front end's layers begin
 
 
 def stage_options(options: TrainingOptions, stage: str) -> TrainingOptions:
-    """Give the options of a stage: the probe's, at a lower rate."""
-    return replace(options, learning_rate=STAGES[stage] * options.learning_rate)
+    """Give the options of a stage: the probe's, at a lower rate and for fewer epochs."""
+    return replace(
+        options,
+        learning_rate=STAGES[stage] * options.learning_rate,
+        epochs=max(1, round(EPOCHS * options.epochs)),
+    )
 
 
 def builder(records: FeatureRecords, stage: str, before: str | Path) -> Callable[[], keras.Model]:
@@ -98,7 +106,7 @@ def finetune(
     folder : path-like
         The probe and the last layers have folders in it.
     options : TrainingOptions, optional
-        Of the probe; `stage_options` lowers the learning rate.
+        Of the probe; `stage_options` makes the stages' of them.
 
     Returns
     -------

@@ -13,19 +13,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from common import cli
-from common.audio_stream import UNREADABLE
+from common.audio_stream import walk_audio
 from common.jobs import progress_bar
 from common.text import one_line
 from fma_utils import AudioError, AudioMissing, UserError, display_path
 from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
 from spectrogram_feature.feature_parameters import SegmentParameters
 from spectrogram_feature.prediction_text import Table, as_bars, as_json
-
-READABLE = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
-    | {".rf64", ".w64", ".wav"}
-)
-"""Endings of the audio files that a folder is searched for."""
 
 Found = Path | AudioError
 """A file to predict, or what is wrong with it."""
@@ -49,7 +43,7 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
         path = Path(argument)
         try:
             if path.is_dir():
-                found = sorted(_walk(path))
+                found = sorted(walk_audio(path))
                 yield from found
                 if not found:
                     yield AudioMissing(path, "this folder holds no audio files")
@@ -64,15 +58,6 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
                 yield path
         except OSError as error:  # such as a name that is too long
             yield AudioMissing(path, f"cannot be read ({error.strerror})")
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in READABLE | UNREADABLE:
-                yield path
 
 
 def predict_all(
@@ -120,13 +105,11 @@ def draw(
     """
     from common.prediction_plots import genres_over_time
 
-    if prediction.features is None:
-        raise ValueError("the features were not kept")
     figure = genres_over_time(
         prediction.edges,
         prediction.by_segment,
         prediction.genres,
-        parameters.decibels(prediction.features),
+        parameters.decibels(prediction.kept_features),
         reference=parameters.reference,
         frequencies=parameters.frequencies,
         title=f"Genres of {one_line(path.name)}",

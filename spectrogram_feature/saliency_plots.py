@@ -107,7 +107,7 @@ def saliency_grid(
     figure.colorbar(levels, ax=axes[:, 0], label="Level (0…1)", location="bottom", aspect=24)
     figure.colorbar(
         nats, ax=axes[:, 1:-1], label="Nats per ¼ s and note: red for the genre, blue against it",
-        location="bottom", aspect=24 * genres, extend="both",
+        location="bottom", aspect=24 * genres, extend="both", ticks=MaxNLocator(5),
     )  # fmt: skip
     add_title(figure, title)
     return figure

@@ -31,7 +31,9 @@ EMBEDDING_SIZE = PENULTIMATE
 class Patches(layers.Layer):
     """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
 
-    Patches lie one after the other from the beginning; what is left at the end is ignored.
+    Patches lie one after the other from the beginning; what is left at the end is ignored. In
+    training, one patch stands for a segment, at a place that is drawn anew in every step: more
+    varied, and as many times as fast as there are patches.
 
     Parameters
     ----------
@@ -42,10 +44,14 @@ class Patches(layers.Layer):
     def __init__(self, length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.length = length
+        self.seed = keras.random.SeedGenerator()
 
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Cut."""
         _, frames, bins = x.shape
+        if training:
+            start = keras.random.randint((), 0, frames - self.length + 1, seed=self.seed)
+            return ops.slice(x, (0, start, 0), (ops.shape(x)[0], self.length, bins))
         heard = frames // self.length * self.length
         return ops.reshape(x[:, :heard], (-1, self.length, bins))
 
@@ -58,6 +64,8 @@ class Patches(layers.Layer):
 class MeanOfPatches(layers.Layer):
     """Average what was said of each segment's patches: (batch · patches, n) → (batch, n).
 
+    In training there is one patch of each segment.
+
     Parameters
     ----------
     patches : int
@@ -68,8 +76,10 @@ class MeanOfPatches(layers.Layer):
         super().__init__(**kwargs)
         self.patches = patches
 
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Average."""
+        if training:
+            return x
         return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,9 +1,6 @@
-"""Tables and figures of a data set, for `Feature Visualization.ipynb`."""
+"""Figures of a data set, for `Feature Visualization.ipynb`."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,46 +21,7 @@ from common.plot_style import (
 from fma_utils import ROOT_GENRES
 from spectrogram_image.file_checks import DECODED_AT_MOST, SHORTEST_CLIP
 
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-CAPTION = "font-weight: bold; text-align: left; white-space: nowrap"
-
 BLUE, RED = "#1b4f9c", "#c62828"
-
-
-def styled(table: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = None) -> Styler:
-    """Show a table: text to the left, numbers to the right, thousands apart.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    caption : str
-        What it shows of which data; it is where a synthetic data set must be named.
-    formats : mapping of str to str, optional
-        Column → how its values are written, such as ``"{:.2f}"``; by default as whole numbers.
-
-    Returns
-    -------
-    pandas.io.formats.style.Styler
-        A dash stands where there is nothing.
-    """
-    numbers = [*table.select_dtypes("number").columns]
-    texts = [column for column in table.columns if column not in numbers]
-    caption_style = {"selector": "caption", "props": CAPTION}
-    left = {"selector": "th", "props": "text-align: left"}
-    right = [
-        {"selector": f"th.col_heading.col{place}", "props": "text-align: right"}
-        for place, column in enumerate(table.columns)
-        if column in numbers
-    ]
-    return (
-        table.style.set_caption(caption)
-        .set_table_styles([caption_style, left, *right])
-        .set_properties(subset=texts, **{"text-align": "left"})
-        .set_properties(subset=numbers, **{"text-align": "right", "white-space": "nowrap"})
-        .format(dict.fromkeys(numbers, "{:,.0f}") | dict(formats or {}), na_rep="–")
-    )
 
 
 @plt.rc_context(STYLE)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from common.plot_style import GENRE_COLORS, GREY, STYLE, add_title, new_figure
+from common.tables import CAPTION
 from spectrogram_image.convert import Representation
-from spectrogram_image.exploration_views import CAPTION
 from spectrogram_image.image_rendering import encode_png, render_indices, show
 
 if TYPE_CHECKING:

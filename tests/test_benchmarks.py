@@ -11,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common.marked_text import renew
 from fma_utils import PROJECT_ROOT, UserError
 
 BENCHMARKS = PROJECT_ROOT / "benchmarks"
 sys.path.append(str(BENCHMARKS))  # they are scripts, which find each other beside them
 
+import fma_costs  # noqa: E402
 import readme_table  # noqa: E402
 import run  # noqa: E402
 from figure import draw  # noqa: E402
@@ -141,21 +143,55 @@ def test_the_table_has_the_rows_of_the_headline_and_where_they_were_measured():
     assert lines[3:] == ["", "Measured on an abacus, pebbles."]
 
 
-def test_the_table_goes_between_its_markers_and_nowhere_else():
-    text = f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n"
-    renewed = readme_table.with_table(text, "| new |\n")
-    assert renewed == f"before\n{readme_table.BEGIN}\n\n| new |\n\n{readme_table.END}\nafter\n"
-    assert readme_table.with_table(renewed, "| new |\n") == renewed
-    with pytest.raises(UserError, match="lacks the lines"):
-        readme_table.with_table("no markers", "| new |\n")
-
-
 def test_the_readme_says_what_the_results_say():
     if not readme_table.RESULTS.exists():
         pytest.skip("no results yet: make bench")
-    table = markdown_table(read_rows())
-    text = readme_table.README.read_text(encoding="utf-8")
-    assert readme_table.with_table(text, table) == text
+    parts = {readme_table.PART: markdown_table(read_rows())}
+    renew(readme_table.README, parts, readme_table.SCRIPT, check=True)
+
+
+def test_the_readme_says_what_the_fma_costs():
+    if not (readme_table.RESULTS.exists() and fma_costs.SCALE.exists()):
+        pytest.skip("no results yet: make bench bench-scale")
+    table = fma_costs.markdown_table(fma_costs.read_speeds(readme_table.RESULTS, fma_costs.SCALE))
+    renew(fma_costs.README, {fma_costs.PART: table}, fma_costs.SCRIPT, check=True)
+
+
+SCALE = """
+| tracks | 1,000 | 25,000 |
+| segments/s from then on, median | 100.0 | 200.0 |
+| whole run, s | 16.5 | 300.0 |
+| peak memory of the parent, MB | 163 | 164 |
+| peak memory of the largest worker, MB | 128 | 129 |
+| all shards, MB | 72 | 1,874 |
+"""
+
+
+@pytest.fixture
+def speeds(tmp_path):
+    size = Row(name="Size of records, against float lists", what="", ours=40.0, unit="kB/segment")
+    trained = [
+        Row(name=f"Training of {name}", what="", ours=10.0, unit="steps/s")
+        for name in fma_costs.NETWORKS
+    ]
+    write_rows([size, *trained], tmp_path / "results.json")
+    (tmp_path / "scale.md").write_text(SCALE)
+    return fma_costs.read_speeds(tmp_path / "results.json", tmp_path / "scale.md")
+
+
+def test_what_the_fma_costs_is_computed_from_the_largest_run(speeds):
+    lines = {line.split(" | ")[0]: line for line in fma_costs.markdown_table(speeds).splitlines()}
+    records = lines["| constant-Q records on 2, 16 cores"]
+    assert "| 2 min, 15 s (c) | 5 min, 38 s (m, c) | ≤ 12 min, 2 min (c) |" in records
+    assert "| 1.0 GB (c) | 1.9 GB (m) | ≤ 6.0 GB (c) |" in lines["| constant-Q records"]
+    # 31,180 segments are 974 steps: 40 epochs of them at ten a second are 65 minutes.
+    assert "| 40 min (c) | 65 min (c) | ≤ 4.1 h (c) |" in lines["| `cnn`, 40 epochs on 2 cores"]
+
+
+def test_what_was_not_measured_is_named(speeds, tmp_path):
+    (tmp_path / "scale.md").write_text(SCALE.replace("whole run", "half a run"))
+    with pytest.raises(UserError, match="'whole run, s' is in neither"):
+        fma_costs.read_speeds(tmp_path / "results.json", tmp_path / "scale.md")
 
 
 def test_the_figure_is_drawn(tmp_path):
@@ -177,7 +213,7 @@ def test_multiply_adds_are_those_of_convolutions_products_and_loops(tf):
     assert multiply_adds(keras.Model(inputs, outputs)) == convolution + loops + product
 
 
-@pytest.mark.parametrize("name", [*run.BENCHMARKS, "run", "readme_table"])
+@pytest.mark.parametrize("name", [*run.BENCHMARKS, "run", "readme_table", "fma_costs"])
 def test_every_benchmark_explains_itself(name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     with pytest.raises(SystemExit) as end:

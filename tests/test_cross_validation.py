@@ -101,6 +101,7 @@ def test_members_are_averaged(judged, tmp_path):
     assert np.abs(of_both.probability - of_one.probability).max() > 1e-4
     together, average = average_models([(result, of_both), (alone, of_one)])
     assert together.parameters == 3 * alone.parameters
+    of_both, of_one = of_both.in_order(), of_one.in_order()
     np.testing.assert_allclose(
         average.probability, (of_both.probability + of_one.probability) / 2, atol=1e-6
     )
@@ -118,6 +119,16 @@ def test_only_predictions_of_the_same_segments_are_averaged():
     assert average.probability.tolist() == [[0.5, 0.5]]
     with pytest.raises(ValueError, match="same segments"):
         Predictions.average([make(1, 0.25), make(2, 0.75)])
+
+
+def test_tracks_may_stand_in_any_order_when_they_are_averaged():
+    def make(tracks, first):
+        probability = [[value, 1 - value] for value in first]
+        return Predictions(tracks, [0] * len(tracks), probability, ("a", "b"))
+
+    average = Predictions.average([make([2, 1, 2], [0.5, 0, 1]), make([2, 2, 1], [0, 0.5, 0.5])])
+    assert average.track_id.tolist() == [1, 2, 2]
+    assert average.probability[:, 0].tolist() == [0.25, 0.25, 0.75]
 
 
 def test_the_command_makes_a_leaderboard_and_the_second_run_trains_nothing(judged, tmp_path):

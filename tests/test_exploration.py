@@ -182,15 +182,6 @@ def test_a_short_file_that_decodes_to_nan_is_undecodable(tmp_path):
     assert np.isnan(found["peak"])
 
 
-def test_a_styled_table_names_its_data_and_writes_dashes():
-    table = pd.DataFrame({"n": [1234.0, np.nan], "text": ["a", "b"]})
-    shown = exploration_views.styled(table, "synthetic demo set").to_html()
-    assert "synthetic demo set" in shown
-    assert "1,234" in shown
-    assert "–" in shown
-    exploration_views.styled(table[:0], "none").to_html()
-
-
 def test_the_figure_of_missing_values_has_a_bar_for_each_column(tiny_tracks):
     figure = exploration_views.missing_figure(exploration.missing_shares(tiny_tracks))
     assert sum(len(panel.patches) for panel in figure.axes) == len(COLUMNS)

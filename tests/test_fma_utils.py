@@ -374,9 +374,11 @@ def test_unknown_mapping_is_refused():
         map_genres(pd.Series(["Rock"]), "most")
 
 
-def test_unknown_genre_is_refused():
-    with pytest.raises(UserError, match="'Schlager' is no root genre"):
-        map_genres(pd.Series(["Rock", "Schlager"]), "all")
+def test_a_genre_that_is_not_the_fmas_stays_as_it_is_unless_a_mapping_would_have_to_know_it():
+    genres = pd.Series(["Rock", "Schlager", None])
+    assert map_genres(genres, "all").dropna().tolist() == ["Rock", "Schlager"]
+    with pytest.raises(UserError, match=r"'Schlager' is no root genre of the FMA.*use 'all'"):
+        map_genres(genres, "merged")
 
 
 # --- Finding the data set ------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import sys
 import nbformat
 import pytest
 
-from common.notebooks import NOTEBOOKS, execute
+from common.notebook_outputs import find_faults, tidy
+from common.notebooks import NOTEBOOKS, digest, execute
 from fma_utils import PROJECT_ROOT, UserError
 
 TRACKS = 48  # the smallest demo set: one track of each genre in each split
@@ -63,6 +64,108 @@ def test_a_failing_notebook_is_named_with_its_error_and_left_as_it_was(tmp_path)
     with pytest.raises(UserError, match=r"Broken\.ipynb failed: ValueError: so it is"):
         execute(source, source)
     assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_committed_notebook_shows_what_its_code_does_now(name):
+    path = PROJECT_ROOT / name
+    notebook = nbformat.read(path, as_version=4)
+    assert find_faults(notebook, digest(path)) == [], "make render renews the outputs"
+    assert path.stat().st_size < 3e6
+    content = path.read_text(encoding="utf-8")
+    assert "SYNTHETIC DEMO SET" in content
+    assert str(PROJECT_ROOT) not in content
+    tidied = nbformat.read(path, as_version=4)
+    tidy(tidied)
+    assert tidied == notebook, "outputs differ from run to run"
+
+
+@pytest.fixture
+def executed():
+    """Make a notebook of two cells as a clean run leaves it."""
+    outputs = [[nbformat.v4.new_output("stream", text="2\n")], []]
+    cells = [
+        nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1, outputs=outputs[0]),
+        nbformat.v4.new_code_cell("x = 1", execution_count=2, outputs=outputs[1]),
+    ]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"digest": "now"})
+
+
+def test_a_notebook_that_was_run_cleanly_has_no_fault(executed):
+    executed.cells.append(nbformat.v4.new_code_cell(""))  # nothing to run
+    assert find_faults(executed, "now") == []
+
+
+@pytest.mark.parametrize("counts", [(2, 1), (1, None), (None, None), (3, 4)])
+def test_cells_that_were_not_run_in_order_are_a_fault(executed, counts):
+    for cell, count in zip(executed.cells, counts, strict=True):
+        cell.execution_count = count
+    [fault] = find_faults(executed, "now")
+    assert "not run in order" in fault
+
+
+def test_errors_and_warnings_are_faults_and_their_cells_named(executed):
+    first, second = executed.cells
+    error = {"ename": "KeyError", "evalue": "'genre'", "traceback": []}
+    first.outputs.append(nbformat.v4.new_output("error", **error))
+    second.outputs.append(nbformat.v4.new_output("stream", name="stderr", text="deprecated\n"))
+    assert find_faults(executed, "now") == [
+        f"cell {first.id} failed: KeyError: 'genre'",
+        f"cell {second.id} has a warning: deprecated",
+    ]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"digest": "then"}])
+def test_outputs_of_other_code_are_a_fault(executed, metadata):
+    executed.metadata = metadata
+    [fault] = find_faults(executed, "now")
+    assert "older than its code" in fault
+
+
+def test_a_digest_changes_with_code_and_surroundings_and_not_with_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMA_EPOCHS", "1")  # of no account: what is committed has none
+    path = write_notebook(tmp_path / "some.ipynb", "import fma_utils")
+    before = digest(path)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# A title"))
+    nbformat.write(notebook, path)
+    assert digest(path) == before
+    assert digest(path, {"FMA_EPOCHS": "1"}) != before
+    notebook.cells[-1].source += "\n"
+    nbformat.write(notebook, path)
+    assert digest(path) != before
+
+
+def test_nothing_that_differs_from_run_to_run_is_kept():
+    def run(address, style, rate):
+        styled = (
+            f'<style>#T_{style} th {{}}\n#T_{style}_row0_col1 {{}}</style><table id="T_{style}">'
+        )
+        data = {"text/plain": f"<Styler at {address}>", "text/html": styled}
+        bar = f"records: 100%|{10 * '█'}| 240/240 [00:01<00:00, {rate}track/s]\n"
+        cell = nbformat.v4.new_code_cell(
+            "...",
+            id="leaderboard",
+            outputs=[
+                nbformat.v4.new_output("stream", text="begin\nrecords:   0%|   | 0/240\r"),
+                nbformat.v4.new_output("stream", text=f"{bar}end\n"),
+                nbformat.v4.new_output("display_data", data=data),
+                nbformat.v4.new_output("stream", text=bar),
+            ],
+        )
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        tidy(notebook)
+        return cell.outputs
+
+    outputs = run("0x7f10", "0a1b2", "163.01")
+    assert outputs == run("0x7fee", "fffff", "99.10")
+    stream, table = outputs  # and nothing of the output that had only a bar
+    assert stream.text == "begin\nend\n"
+    assert table.data["text/plain"] == "<Styler>"
+    assert table.data["text/html"] == (
+        "<style>#T_leaderboard_0 th {}\n#T_leaderboard_0_row0_col1 {}</style>"
+        '<table id="T_leaderboard_0">'
+    )
 
 
 @pytest.mark.notebooks

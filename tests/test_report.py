@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PHONE, DESKTOP = (390, 844), (1440, 900)
+PHONE, DESKTOP = (390, 844), (1280, 900)
 PAGES = [
     "index.html",
     "search.html",
@@ -127,6 +127,30 @@ def test_all_figures_and_players_of_a_notebook_are_there_and_play(page, site, na
     )
     assert len(durations) == sum(output.get("text/html", "").count("<audio") for output in outputs)
     assert all(duration > 1 for duration in durations)
+
+
+@on_a_desktop
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_tables_fit_a_desktop_s_page(page, site, name):
+    visit(page, site / name.replace(".ipynb", ".html"))
+    wide = """[...document.querySelectorAll(".cell_output table")].map(table => table.parentElement)
+        .filter(box => box.scrollWidth > box.clientWidth).map(box => box.innerText.slice(0, 80))"""
+    assert page.evaluate(wide) == []
+
+
+@pytest.mark.parametrize("page", [PHONE], ids=["phone"], indirect=True)
+def test_figures_on_a_phone_are_large_enough_to_read_and_scroll_in_their_boxes(page, site):
+    visit(page, site / "spectrogram_feature" / "Training.html")
+    widths = page.evaluate("[...document.querySelectorAll('.figure-link img')].map(i => i.width)")
+    assert widths and min(widths) >= 36 * 16
+    boxes = page.evaluate("[...document.querySelectorAll('.figure-link')].map(a => a.clientWidth)")
+    assert max(boxes) < PHONE[0]
+
+
+def test_badges_are_left_to_those_who_read_elsewhere(site):
+    for name in NOTEBOOKS:
+        text = (site / name.replace(".ipynb", ".html")).read_text(encoding="utf-8")
+        assert not re.search("colab|mybinder", text, re.IGNORECASE)
 
 
 def links(page) -> list[str]:

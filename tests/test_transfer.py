@@ -125,6 +125,23 @@ def test_segments_are_cut_into_patches_and_averaged(tf):
     np.testing.assert_array_equal(mean, [said[:2].mean(axis=0), said[2:].mean(axis=0)])
 
 
+def test_in_training_a_segment_is_one_patch_at_any_place(tf):
+    from spectrogram_feature.transfer import MeanOfPatches, Patches
+
+    frames = np.arange(2 * 7 * 3, dtype=np.float32).reshape(2, 7, 3)
+    layer = Patches(3)
+    starts = set()
+    for _ in range(100):
+        patches = np.asarray(layer(frames, training=True))
+        assert patches.shape == (2, 3, 3)
+        start = int(patches[0, 0, 0]) // 3
+        np.testing.assert_array_equal(patches, frames[:, start : start + 3])
+        starts.add(start)
+    assert starts == set(range(5))
+    said = patches[:, 0]
+    np.testing.assert_array_equal(MeanOfPatches(2)(said, training=True), said)
+
+
 def test_a_segment_of_10_s_is_the_mean_of_three_patches_of_3_s(tf):
     from spectrogram_feature.pretrained import musicnn
     from spectrogram_feature.transfer import EMBEDDING, embedder

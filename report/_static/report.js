@@ -23,6 +23,7 @@ function addCodeButton(cells) {
 
 function linkToFigure(figure) {
   const link = document.createElement("a");
+  link.className = "figure-link";
   link.href = figure.src;
   link.title = "Open the figure in its own size";
   figure.replaceWith(link);

@@ -1,0 +1,77 @@
+"""How the project's tables look: one style, in notebooks and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+CAPTION = "font-weight: bold; text-align: left"
+
+_SHORT = 26
+"""Characters of a text that is worth a line of its own."""
+
+
+def styled(
+    table: pd.DataFrame,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    *,
+    best: Sequence[str] = (),
+    right: Sequence[str] = (),
+) -> Styler:
+    """Show a table: text to the left, numbers to the right, thousands apart.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index with a name becomes the first column; without a name, it heads the rows.
+    caption : str
+        What it shows of which data; it is where a synthetic data set must be named.
+    formats : mapping of str to str, optional
+        Column → how its values are written, such as ``"{:.2f}"``; by default as whole numbers.
+    best : sequence of str
+        Columns whose greatest value is bold.
+    right : sequence of str
+        Columns that hold numbers as text, such as a score with its interval.
+
+    Returns
+    -------
+    pandas.io.formats.style.Styler
+        A dash stands where there is nothing.
+    """
+    numbers = [*table.select_dtypes("number").columns]
+    is_column = table.index.nlevels == 1 and table.index.name is not None
+    if is_column:
+        table = table.reset_index()
+    aligned = [column for column in table.columns if column in numbers or column in right]
+    texts = [column for column in table.columns if column not in aligned]
+    short = [column for column in texts if table[column].map(_shown_length).max() <= _SHORT]
+    styler = (
+        table.style.set_caption(caption)
+        .set_table_styles(_edges([column in aligned for column in table.columns]))
+        .set_properties(subset=texts, **{"text-align": "left"})
+        .set_properties(subset=[*short, *aligned], **{"white-space": "nowrap"})
+        .set_properties(subset=aligned, **{"text-align": "right"})
+        .format(dict.fromkeys(numbers, "{:,.0f}") | dict(formats or {}), na_rep="–")
+    )
+    if len(best):
+        styler.highlight_max(subset=list(best), props="font-weight: bold")
+    return styler.hide(axis="index") if is_column else styler
+
+
+def _shown_length(text: object) -> int:
+    return len(str(text))
+
+
+def _edges(are_right: Sequence[bool]) -> list[dict[str, str]]:
+    """Align the headings with what stands below them."""
+    right = ",".join(
+        f"th.col_heading.col{place}" for place, is_right in enumerate(are_right) if is_right
+    )
+    styles = [
+        {"selector": "caption", "props": CAPTION},
+        {"selector": "th", "props": "text-align: left"},
+    ]
+    return [*styles, {"selector": right, "props": "text-align: right"}] if right else styles

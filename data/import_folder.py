@@ -1,0 +1,272 @@
+"""Bring recordings of one's own into the FMA's layout, which every notebook and command reads."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from common import cli
+from common.audio_stream import stream_audio
+from common.files import atomic_write
+from common.jobs import Job, run_jobs
+from common.record_jobs import write_table
+from common.workers import default_workers
+from data.artist_splits import deal_artists, require_every_split
+from data.import_sources import read_sources
+from data.import_tables import (
+    KNOWN,
+    LEFT_OUT,
+    SUBSET,
+    give_ids,
+    read_known,
+    summary,
+    write_known,
+    write_metadata,
+)
+from fma_utils import (
+    DEMO_MARKER,
+    SPLITS,
+    AudioError,
+    AudioTooShort,
+    UserError,
+    display_path,
+    get_audio_path,
+)
+
+SHORTEST, LONGEST = 9.9, 30.0
+"""Seconds: what a recording must have, a segment; and how much of it is tried and later used."""
+
+_SR = 22_050
+
+_DESCRIPTION = f"""\
+Bring recordings of your own into the FMA's layout, so that every command here works on them.
+
+SOURCE is a folder with one folder for each genre, in it one for each artist, or files called
+"artist - title"; or a CSV in UTF-8 with the columns path, genre, artist and, if wanted, title and
+split, its paths relative to the CSV:
+
+  music/Techno/Ada/One.mp3             path,genre,artist
+  music/Techno/Ada/live/Two.flac       one.mp3,Techno,Ada
+  music/Chanson/Bo - Three.mp3         old/three.ogg,Chanson,Bo
+
+Writes ROOT/fma_{SUBSET}/000/000001.mp3 and so on, as links to your files, and the tables of
+ROOT/fma_metadata/. Artists are divided among training, validation and test, 80/10/10 of each
+genre's tracks as nearly as whole artists allow; none is in two, or a network would be tested on
+voices and studios that it knows. A genre needs three artists to be in all three.
+
+Your files are only read. Each is decoded first, 30 s of it; those that cannot be used (damaged,
+shorter than 10 s) are left out and listed in fma_metadata/{LEFT_OUT}. Stopped, the same command
+goes on. Run again after files were added, it keeps the ids and splits that were given.
+
+Of each recording the first 30 s are used. WAV, FLAC, OGG and whatever else libsndfile reads will
+do as well as MP3: the layout calls every file .mp3, but what is in it counts."""
+
+_EXAMPLES = """\
+  python data/import_folder.py ~/Music/by-genre --out data/mine
+  python data/import_folder.py tracks.csv --out /big/disk/mine --copy
+  FMA_ROOT=data/mine python -m spectrogram_feature.generate_records --all-segments"""
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """One job: a file to try, and where it goes."""
+
+    source: Path
+    root: Path
+    name: str
+    copy: bool
+
+
+def import_folder(
+    given: str | Path,
+    root: str | Path,
+    *,
+    copy: bool = False,
+    seed: int = 0,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Bring recordings into FMA's layout, or what is missing of them.
+
+    Parameters
+    ----------
+    given : path-like
+        As `data.import_sources.read_sources` takes it.
+    root : path-like
+        The data set's root; made if it is not there.
+    copy : bool
+        Copy the files instead of linking them.
+    seed : int >= 0
+        Of the division into splits.
+    workers : int, optional
+        Processes, by default one a core.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by track id: ``path`` (as `Source.key`), ``genre``, ``artist``, ``title``,
+        ``split`` and ``problem``, empty for what can be used.
+
+    Raises
+    ------
+    UserError
+        If the folder holds anything else, or the recordings make no data set.
+    """
+    given, root = Path(given), Path(root).absolute()
+    _check_places(given, root)
+    sources = read_sources(given)
+    run = functools.partial(
+        run_jobs,
+        place,
+        folder=root,
+        settings={"copy": copy, "source": str(given.resolve())},
+        workers=workers,
+        description="importing",
+        unit="file",
+    )
+    run([])  # or refuse other settings, before anything is written
+    metadata = root / "fma_metadata"
+    metadata.mkdir(parents=True, exist_ok=True)
+    known = read_known(metadata / KNOWN)
+    ids = give_ids(sources, known)
+    # Before the work: whatever ends it, the ids stay.
+    write_known(metadata / KNOWN, ids, known["split"].to_dict())
+    placements = [_Placement(s.path, root, _name_of(ids[s.key], root), copy) for s in sources]
+    results = run([Job(f"{p.name} {_size_of(p.source)}", p) for p in placements])
+    table = pd.DataFrame(
+        {
+            "path": [s.key for s in sources],
+            "genre": [s.genre for s in sources],
+            "artist": [s.artist for s in sources],
+            "title": [s.title for s in sources],
+            "split": [s.split for s in sources],
+            "problem": [result["problem"] for result in results],
+        },
+        index=pd.Index([ids[s.key] for s in sources], name="track_id"),
+    ).sort_index()
+    write_table(metadata / LEFT_OUT, table.loc[table["problem"] != "", ["path", "problem"]])
+    _divide(table, known, seed, metadata / LEFT_OUT)
+    used = table[table["problem"] == ""]
+    splits = known["split"].to_dict() | dict(zip(used["path"], used["split"], strict=True))
+    write_known(metadata / KNOWN, ids, splits)
+    write_metadata(metadata, used)
+    return table
+
+
+def _check_places(given: Path, root: Path) -> None:
+    metadata = root / "fma_metadata"
+    if (metadata / DEMO_MARKER).exists():
+        raise UserError(f"{root} holds the synthetic demo set: choose another folder with --out")
+    if not (metadata / KNOWN).exists() and any(root.glob("fma_*/*")):
+        raise UserError(f"{root} holds other data (fma_*): choose another folder with --out")
+    if given.is_dir() and root.resolve().is_relative_to(given.resolve()):
+        raise UserError(f"{root} is inside {given}: choose a folder outside it with --out")
+
+
+def _name_of(track_id: int, root: Path) -> str:
+    return get_audio_path(root / f"fma_{SUBSET}", track_id).relative_to(root).as_posix()
+
+
+def _size_of(path: Path) -> int:
+    """Tell the size of a file, by which one that was replaced is known; -1 if there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def place(placement: _Placement) -> dict:
+    """Try a file, and link or copy it to where it belongs: the work of a job.
+
+    Returns
+    -------
+    dict
+        ``problem``, empty if there is none, and then ``files`` as `common.jobs.run_jobs` takes
+        them.
+    """
+    target = placement.root / placement.name
+    try:
+        _require_sound(placement.source)
+    except AudioError as error:
+        target.unlink(missing_ok=True)  # from when it was in order
+        return {"problem": error.reason}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if placement.copy:
+        with placement.source.open("rb") as source, atomic_write(target) as file:
+            shutil.copyfileobj(source, file)
+    else:
+        temporary = target.with_name(f".{target.name}.tmp")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(placement.source)
+        temporary.replace(target)
+    return {"problem": "", "files": {placement.name: target.stat().st_size}}
+
+
+def _require_sound(path: Path) -> None:
+    """Decode what will be used of a file.
+
+    Raises
+    ------
+    AudioError
+        If it does not decode, or is too short.
+    """
+    seconds = 0.0
+    for block in stream_audio(path, _SR):
+        seconds += len(block) / _SR
+        if seconds >= LONGEST:
+            return
+    if seconds < SHORTEST:
+        raise AudioTooShort(path, f"ends at {seconds:.2f} s, {SHORTEST} s are needed")
+
+
+def _divide(table: pd.DataFrame, known: pd.DataFrame, seed: int, left_out: Path) -> None:
+    """Fill in the splits of what can be used, where the source does not name them."""
+    used = table[table["problem"] == ""]
+    if used.empty:
+        raise UserError(f"none of {len(table):,} files can be used: {display_path(left_out)}")
+    if used["genre"].nunique() < 2:
+        raise UserError(
+            f"only {used['genre'].iloc[0]} is left of the genres, two are needed: "
+            f"{display_path(left_out)} says why"
+        )
+    if (used["split"] == "").all():
+        earlier = used.assign(split=used["path"].map(known["split"]))
+        settled = earlier[earlier["split"].isin(SPLITS)].drop_duplicates("artist")
+        before = dict(zip(settled["artist"], settled["split"], strict=True))
+        split = used["artist"].map(deal_artists(used, before, seed))
+        table.loc[used.index, "split"] = split
+    else:
+        require_every_split(used, dict(zip(used["artist"], used["split"], strict=True)))
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser("python data/import_folder.py", _DESCRIPTION, _EXAMPLES)
+    parser.add_argument("source", metavar="SOURCE", type=Path, help="a folder, or a CSV")
+    parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="the new data set")
+    parser.add_argument(
+        "--copy", action="store_true", help="copy the files; otherwise they are linked"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the division into splits")
+    parser.add_argument("--workers", type=int, default=default_workers(), help="processes")
+    arguments = parser.parse_args()
+    if arguments.seed < 0:
+        raise UserError(f"--seed {arguments.seed} does not work: ask for 0 or more")
+    table = import_folder(
+        arguments.source,
+        arguments.out,
+        copy=arguments.copy,
+        seed=arguments.seed,
+        workers=arguments.workers,
+    )
+    print(summary(table, arguments.out))
+
+
+if __name__ == "__main__":
+    # The workers must find `place` under the module's name, not under __main__.
+    from data.import_folder import main as main_of_module
+
+    cli.run_command(main_of_module)

@@ -1,0 +1,233 @@
+"""The README's picture: a track of the synthetic demo set on its way from waveform to genre."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from PIL import Image
+
+import fma_utils
+from common import cli
+from common.plot_style import DARK, GREY, STYLE, genre_colors
+from fma_utils import PROJECT_ROOT, UserError, display_path, get_audio_path, read_audio
+from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
+from spectrogram_feature.generate_records import cut_segments
+
+PICTURE = PROJECT_ROOT / "docs" / "picture.png"
+
+SHOWN_GENRES = 5
+SEGMENTS = 3
+_SEGMENT_COLORS = ("#2f6f9f", "#5b9bd5", "#9dc3e6")
+
+
+def draw(samples: np.ndarray, sr: int, prediction: Prediction, network: str, genre: str) -> Figure:
+    """Draw the way of one track.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+    sr : int
+    prediction : Prediction
+        With its features.
+    network : str
+        What the network is called.
+    genre : str
+        The track's own.
+
+    Returns
+    -------
+    Figure
+        A white card on a transparent ground, for light and dark pages.
+    """
+    settings = STYLE | {"figure.constrained_layout.use": False, "font.size": 10}
+    with plt.rc_context(settings):
+        figure = plt.figure(figsize=(11, 4.1))
+        plt.close(figure)
+        figure.patch.set_alpha(0)
+        _add_card(figure)
+        waveform = figure.add_axes((0.06, 0.60, 0.29, 0.20))
+        features = figure.add_axes((0.06, 0.15, 0.29, 0.36))
+        bars = figure.add_axes((0.79, 0.15, 0.17, 0.65))
+        _draw_waveform(waveform, samples, sr)
+        _draw_features(features, prediction)
+        _draw_bars(bars, prediction)
+        for left in (0.355, 0.535, 0.645):
+            _add_arrow(figure, left, 0.45 if left == 0.355 else 0.475)
+        _draw_segments(figure, prediction)
+        _draw_network(figure, network)
+        heading = {"y": 0.89, "fontsize": 11, "fontweight": "bold", "color": DARK}
+        for x, text in (
+            (0.04, "a track, decoded once"),
+            (0.40, "10 s segments"),
+            (0.57, "a network"),
+            (0.70, "genres: mean over segments"),
+        ):
+            figure.text(x, s=text, **heading)
+        note = f"A synthetic track of the demo set, composed as {genre}; no real music."
+        figure.text(0.40, 0.05, note, fontsize=8, color=GREY)
+    return figure
+
+
+def _add_card(figure: Figure) -> None:
+    figure.add_artist(
+        FancyBboxPatch(
+            (0.008, 0.02),
+            0.984,
+            0.96,
+            boxstyle="round,pad=0,rounding_size=0.02",
+            mutation_aspect=2.7,
+            facecolor="white",
+            edgecolor="#d0d0d0",
+            zorder=-10,
+            transform=figure.transFigure,
+        )
+    )
+
+
+def _add_arrow(figure: Figure, left: float, y: float) -> None:
+    figure.add_artist(
+        FancyArrowPatch(
+            (left, y),
+            (left + 0.032, y),
+            arrowstyle="-|>",
+            mutation_scale=16,
+            linewidth=1.6,
+            color=GREY,
+            transform=figure.transFigure,
+        )
+    )
+
+
+def _draw_waveform(axes: Axes, samples: np.ndarray, sr: int) -> None:
+    columns = 900
+    parts = samples[: len(samples) // columns * columns].reshape(columns, -1)
+    seconds = np.linspace(0, len(samples) / sr, columns)
+    length = len(samples) / sr / SEGMENTS
+    for number, color in enumerate(_SEGMENT_COLORS):
+        part = (seconds >= number * length) & (seconds <= (number + 1) * length)
+        low, high = parts.min(axis=1)[part], parts.max(axis=1)[part]
+        axes.fill_between(seconds[part], low, high, color=color, linewidth=0.4)
+    axes.set_axis_off()
+    axes.set_xlim(0, seconds[-1])
+
+
+def _draw_features(axes: Axes, prediction: Prediction) -> None:
+    extent = (0, prediction.seconds, 0, prediction.kept_features.shape[1] / 12)
+    axes.imshow(
+        prediction.kept_features.T, origin="lower", aspect="auto", extent=extent, cmap="magma"
+    )
+    for edge in prediction.edges[1:-1]:
+        axes.axvline(edge, color="white", linewidth=1.5)
+    axes.set_xticks(np.arange(0, prediction.seconds + 1, 10))
+    axes.set_yticks(range(0, 7, 2), [f"C{octave + 1}" for octave in range(0, 7, 2)])
+    axes.tick_params(length=2, labelsize=8)
+    axes.set_xlabel("seconds", fontsize=8, labelpad=1)
+    axes.text(0.0, 1.04, "Constant-Q transform", transform=axes.transAxes, fontsize=9, color=DARK)
+
+
+def _draw_segments(figure: Figure, prediction: Prediction) -> None:
+    frames = len(prediction.kept_features) // SEGMENTS
+    for number, color in enumerate(_SEGMENT_COLORS):
+        axes = figure.add_axes((0.40, 0.60 - 0.225 * number, 0.125, 0.185))
+        part = prediction.kept_features[number * frames : (number + 1) * frames]
+        axes.imshow(part.T, origin="lower", aspect="auto", cmap="magma")
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set(visible=True, color=color, linewidth=2.5)
+    figure.text(0.40, 0.105, "480 × 84 values, a byte each", fontsize=8, color=DARK)
+
+
+def _draw_network(figure: Figure, network: str) -> None:
+    for place, height in enumerate((0.50, 0.40, 0.30, 0.20, 0.12)):
+        x, width = 0.577 + 0.0135 * place, 0.0095
+        figure.add_artist(
+            FancyBboxPatch(
+                (x, 0.475 - height / 2),
+                width,
+                height,
+                boxstyle="round,pad=0,rounding_size=0.004",
+                mutation_aspect=2.7,
+                facecolor=plt.colormaps["Blues"](0.35 + 0.13 * place),
+                edgecolor="none",
+                transform=figure.transFigure,
+            )
+        )
+    figure.text(0.607, 0.165, network, ha="center", fontsize=9, family="monospace", color=DARK)
+
+
+def _draw_bars(axes: Axes, prediction: Prediction) -> None:
+    top = prediction.top(SHOWN_GENRES)
+    places = np.arange(len(top))
+    columns = [prediction.genres.index(genre) for genre in top]
+    for number, color in enumerate(_SEGMENT_COLORS):
+        values = prediction.by_segment[number][columns]
+        axes.plot(values, places, "o", color=color, markersize=5, zorder=3, markeredgecolor="white")
+    axes.barh(places, list(top.values()), color=genre_colors(list(top)), height=0.6, alpha=0.85)
+    axes.set_yticks(places, list(top), fontsize=9)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"], fontsize=8)
+    axes.set_xlabel("probability; dots: the segments", fontsize=8, labelpad=1)
+    axes.grid(axis="x")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a PNG of few colours, which is small; its ground stays transparent."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=130, format="png")
+    few = Image.open(drawn).quantize(255, method=Image.Quantize.FASTOCTREE)
+    few.save(path, optimize=True)
+
+
+def choose_track(dataset: fma_utils.Dataset, genre: str) -> int:
+    """Give the first test track of a genre.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    tracks = dataset.tracks([("set", "split"), ("track", "genre_top")])
+    chosen = tracks[(tracks["set", "split"] == "test") & (tracks["track", "genre_top"] == genre)]
+    if chosen.empty:
+        raise UserError(f"no test track of {dataset.title} is {genre}: choose another --genre")
+    return int(chosen.index[0])
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python docs/picture.py",
+        "Draw the README's picture of the demo set and of a network that make run trained on it.",
+        "  make run && python docs/picture.py\n"
+        "  python docs/picture.py --genre Blues --model data/models/demo-medium-all/cnn",
+    )
+    parser.add_argument("--model", help="by default the newest that was trained")
+    parser.add_argument("--genre", default="Folk", help="of the track")
+    parser.add_argument("--out", type=Path, default=PICTURE)
+    arguments = parser.parse_args()
+    dataset = fma_utils.find_dataset()
+    if not dataset.is_demo:
+        raise UserError("the picture shows the demo set: unset FMA_ROOT, or point it there")
+    path = find_model(arguments.model)
+    classifier = GenreClassifier.load(path)
+    track = get_audio_path(dataset.audio_dir, choose_track(dataset, arguments.genre))
+    sr = classifier.parameters.sample_rate
+    samples = read_audio(track, sr=sr, duration=30.0, at_least=29.9)
+    segments = cut_segments(samples, SEGMENTS, classifier.parameters)
+    prediction = classifier.predict(track, keep_features=True)
+    name = path.parent.name
+    figure = draw(segments.reshape(-1), sr, prediction, name, arguments.genre)
+    _save(figure, arguments.out)
+    print(f"{display_path(arguments.out)}: {arguments.out.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
