@@ -29,16 +29,16 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
         Sorted; of a package also the ``__init__.py``, if it has one.
     """
     used: set[Path] = set()
-    waiting = list(_imports(code, root, root))
+    waiting = list(imported_modules(code, root, root))
     while waiting:
         module = waiting.pop()
         if module not in used:
             used.add(module)
-            waiting += _imports(module.read_text(encoding="utf-8"), root, module.parent)
+            waiting += imported_modules(module.read_text(encoding="utf-8"), root, module.parent)
     return sorted(used)
 
 
-def _imports(code: str, root: Path, folder: Path) -> Iterator[Path]:
+def imported_modules(code: str, root: Path, folder: Path) -> Iterator[Path]:
     """Yield the files behind the imports of code that stands in a folder of the project."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -82,10 +82,11 @@ class _Bare(ast.NodeTransformer):
     """Takes away what does nothing."""
 
     def __init__(self) -> None:
-        self._fields: set[ast.stmt] = set()
+        super().__init__()
+        self._fields: set[ast.AnnAssign] = set()
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self._fields.update(node.body)
+        self._fields.update(part for part in node.body if isinstance(part, ast.AnnAssign))
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
