@@ -81,24 +81,27 @@ def code_digest(code: str) -> str:
 class _Bare(ast.NodeTransformer):
     """Takes away what does nothing."""
 
+    def __init__(self) -> None:
+        self.fields: set[ast.stmt] = set()
+
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        for statement in node.body:
-            if isinstance(statement, ast.AnnAssign):
-                statement.is_field = True
+        self.fields.update(node.body)
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if hasattr(node, "is_field"):
+        if node in self.fields:
             return self.generic_visit(node)
         if node.value is None:
             return None
