@@ -29,17 +29,28 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
         Sorted; of a package also the ``__init__.py``, if it has one.
     """
     used: set[Path] = set()
-    waiting = list(_imports(code, root, root))
+    waiting = list(imported_modules(code, root))
     while waiting:
         module = waiting.pop()
         if module not in used:
             used.add(module)
-            waiting += _imports(module.read_text(encoding="utf-8"), root, module.parent)
+            waiting += imported_modules(module.read_text(encoding="utf-8"), root, module.parent)
     return sorted(used)
 
 
-def _imports(code: str, root: Path, folder: Path) -> Iterator[Path]:
-    """Yield the files behind the imports of code that stands in a folder of the project."""
+def imported_modules(
+    code: str, root: Path = PROJECT_ROOT, folder: Path | None = None
+) -> Iterator[Path]:
+    """Give the files that code imports directly.
+
+    Parameters
+    ----------
+    code, root
+        As `used_modules` has them.
+    folder : Path, optional
+        Where the code stands, which relative imports start from; by default the root.
+    """
+    folder = folder or root
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names, start = [alias.name for alias in node.names], root
