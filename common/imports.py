@@ -29,7 +29,7 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
         Sorted; of a package also the ``__init__.py``, if it has one.
     """
     used: set[Path] = set()
-    waiting = list(imported_modules(code, root))
+    waiting = list(imported_modules(code, root, root))
     while waiting:
         module = waiting.pop()
         if module not in used:
@@ -38,19 +38,8 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
     return sorted(used)
 
 
-def imported_modules(
-    code: str, root: Path = PROJECT_ROOT, folder: Path | None = None
-) -> Iterator[Path]:
-    """Give the files that code imports directly.
-
-    Parameters
-    ----------
-    code, root
-        As `used_modules` has them.
-    folder : Path, optional
-        Where the code stands, which relative imports start from; by default the root.
-    """
-    folder = folder or root
+def imported_modules(code: str, root: Path, folder: Path) -> Iterator[Path]:
+    """Yield the files behind the imports of code that stands in a folder of the project."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names, start = [alias.name for alias in node.names], root
@@ -93,10 +82,11 @@ class _Bare(ast.NodeTransformer):
     """Takes away what does nothing."""
 
     def __init__(self) -> None:
-        self.fields: set[ast.stmt] = set()
+        super().__init__()
+        self._fields: set[ast.AnnAssign] = set()
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self.fields.update(node.body)
+        self._fields.update(part for part in node.body if isinstance(part, ast.AnnAssign))
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -112,7 +102,7 @@ class _Bare(ast.NodeTransformer):
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if node in self.fields:
+        if node in self._fields:
             return self.generic_visit(node)
         if node.value is None:
             return None
