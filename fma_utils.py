@@ -22,6 +22,7 @@ from fma.errors import (
     AudioMissing,
     AudioTooShort,
     AudioUndecodable,
+    FileError,
     UserError,
 )
 from fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres
@@ -41,6 +42,7 @@ __all__ = [
     "AudioTooShort",
     "AudioUndecodable",
     "Dataset",
+    "FileError",
     "UserError",
     "decoding",
     "display_path",

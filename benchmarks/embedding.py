@@ -50,14 +50,16 @@ class Original(AbstractContextManager):
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        assert self._process.stdin and self._process.stdout  # noqa: S101  (they are pipes)
+        self._python, self._to, self._from = python, self._process.stdin, self._process.stdout
 
     def embed(self, path: Path) -> np.ndarray:
         """Embed a track: (200,)."""
-        self._process.stdin.write(f"{path.resolve()}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        self._to.write(f"{path.resolve()}\n")
+        self._to.flush()
+        line = self._from.readline()
         if not line:
-            raise UserError(f"{self._process.args[0]} cannot run musicnn: see musicnn_expected.md")
+            raise UserError(f"{self._python} cannot run musicnn: see tests/musicnn_expected.md")
         return np.array(json.loads(line))
 
     def __enter__(self) -> Self:
@@ -66,7 +68,7 @@ class Original(AbstractContextManager):
 
     def __exit__(self, *_: object) -> None:
         """End the process."""
-        self._process.stdin.close()
+        self._to.close()
         self._process.wait()
 
 
@@ -102,29 +104,24 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         print("musicnn's weights are not there: make pretrained obtains them")
         return
     paths, ours = whole_clips(TRACKS), our_side()
-    details = {
-        "name": "musicnn's embedding of a track",
-        "what": f"{len(paths)} tracks of 30 s, MP3 to the mean of 200 numbers over patches",
-    }
+    name = "musicnn's embedding of a track"
+    what = f"{len(paths)} tracks of 30 s, MP3 to the mean of 200 numbers over patches"
     if not arguments.original.exists():
         print(f"{arguments.original} is not there: musicnn_expected.md tells how to make it")
         times = measure({"ours": on_each(ours, paths)}, rounds=arguments.rounds, units=len(paths))
-        yield Row(**details, ours=times.rate_of("ours"), unit="tracks/s", rounds=arguments.rounds)
+        rate = times.rate_of("ours")
+        yield Row(name=name, what=what, ours=rate, unit="tracks/s", rounds=arguments.rounds)
         return
     with Original(arguments.original) as original:
         # The original resamples with another filter and rounds power to half precision.
-        pairs = [(ours(path), original.embed(path)) for path in paths[:2]]
-        equal = require_equal(
-            *map(np.concatenate, zip(*pairs, strict=True)), 0.3, "where they spread by 0.5", 0.95
-        )
+        said, expected = (np.stack([one(path) for path in paths]) for one in (ours, original.embed))
+        equal = require_equal(said, expected, 0.3, "where they spread by 0.5", 0.95)
         times = measure(
             {"ours": on_each(ours, paths), "musicnn 0.1.0": on_each(original.embed, paths)},
             rounds=arguments.rounds,
             units=len(paths),
         )
-    yield compared(
-        **details, times=times, side="ours", peer="musicnn 0.1.0", unit="tracks/s", equal=equal
-    )
+    yield compared(name, what, times, "ours", "musicnn 0.1.0", unit="tracks/s", equal=equal)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

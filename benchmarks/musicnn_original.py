@@ -16,7 +16,7 @@ MODEL = "MSD_musicnn"
 FRAMES = 187
 
 
-def main():
+def main() -> None:
     """Embed one file after the other."""
     patches = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, configuration.N_MELS])
     is_training = tf.compat.v1.placeholder(tf.bool)

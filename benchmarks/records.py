@@ -29,7 +29,7 @@ from spectrogram_feature.feature_records import FeatureRecords
 SEGMENTS = 512
 SHARDS = 4  # as many files as a set of this size has, for both kinds of TFRecords
 BATCH = 256
-EPOCHS = 10  # to open the files once an epoch, and to start reading once in these
+EPOCHS = 40  # to open the files once an epoch, and to start reading once in these
 
 KEPT = "kept in memory"
 

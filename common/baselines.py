@@ -19,9 +19,7 @@ from sklearn.svm import SVC
 from common.calibration import fit_temperature
 from common.evaluation import Predictions
 from common.levels import as_float
-
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Features (segments, frames, bins) uint8, labels (segments,), track ids (segments,)."""
+from common.segments import Batch, Segments
 
 SVM_GRID = tuple((c, gamma) for c in (1.0, 3.0, 10.0) for gamma in (0.25, 1.0))
 """Pairs of C and of gamma times the number of statistics, the mildest first."""
@@ -50,30 +48,11 @@ class Baseline(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Segments:
-    """Labelled segments, each reduced to the statistics of its bins.
-
-    Attributes
-    ----------
-    statistics : np.ndarray [shape=(segments, 3 * bins), dtype=float32]
-        As `bin_statistics` makes them.
-    label : np.ndarray [shape=(segments,), dtype=int64]
-        Indices of genres.
-    track_id : np.ndarray [shape=(segments,), dtype=int64]
-    """
-
-    statistics: np.ndarray
-    label: np.ndarray
-    track_id: np.ndarray
-
-
 def collect(batches: Iterable[Batch]) -> Segments:
-    """Reduce batches of segments to statistics, holding one batch of features at a time."""
-    parts = [(bin_statistics(features), label, track) for features, label, track in batches]
-    if not parts:
-        raise ValueError("there are no segments to learn from")
-    return Segments(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    """Reduce batches of segments to `bin_statistics`, holding one batch of features at a time."""
+    return Segments.join(
+        (bin_statistics(features), label, track) for features, label, track in batches
+    )
 
 
 def bin_statistics(features: np.ndarray) -> np.ndarray:
@@ -200,7 +179,8 @@ def fit_svm(
     Parameters
     ----------
     training, validation : Segments
-        Of different tracks; training of two genres at least.
+        Of different tracks, whose features are statistics, as `collect` gives them; training of
+        two genres at least.
     n_genres : int > 1
     grid : sequence of (C, gamma * number of statistics)
         What to choose from.
@@ -224,15 +204,15 @@ def fit_svm(
     """
 
     def fit(part: Segments, c: float, relative_gamma: float) -> SupportVectorMachine:
-        gamma = relative_gamma / part.statistics.shape[1]
+        gamma = relative_gamma / part.features.shape[1]
         machine = make_pipeline(
             StandardScaler(), SVC(C=c, gamma=gamma, class_weight=class_weight, cache_size=1000)
-        ).fit(part.statistics, part.label)
+        ).fit(part.features, part.label)
         temperature = _fit_temperature(machine, validation)
         return SupportVectorMachine(machine, temperature, n_genres, c, gamma)
 
     def validation_accuracy(point: tuple[float, float]) -> float:
-        probability = fit(sample, *point).predict_statistics(validation.statistics)
+        probability = fit(sample, *point).predict_statistics(validation.features)
         genres = tuple(map(str, range(n_genres)))
         tracks = Predictions(validation.track_id, validation.label, probability, genres).by_track()
         return float((tracks.predicted == tracks.label).mean())
@@ -272,7 +252,7 @@ def _fit_temperature(machine: Pipeline, validation: Segments) -> float:
     known = np.isin(validation.label, machine.classes_)
     if not known.any():
         return 1.0
-    decisions = _decisions(machine, validation.statistics[known])
+    decisions = _decisions(machine, validation.features[known])
     return fit_temperature(decisions, np.searchsorted(machine.classes_, validation.label[known]))
 
 
@@ -282,5 +262,4 @@ def _sample_tracks(segments: Segments, at_most: int, seed: int) -> Segments:
     order = np.random.default_rng(seed).permutation(len(tracks))
     sizes = np.bincount(position)[order]
     drawn = order[np.cumsum(sizes) <= at_most]
-    chosen = np.isin(position, drawn)
-    return Segments(segments.statistics[chosen], segments.label[chosen], segments.track_id[chosen])
+    return segments.of(tracks[drawn])

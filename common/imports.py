@@ -29,16 +29,16 @@ def used_modules(code: str, root: Path = PROJECT_ROOT) -> list[Path]:
         Sorted; of a package also the ``__init__.py``, if it has one.
     """
     used: set[Path] = set()
-    waiting = list(_imports(code, root, root))
+    waiting = list(imported_modules(code, root, root))
     while waiting:
         module = waiting.pop()
         if module not in used:
             used.add(module)
-            waiting += _imports(module.read_text(encoding="utf-8"), root, module.parent)
+            waiting += imported_modules(module.read_text(encoding="utf-8"), root, module.parent)
     return sorted(used)
 
 
-def _imports(code: str, root: Path, folder: Path) -> Iterator[Path]:
+def imported_modules(code: str, root: Path, folder: Path) -> Iterator[Path]:
     """Yield the files behind the imports of code that stands in a folder of the project."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -81,24 +81,28 @@ def code_digest(code: str) -> str:
 class _Bare(ast.NodeTransformer):
     """Takes away what does nothing."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._fields: set[ast.AnnAssign] = set()
+
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        for statement in node.body:
-            if isinstance(statement, ast.AnnAssign):
-                statement.is_field = True
+        self._fields.update(part for part in node.body if isinstance(part, ast.AnnAssign))
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if hasattr(node, "is_field"):
+        if node in self._fields:
             return self.generic_visit(node)
         if node.value is None:
             return None

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from common.files import atomic_write, find_damage, naming
 from common.locks import only_run_in
+from common.settings import as_json, require_same
 from common.workers import call, default_workers, worker_pool
 from fma_utils import UserError, display_path
 
@@ -179,7 +180,7 @@ def _finished(
 
 def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
     """Read what is done; begin the journal if there is none; refuse other settings."""
-    settings = json.loads(json.dumps(settings))
+    settings = as_json(settings)
     if not journal.exists():
         journal.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(journal) as file:
@@ -199,38 +200,5 @@ def _open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]
         with suppress(ValueError, LookupError, TypeError):  # a damaged line costs its job only
             entry = json.loads(line)
             results[entry["job"]] = dict(entry["result"])
-    if earlier != settings:
-        raise UserError(
-            f"{journal.parent} holds work made with other settings "
-            f"({difference(earlier, settings)}): "
-            "choose another output folder, or delete this one"
-        )
+    require_same(earlier, settings, journal.parent, "work made")
     return results
-
-
-def difference(earlier: Any, now: Any, name: str = "") -> str:
-    """Name the first setting that differs, and both of its values.
-
-    Parameters
-    ----------
-    earlier, now : object
-        Settings as JSON gives them back, dictionaries in dictionaries.
-    name : str
-        Of the settings that `earlier` and `now` are part of.
-
-    Returns
-    -------
-    str
-        For example ``parameters.hop_length was 460, now 512``.
-    """
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        for key in sorted(earlier.keys() | now.keys()):
-            if earlier.get(key) != now.get(key):
-                inner = f"{name}.{key}" if name else key
-                return difference(earlier.get(key), now.get(key), inner)
-    return f"{name} was {_shortened(earlier)}, now {_shortened(now)}"
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -34,6 +34,7 @@ def genres_over_time(
     genres: Sequence[str],
     levels: np.ndarray,
     *,
+    reference: str,
     frequencies: np.ndarray,
     title: str,
 ) -> Figure:
@@ -48,7 +49,9 @@ def genres_over_time(
     genres : sequence of str
         In this order.
     levels : np.ndarray [shape=(frames, bins)]
-        The spectrogram from the first edge to the last, time first, dB below what is loudest.
+        The spectrogram from the first edge to the last, time first, dB.
+    reference : str
+        What has 0 dB, for the colour bar.
     frequencies : np.ndarray [shape=(bins,)]
         The bins' centres, Hz.
     title : str
@@ -86,7 +89,7 @@ def genres_over_time(
     limits = (float(levels.min()), float(levels.max()))
     mesh = draw_spectrogram(below, drawn, edges[-1] / len(drawn), frequencies, limits)
     below.set(xlabel=f"Time ({unit})", ylabel="Note (frequency in Hz)", xlim=(0, edges[-1]))
-    figure.colorbar(mesh, cax=bar, label="Level (dB, loudest = 0)")
+    figure.colorbar(mesh, cax=bar, label=f"Level (dB, {reference} = 0)")
     add_title(figure, title)
     return figure
 

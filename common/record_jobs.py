@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from common.disk import require_space
 from common.jobs import Job, run_jobs
 from common.records import FAILURES, Manifest, atomic_write, shard_name, write_shard
 from common.track_plan import plan_digest
@@ -42,6 +43,11 @@ class Shard:
     split: str
     path: Path
     tracks: tuple[tuple, ...]
+
+    @property
+    def size(self) -> int:
+        """int: about how many bytes the file will have if every track can be had."""
+        raise NotImplementedError
 
 
 AnyShard = TypeVar("AnyShard", bound=Shard)
@@ -171,8 +177,14 @@ def run_shards(
     Raises
     ------
     UserError
-        If the folder holds records made with other settings, or no training track could be used.
+        If the folder holds records made with other settings, the disk has no room for what is
+        missing, or no training track could be used.
     """
+    missing = sum(
+        shard.size for split in SPLITS for shard in shards[split] if not shard.path.exists()
+    )
+    # A tenth, since tracks that cannot be had make it less.
+    require_space(out, missing, "records", tolerance=0.1)
     jobs = [
         Job(shard.path.name, shard, size=len(shard.tracks))
         for split in SPLITS

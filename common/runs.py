@@ -22,6 +22,7 @@ from common.model_files import MODEL_FILE, ModelCard, save_model
 from common.predictions import Predictions, predict
 from common.record_folder import RecordFolder
 from common.result_plots import leaderboard_figure
+from common.segments import Batch
 from common.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def judge_baselines(
     tracks = records.manifest.tracks["training"]
     track_labels = np.repeat(np.arange(len(genres)), [tracks.get(genre, 0) for genre in genres])
 
-    def read(split: str) -> Iterator[baselines.Batch]:
+    def read(split: str) -> Iterator[Batch]:
         with records.naming_damage():
             for features, label, track_id in records.arrays(split):
                 yield as_features(features) if as_features else features, label, track_id

@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 CAPTION = "font-weight: bold; text-align: left"
 
-_SHORT = 26
+_SHORT = 30
 """Characters of a text that is worth a line of its own."""
 
 
@@ -47,11 +47,13 @@ def styled(
         table = table.reset_index()
     aligned = [column for column in table.columns if column in numbers or column in right]
     texts = [column for column in table.columns if column not in aligned]
-    short = [column for column in texts if table[column].map(_shown_length).max() <= _SHORT]
+    long = [column for column in texts if table[column].map(_shown_length).max() > _SHORT]
+    short = [column for column in texts if column not in long]
     styler = (
         table.style.set_caption(caption)
         .set_table_styles(_edges([column in aligned for column in table.columns]))
         .set_properties(subset=texts, **{"text-align": "left"})
+        .set_properties(subset=long, **{"min-width": "9em"})
         .set_properties(subset=[*short, *aligned], **{"white-space": "nowrap"})
         .set_properties(subset=aligned, **{"text-align": "right"})
         .format(dict.fromkeys(numbers, "{:,.0f}") | dict(formats or {}), na_rep="–")

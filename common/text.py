@@ -14,6 +14,17 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def format_size(size: float) -> str:
+    """Write a number of bytes as people read it: ``22.0 GiB``."""
+    if size < 1024:
+        return f"{size} bytes"
+    for unit in ("KiB", "MiB"):
+        size /= 1024
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} GiB"
+
+
 def one_line(text: object) -> str:
     """Write a text so that it fits on one line of any terminal, whatever a file is called."""
     return "".join(

@@ -25,10 +25,10 @@ from common.callbacks import (
     is_finished,
     read_history,
 )
-from common.jobs import difference
 from common.locks import only_run_in
 from common.model_files import OPTIMISER_WARNING
 from common.records import atomic_write
+from common.settings import as_json, require_same
 from common.targets import genre_weights, with_targets
 from common.training_options import TrainingOptions
 from fma_utils import UserError
@@ -242,7 +242,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         If it holds a training with other settings; the message names the first that differs. Or
         if they are damaged.
     """
-    settings = json.loads(json.dumps(settings))
+    settings = as_json(settings)
     path = folder / SETTINGS
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -253,11 +253,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise UserError(f"{path} is damaged: delete {folder} and train again") from None
-    if earlier != settings:
-        raise UserError(
-            f"{folder} holds a training with other settings ({difference(earlier, settings)}): "
-            "choose another folder, or delete this one"
-        )
+    require_same(earlier, settings, folder, "a training")
 
 
 def _callbacks(

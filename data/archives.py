@@ -8,7 +8,6 @@ only when the step before is complete, so that an interruption at any point cost
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 import threading
 import zipfile
@@ -18,8 +17,10 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from common.disk import require_space
 from common.jobs import default_workers
-from data.transfer import byte_bar, fetch, format_size, part_path, size_on_disk
+from common.text import format_size
+from data.transfer import byte_bar, fetch, part_path, size_on_disk
 from fma_utils import UserError
 
 MAX_RATIO = 100
@@ -153,31 +154,6 @@ def unpack(path: Path, folder: Path) -> None:
         ) from None
     part.mkdir(exist_ok=True)
     part.replace(folder)
-
-
-def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse to begin what the disk has no room for.
-
-    Parameters
-    ----------
-    folder : Path
-        An existing folder on that disk.
-    needed : int
-        Bytes.
-    purpose : str
-        What needs them, to begin the message.
-
-    Raises
-    ------
-    UserError
-        If less is free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(
-            f"{purpose}: {format_size(needed)} are needed in {folder}, {format_size(free)} are "
-            "free; free some space, or choose a folder on another disk with --root"
-        )
 
 
 def _targets(archive: zipfile.ZipFile, top: str, destination: Path) -> dict[zipfile.ZipInfo, Path]:

@@ -12,10 +12,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from common.cli import make_parser, run_command
+from common.disk import require_space
 from common.jobs import progress_bar, worker_pool
 from common.locks import only_run_in
-from data.archives import Archive, obtain, require_space
-from data.transfer import format_size
+from common.text import format_size
+from data.archives import Archive, obtain
 from fma_utils import (
     DEMO_MARKER,
     PROJECT_ROOT,

@@ -11,6 +11,7 @@ import requests
 from tqdm import tqdm
 
 from common.jobs import progress_bar
+from common.text import format_size
 from fma_utils import UserError
 
 RETRY_PAUSES = (1, 4, 15, 60)
@@ -65,17 +66,6 @@ def fetch(url: str, path: Path) -> None:
         tqdm.write(f"{trouble}; going on in {pause} s", file=sys.stderr)
         time.sleep(pause)
     part.replace(path)
-
-
-def format_size(size: float) -> str:
-    """Write a number of bytes as people read it: ``22.0 GiB``."""
-    if size < 1024:
-        return f"{size} bytes"
-    for unit in ("KiB", "MiB"):
-        size /= 1024
-        if size < 1024:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} GiB"
 
 
 def part_path(path: Path) -> Path:

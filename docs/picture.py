@@ -118,8 +118,10 @@ def _draw_waveform(axes: Axes, samples: np.ndarray, sr: int) -> None:
 
 
 def _draw_features(axes: Axes, prediction: Prediction) -> None:
-    extent = (0, prediction.seconds, 0, prediction.features.shape[1] / 12)
-    axes.imshow(prediction.features.T, origin="lower", aspect="auto", extent=extent, cmap="magma")
+    extent = (0, prediction.seconds, 0, prediction.kept_features.shape[1] / 12)
+    axes.imshow(
+        prediction.kept_features.T, origin="lower", aspect="auto", extent=extent, cmap="magma"
+    )
     for edge in prediction.edges[1:-1]:
         axes.axvline(edge, color="white", linewidth=1.5)
     axes.set_xticks(np.arange(0, prediction.seconds + 1, 10))
@@ -130,10 +132,10 @@ def _draw_features(axes: Axes, prediction: Prediction) -> None:
 
 
 def _draw_segments(figure: Figure, prediction: Prediction) -> None:
-    frames = len(prediction.features) // SEGMENTS
+    frames = len(prediction.kept_features) // SEGMENTS
     for number, color in enumerate(_SEGMENT_COLORS):
         axes = figure.add_axes((0.40, 0.60 - 0.225 * number, 0.125, 0.185))
-        part = prediction.features[number * frames : (number + 1) * frames]
+        part = prediction.kept_features[number * frames : (number + 1) * frames]
         axes.imshow(part.T, origin="lower", aspect="auto", cmap="magma")
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():

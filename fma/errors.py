@@ -9,8 +9,8 @@ class UserError(Exception):
     """Something that the user can mend, said in one line: what, where, what to do."""
 
 
-class AudioError(UserError):
-    """An audio file that cannot be used.
+class FileError(UserError):
+    """A file that cannot be used.
 
     Attributes
     ----------
@@ -27,6 +27,10 @@ class AudioError(UserError):
     def __str__(self) -> str:
         """Give the message: file and reason."""
         return f"{self.path}: {self.reason}"
+
+
+class AudioError(FileError):
+    """An audio file that cannot be used."""
 
 
 class AudioMissing(AudioError):

@@ -64,7 +64,7 @@ class Row:
     folder: str
     model: str
     accuracy: float
-    scores: tuple[str, str, str]
+    scores: tuple[str, ...]
     gains: dict[str, str]
 
 

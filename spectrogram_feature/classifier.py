@@ -67,6 +67,13 @@ class Prediction:
         return self.weight @ self.by_segment
 
     @property
+    def kept_features(self) -> np.ndarray:
+        """np.ndarray [shape=(frames, bins), dtype=uint8]: `features`, which must have been kept."""
+        if self.features is None:
+            raise ValueError("the features were not kept: predict with keep_features")
+        return self.features
+
+    @property
     def edges(self) -> np.ndarray:
         """np.ndarray [shape=(segments + 1,), float64]: where new sound begins and the last ends, s.
 

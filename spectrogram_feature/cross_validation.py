@@ -27,9 +27,11 @@ from common.evaluation import compare, evaluate
 from common.leaderboard import Result
 from common.predictions import Predictions, predict
 from common.record_jobs import PLAN
+from common.segments import Segments
 from common.training_options import TrainingOptions
-from fma_utils import SPLITS, UserError
+from fma_utils import UserError
 from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.networks import build_model
 
 if TYPE_CHECKING:
     import keras
@@ -39,41 +41,6 @@ PREDICTIONS_FILE = "cross_validation.npz"
 
 Judged = tuple[Result, Predictions]
 """A row of the leaderboard, and what it was computed from."""
-
-
-@dataclass(frozen=True, eq=False)
-class Segments:
-    """All segments of a folder of records, in memory.
-
-    Attributes
-    ----------
-    features : np.ndarray [shape=(segments, frames, bins), dtype=uint8]
-    label, track_id : np.ndarray [shape=(segments,), dtype=int64]
-    """
-
-    features: np.ndarray
-    label: np.ndarray
-    track_id: np.ndarray
-
-    @classmethod
-    def read(cls, records: FeatureRecords) -> Segments:
-        """Read all splits: 41 KB a segment, 3 GB for FMA medium."""
-        with records.naming_damage():
-            batches = [batch for split in SPLITS for batch in records.arrays(split)]
-        return cls(*(np.concatenate(column) for column in zip(*batches, strict=True)))
-
-    def of(self, tracks: np.ndarray) -> Segments:
-        """Keep the segments of some tracks."""
-        chosen = np.isin(self.track_id, tracks)
-        return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
-
-    def statistics(self) -> baselines.Segments:
-        """Reduce each segment to the statistics that the support-vector machine learns from."""
-        return baselines.collect([(self.features, self.label, self.track_id)])
-
-    def counts(self, genres: int) -> list[int]:
-        """Count the segments of each genre."""
-        return np.bincount(self.label, minlength=genres).tolist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +131,7 @@ def cross_validate_model(
     members : int
         How many networks are trained for a fold and averaged.
     build : callable, optional
-        Makes a training's model, given its folder; by default `training.build_model`.
+        Makes a training's model, given its folder; by default `networks.build_model`.
     **architecture
         As the model's function takes them.
 
@@ -180,7 +147,6 @@ def cross_validate_model(
     """
     from common import training
     from common.input_pipeline import array_batches
-    from spectrogram_feature.training import build_model
 
     genres = records.manifest.genres
     runs: list[tuple[int, float]] = []
@@ -305,4 +271,8 @@ def _fit_majority(training: Segments, _: Segments, genres: int) -> baselines.Bas
 
 
 def _fit_svm(training: Segments, validation: Segments, genres: int) -> baselines.Baseline:
-    return baselines.fit_svm(training.statistics(), validation.statistics(), genres)
+    learnt_from, chosen_on = (
+        replace(part, features=baselines.bin_statistics(part.features))
+        for part in (training, validation)
+    )
+    return baselines.fit_svm(learnt_from, chosen_on, genres)

@@ -20,7 +20,7 @@ from common.jobs import progress_bar
 from common.leaderboard import Result
 from common.model_files import MODEL_FILE, read_card, save_model
 from common.records import atomic_write
-from spectrogram_feature.cross_validation import Segments
+from common.segments import Segments
 from spectrogram_feature.feature_kinds import MUSICNN
 from spectrogram_feature.feature_records import FeatureRecords, LogMelRecords
 from spectrogram_feature.pretrained import CHECKPOINTS, load_musicnn
@@ -163,11 +163,7 @@ def fit_svm(training: Segments, validation: Segments, genres: int) -> MachineOnE
     -------
     MachineOnEmbeddings
     """
-    learnt_from, chosen_on = (
-        baselines.Segments(part.features, part.label, part.track_id)
-        for part in (training, validation)
-    )
-    return MachineOnEmbeddings(baselines.fit_svm(learnt_from, chosen_on, genres))
+    return MachineOnEmbeddings(baselines.fit_svm(training, validation, genres))
 
 
 def judge_svm(records: FeatureRecords) -> Result:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from common.levels import as_float
 from fma_utils import UserError
 
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bins
@@ -70,6 +71,15 @@ class SegmentParameters:
     @property
     def dynamic_range(self) -> float:
         """How far the highest level that is stored is above the lowest, dB."""
+        raise NotImplementedError
+
+    @property
+    def reference(self) -> str:
+        """What has 0 dB among the levels that `decibels` gives."""
+        raise NotImplementedError
+
+    def decibels(self, features: np.ndarray) -> np.ndarray:
+        """Restore levels in dB from features, uint8 (..., frames, bins); 0 is the `reference`."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, int | float]:
@@ -144,6 +154,15 @@ class FeatureParameters(SegmentParameters):
     def frequencies(self) -> np.ndarray:
         """Centre frequencies of the bins, Hz [shape=(n_bins,), float64]."""
         return self.fmin * 2.0 ** (np.arange(self.n_bins) / self.bins_per_octave)
+
+    @property
+    def reference(self) -> str:
+        """What has 0 dB: the loudest of a segment."""
+        return "loudest"
+
+    def decibels(self, features: np.ndarray) -> np.ndarray:
+        """Restore levels in dB below the loudest; see `SegmentParameters.decibels`."""
+        return (as_float(features) - 1) * self.dynamic_range
 
     @property
     def quality(self) -> float:

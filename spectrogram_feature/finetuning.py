@@ -23,7 +23,7 @@ from spectrogram_feature import cross_validation
 from spectrogram_feature.embedded_records import EmbeddedRecords
 from spectrogram_feature.feature_kinds import MUSICNN
 from spectrogram_feature.feature_records import FeatureRecords
-from spectrogram_feature.training import train_model
+from spectrogram_feature.networks import train_model
 from spectrogram_feature.transfer import complete, probe
 
 LAST_LAYERS = f"{MUSICNN}-last-layers"

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ from common.data_options import add_data_options, add_workers_option
 from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records import Manifest
 from common.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
-from fma_utils import AudioError, Dataset, UserError
+from fma_utils import AudioError, Dataset
 from spectrogram_feature.feature_kinds import CONSTANT_Q, KINDS, kind_of, transform_of
 from spectrogram_feature.feature_parameters import FeatureParameters, SegmentParameters
 from spectrogram_feature.segment_plan import plan_segments
@@ -51,6 +50,11 @@ class Shard(record_jobs.Shard):
 
     audio_dir: Path
     parameters: SegmentParameters
+
+    @property
+    def size(self) -> int:
+        """int: see `record_jobs.Shard`."""
+        return sum(count for _, _, count in self.tracks) * math.prod(self.parameters.shape)
 
 
 def plan_shards(
@@ -113,7 +117,6 @@ def generate(
     parameters = parameters or FeatureParameters()
     plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
     shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
-    _require_space(out, shards, parameters)
     described = Manifest(
         kind=kind_of(parameters).name,
         parameters=parameters.to_dict(),
@@ -137,25 +140,6 @@ def generate(
         workers=workers,
         description="features",
     )
-
-
-def _require_space(
-    out: Path, shards: Mapping[str, Sequence[Shard]], parameters: SegmentParameters
-) -> None:
-    """Refuse to begin what the disk clearly has no room for: it would fail hours later.
-
-    A record is little more than its features, one byte a value. Tracks that cannot be had make it
-    less, therefore a tenth is allowed for; a disk that does not tell its size is believed.
-    """
-    missing = (shard for split in shards.values() for shard in split if not shard.path.exists())
-    segments = sum(count for shard in missing for _, _, count in shard.tracks)
-    needed = segments * math.prod(parameters.shape)
-    disk = shutil.disk_usage(next(folder for folder in (out, *out.parents) if folder.exists()))
-    if disk.total and needed > 1.1 * disk.free:
-        raise UserError(
-            f"{out}: {segments:,} segments need {needed / 1e6:,.0f} MB, {disk.free / 1e6:,.0f} MB "
-            "are free; free some space, or choose a folder on another disk"
-        )
 
 
 def write_features(shard: Shard) -> dict:

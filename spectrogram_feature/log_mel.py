@@ -26,7 +26,7 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from common.levels import as_bytes
+from common.levels import as_bytes, as_float
 from fma_utils import UserError
 from spectrogram_feature.feature_parameters import SegmentParameters
 
@@ -99,6 +99,15 @@ class LogMelParameters(SegmentParameters):
     def dynamic_range(self) -> float:
         """How far the ceiling is above what counts as silence, dB."""
         return 10 * self.ceiling
+
+    @property
+    def reference(self) -> str:
+        """What has 0 dB: silence, in all segments alike."""
+        return "silence"
+
+    def decibels(self, features: np.ndarray) -> np.ndarray:
+        """Restore levels in dB above silence; see `SegmentParameters.decibels`."""
+        return as_float(features) * self.dynamic_range
 
 
 class LogMel:

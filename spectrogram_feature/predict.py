@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from common import cli
 from common.audio_stream import walk_audio
 from common.jobs import progress_bar
-from common.levels import as_float
 from common.text import one_line
 from fma_utils import AudioError, AudioMissing, UserError, display_path
 from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
@@ -106,13 +105,12 @@ def draw(
     """
     from common.prediction_plots import genres_over_time
 
-    if prediction.features is None:
-        raise ValueError("the features were not kept")
     figure = genres_over_time(
         prediction.edges,
         prediction.by_segment,
         prediction.genres,
-        (as_float(prediction.features) - 1) * parameters.dynamic_range,
+        parameters.decibels(prediction.kept_features),
+        reference=parameters.reference,
         frequencies=parameters.frequencies,
         title=f"Genres of {one_line(path.name)}",
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from common import cli, runs
 from common.leaderboard import Result, text_leaderboard
@@ -18,40 +17,16 @@ from common.training_options import TrainingOptions
 from fma_utils import UserError, output_root
 from spectrogram_feature.feature_kinds import MUSICNN, kind_for
 from spectrogram_feature.feature_records import RECORDS, FeatureRecords
+from spectrogram_feature.networks import as_network_takes, build_model, train_model
 
-if TYPE_CHECKING:
-    import keras
-
-    from common.training import Run
-
-
-def build_model(
-    records: FeatureRecords, name: str, augment: str = "none", **architecture: Any
-) -> keras.Model:
-    """Build one of `models.MODELS` for the shape and the genres of some records.
-
-    Parameters
-    ----------
-    records : FeatureRecords
-    name : str
-        A key of `models.MODELS`.
-    augment : str
-        A policy of SpecAugment, or ``"none"``.
-    **architecture
-        As the model's function takes them.
-
-    Raises
-    ------
-    UserError
-        If there is no such model.
-    """
-    from spectrogram_feature import models
-    from spectrogram_feature.spec_augment import spec_augment
-
-    function = models.find(name)
-    layer = None if augment == "none" else spec_augment(augment, records.parameters)
-    genres = len(records.manifest.genres)
-    return function(records.shape, genres, augmentation=layer, **architecture)
+__all__ = [
+    "as_network_takes",
+    "build_model",
+    "default_folder",
+    "leaderboard_path",
+    "open_records",
+    "train_model",
+]
 
 
 def open_records(folder: str | Path, models: Sequence[str]) -> FeatureRecords:
@@ -66,56 +41,6 @@ def open_records(folder: str | Path, models: Sequence[str]) -> FeatureRecords:
     if len(kinds) > 1:
         raise UserError(f"{MUSICNN} takes other features than the others: train it by itself")
     return RECORDS[kinds.pop()].open(folder)
-
-
-def as_network_takes(records: FeatureRecords, name: str) -> FeatureRecords:
-    """Give records as a network is trained on them: for musicnn's probe, embedded."""
-    if name != MUSICNN:
-        return records
-    from spectrogram_feature.embedded_records import EmbeddedRecords
-
-    return EmbeddedRecords.of(records)
-
-
-def train_model(
-    records: FeatureRecords,
-    name: str,
-    *,
-    folder: str | Path,
-    options: TrainingOptions | None = None,
-    **architecture: Any,
-) -> Run:
-    """Train one of `models.MODELS` and save it; see `runs.train_model`.
-
-    Parameters
-    ----------
-    records : FeatureRecords
-    name : str
-        A key of `models.MODELS`.
-    folder : path-like
-    options : TrainingOptions, optional
-    **architecture
-        As the model's function takes them.
-
-    Returns
-    -------
-    Run
-    """
-    options = options or TrainingOptions()
-    given = as_network_takes(records, name)
-    run = runs.train_model(
-        given,
-        name,
-        lambda: build_model(given, name, options.augment, **architecture),
-        folder=folder,
-        options=options,
-        architecture=architecture,
-    )
-    if given is records:
-        return run
-    from spectrogram_feature.embedded_records import EmbeddedRecords, complete_run
-
-    return complete_run(run, given) if isinstance(given, EmbeddedRecords) else run
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:

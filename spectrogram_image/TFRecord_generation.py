@@ -53,6 +53,12 @@ class Shard(record_jobs.Shard):
     images: ImageSet
     reduction: int
 
+    @property
+    def size(self) -> int:
+        """int: see `record_jobs.Shard`."""
+        pixels = self.images.parameters.width * self.images.parameters.height
+        return len(self.tracks) * pixels // self.reduction**2
+
 
 def generate(
     folder: str | Path,
@@ -87,7 +93,8 @@ def generate(
     ------
     UserError
         If the folder holds no finished images or the size cannot be had of them, if `out` holds
-        records made with other settings, or if no training image could be read.
+        records made with other settings, if the disk has no room for what is missing, or if no
+        training image could be read.
     """
     # A cluster's workers may start elsewhere.
     folder, out = Path(folder).absolute(), Path(out).absolute()

@@ -18,7 +18,7 @@ from PIL import Image
 
 from common.record_jobs import PLAN, write_table
 from common.records import atomic_write
-from fma_utils import SPLITS, UserError, get_audio_path
+from fma_utils import SPLITS, FileError, UserError, get_audio_path
 
 DESCRIPTION = "images.json"
 
@@ -27,24 +27,8 @@ _COLUMNS = {"Pathname": str, "Genre": str, "track_id": "int64"}
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
-class ImageError(UserError):
-    """An image file that cannot be used.
-
-    Attributes
-    ----------
-    path : Path
-    reason : str
-        What is wrong, without the path.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        """Give the message: file and reason."""
-        return f"{self.path}: {self.reason}"
+class ImageError(FileError):
+    """An image file that cannot be used."""
 
 
 def image_path(folder: str | Path, track_id: int) -> Path:

@@ -19,6 +19,18 @@ from spectrogram_image.image_folder import ImageParameters, image_path, is_whole
 from spectrogram_image.image_rendering import encode_png, render_indices
 from spectrogram_image.sound import Sound
 
+_BYTES_A_PIXEL = {
+    "linear": 0.42,
+    "log": 0.34,
+    "mel": 0.15,
+    "log-mel": 0.15,
+    "cqt": 0.07,
+    "chroma-stft": 0.02,
+    "chroma-cqt": 0.02,
+    "tempogram": 0.03,
+}
+"""Of images at full size, the mean over ten clips of real music; smaller ones take more."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -40,6 +52,17 @@ class Task:
     parameters: ImageParameters
     kinds: tuple[str, ...]
     tracks: tuple[int, ...]
+
+    @property
+    def size(self) -> float:
+        """float: about how many bytes the images take that are not there yet."""
+        pixels = self.parameters.width * self.parameters.height
+        return sum(
+            _BYTES_A_PIXEL[kind] * pixels
+            for kind in self.kinds
+            for track_id in self.tracks
+            if not image_path(self.out / kind, track_id).exists()
+        )
 
 
 def draw_images(task: Task) -> dict:

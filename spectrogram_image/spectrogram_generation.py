@@ -17,6 +17,7 @@ import pandas as pd
 import fma_utils
 from common import cli
 from common.data_options import add_data_options, add_workers_option
+from common.disk import require_space
 from common.jobs import JOURNAL, Job, run_jobs
 from common.record_jobs import PLAN, failure_table, write_table
 from common.records import FAILURES
@@ -96,14 +97,17 @@ def generate(
     Raises
     ------
     UserError
-        If an argument is not possible, the folder holds images made with other settings, or no
-        training track could be read.
+        If an argument is not possible, the folder holds images made with other settings, the disk
+        has no room for what is missing, or no training track could be read.
     """
     out = Path(out).absolute()  # a cluster's workers may start elsewhere
     kinds = _checked_kinds(kinds)
     parameters = _checked_parameters(size, seconds, sample_rate, cmap)
     plan = plan_tracks(dataset.tracks(PLAN_COLUMNS), mapping)
     _refuse_images_of_unknown_origin(out)
+    jobs = _plan_jobs(plan, out, dataset.audio_dir, parameters, kinds, tracks_per_job)
+    # Half as much again, since the music decides how large an image becomes.
+    require_space(out, sum(job.argument.size for job in jobs), "images", tolerance=0.5)
     settings = {
         "genres": genres_of(plan),
         "kind": "spectrogram-images",
@@ -112,7 +116,7 @@ def generate(
     }
     results = run_jobs(
         draw_images,
-        _plan_jobs(plan, out, dataset.audio_dir, parameters, kinds, tracks_per_job),
+        jobs,
         folder=out,
         settings=settings,
         workers=workers,

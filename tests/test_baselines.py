@@ -57,9 +57,9 @@ def test_bin_statistics_need_two_frames():
 def test_collect_joins_batches():
     batches = make_batches()
     segments = collect(batches)
-    assert segments.statistics.shape == (90, 18)
+    assert segments.features.shape == (90, 18)
     features = np.concatenate([batch[0] for batch in batches])
-    np.testing.assert_array_equal(segments.statistics, bin_statistics(features))
+    np.testing.assert_array_equal(segments.features, bin_statistics(features))
     with pytest.raises(ValueError, match="no segments"):
         collect([])
 
@@ -111,7 +111,7 @@ def test_svm_is_not_sure_of_noise_and_sure_of_what_it_knows():
     for separation, least, most in ((0, 0.5, 0.6), (20, 0.9, 1)):
         training, validation = segments(labels, 0, separation), segments(labels, 1000, separation)
         machine = fit_svm(training, validation, 2, grid=[(1.0, 1.0)])
-        probability = machine.predict_statistics(segments(labels, 2000, separation).statistics)
+        probability = machine.predict_statistics(segments(labels, 2000, separation).features)
         assert least <= probability.max(axis=1).mean() <= most
 
 
@@ -137,7 +137,7 @@ def test_svm_copes_with_genres_that_a_split_lacks(validation_genres):
     batches = make_batches(first_track=100, seed=1)
     validation = collect(batches)
     label = np.resize(validation_genres, 30).repeat(3)
-    validation = Segments(validation.statistics, label, validation.track_id)
+    validation = Segments(validation.features, label, validation.track_id)
     machine = fit_svm(training, validation, n_genres=5, grid=[(1.0, 1.0)])
     probability = machine.predict(batches[0][0])
     assert probability.shape == (45, 5)
@@ -152,4 +152,4 @@ def test_sampling_keeps_tracks_whole():
     assert len(tracks) == 6
     assert set(sizes) == {3}
     everything = _sample_tracks(segments, at_most=1000, seed=3)
-    np.testing.assert_array_equal(everything.statistics, segments.statistics)
+    np.testing.assert_array_equal(everything.features, segments.features)

@@ -393,3 +393,10 @@ def test_layer_travels_in_a_saved_model(keras, layer_class, segments, tmp_path):
 def test_layer_refuses_segments_of_unknown_length(keras, layer_class):
     with pytest.raises(UserError, match="known number of samples"):
         layer_class(SMALL)(keras.Input((None,)))
+
+
+def test_stored_levels_are_restored_in_decibels_below_the_loudest():
+    parameters = FeatureParameters()
+    restored = parameters.decibels(np.array([[0, 255]], np.uint8))
+    np.testing.assert_allclose(restored, [[-80, 0]], atol=1e-4)
+    assert parameters.reference == "loudest"

@@ -502,13 +502,6 @@ def test_a_file_is_no_root(archive, tmp_path):
         download.download([archive], tmp_path / "file")
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 bytes"), (2048, "2.0 KiB"), (22 * 2**30, "22.0 GiB")]
-)
-def test_sizes_are_written_for_people(size, text):
-    assert transfer.format_size(size) == text
-
-
 @pytest.fixture
 def tracks(tmp_path) -> Path:
     """Four good clips, an empty, an undecodable and a missing one, and one of a larger subset."""

@@ -32,8 +32,8 @@ def records(tf, images, tmp_path_factory) -> ImageRecords:
 
 
 def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
-    from common.model_files import load_model
-    from common.runs import MODEL_FILE, judge_run
+    from common.model_files import MODEL_FILE, load_model
+    from common.runs import judge_run
 
     run = training.train_model(records, folder=tmp_path, options=QUICK, **SMALL)
     model, card = load_model(tmp_path / MODEL_FILE)

@@ -1,8 +1,21 @@
-"""Which modules some code uses, and what it depends on."""
+"""Which modules some code uses, what it depends on, and that dependencies point one way."""
+
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
-from common.imports import code_digest, used_modules
+from common.imports import code_digest, imported_modules, used_modules
+from fma_utils import PROJECT_ROOT
+
+LAYERS = (
+    ("fma",),
+    ("fma_utils",),
+    ("common",),
+    ("spectrogram_feature", "spectrogram_image"),
+    ("data",),
+)
+"""Each may use itself and those before it, but not what stands beside it."""
 
 
 @pytest.fixture
@@ -101,3 +114,37 @@ def test_comments_docstrings_and_annotations_make_no_difference():
 def test_what_code_does_makes_a_difference(old, new):
     assert old in CODE
     assert code_digest(CODE) != code_digest(CODE.replace(old, new))
+
+
+def modules() -> dict[Path, set[Path]]:
+    """Give what each module of the project imports, inside functions too."""
+    folders = {name for layer in LAYERS for name in layer}
+    files = [PROJECT_ROOT / "fma_utils.py"]
+    files += [file for name in folders for file in (PROJECT_ROOT / name).glob("*.py")]
+    # A command whose workers must find its functions imports itself under its own name.
+    return {
+        file: {*imported_modules(file.read_text(encoding="utf-8"), PROJECT_ROOT, file.parent)}
+        - {file}
+        for file in files
+    }
+
+
+def test_no_module_depends_on_itself():
+    TopologicalSorter(modules()).prepare()
+
+
+def test_dependencies_point_one_way():
+    def top(module: Path) -> str:
+        return Path(module.relative_to(PROJECT_ROOT).parts[0]).stem
+
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    for module, imported in modules().items():
+        for name in {top(other) for other in imported} - {top(module)}:
+            assert level[name] < level[top(module)], f"{module} imports {name}"
+
+
+def test_all_but_fma_utils_come_in_by_the_front_door():
+    fma = PROJECT_ROOT / "fma"
+    for module, imported in modules().items():
+        if module.parent != fma and module.name != "fma_utils.py":
+            assert fma not in {other.parent for other in imported}, module

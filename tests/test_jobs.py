@@ -17,7 +17,7 @@ import pytest
 from jobs_for_tests import calls, jobs
 
 from common.cli import run_command
-from common.jobs import JOURNAL, Job, default_workers, difference, progress_bar, run_jobs
+from common.jobs import JOURNAL, Job, default_workers, progress_bar, run_jobs
 from fma_utils import PROJECT_ROOT, UserError
 
 
@@ -74,7 +74,7 @@ def test_only_jobs_that_are_new_run(folder):
 
 
 def test_other_settings_are_refused_by_name_and_nothing_runs(folder):
-    with pytest.raises(UserError, match=r"hop was 460, now 512.*choose another output folder"):
+    with pytest.raises(UserError, match=r"hop was 460, now 512.*choose another folder"):
         run(jobs_for_tests.write_file, folder, 5, hop=512)
     assert calls(folder) == []
 
@@ -199,23 +199,6 @@ def test_message_of_a_command_that_fails_stands_below_its_progress_bar(capfd):
     with pytest.raises(SystemExit):
         run_command(main)
     assert capfd.readouterr().err.splitlines()[-1] == "error: no more"
-
-
-@pytest.mark.parametrize(
-    ("earlier", "now", "text"),
-    [
-        ({"a": 1}, {"a": 2}, "a was 1, now 2"),
-        ({"a": {"b": 1, "c": 3}}, {"a": {"b": 1, "c": 4}}, "a.c was 3, now 4"),
-        ({"a": 1}, {"a": 1, "b": "x"}, 'b was null, now "x"'),
-        ({"a": ["Folk"]}, {"a": ["Rock"]}, 'a was ["Folk"], now ["Rock"]'),
-    ],
-)
-def test_difference_names_the_setting_and_both_values(earlier, now, text):
-    assert difference(earlier, now) == text
-
-
-def test_difference_shortens_long_values():
-    assert len(difference({"a": "x" * 1000}, {"a": "y" * 1000})) < 150
 
 
 class SlowRun:

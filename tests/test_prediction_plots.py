@@ -19,7 +19,13 @@ def draw(segments: int, last_seconds: float, genres: int, title: str = "Genres o
     probability = rng.dirichlet(np.full(genres, 0.3), segments)
     levels = rng.uniform(-80, 0, (max(1, round(48 * edges[-1])), 84)).astype(np.float32)
     return genres_over_time(
-        edges, probability, ROOT_GENRES[:genres], levels, frequencies=FREQUENCIES, title=title
+        edges,
+        probability,
+        ROOT_GENRES[:genres],
+        levels,
+        reference="loudest",
+        frequencies=FREQUENCIES,
+        title=title,
     )
 
 
@@ -56,7 +62,7 @@ def test_both_panels_show_the_same_time_in_a_fitting_unit():
         assert below.get_xlabel() == f"Time ({unit})"
         assert stack.get_xlim() == pytest.approx((0, end))
         assert below.get_xlim() == pytest.approx((0, end))
-        assert "dB" in bar.get_ylabel()
+        assert bar.get_ylabel() == "Level (dB, loudest = 0)"
 
 
 def test_long_spectrograms_are_averaged_to_what_can_be_seen():

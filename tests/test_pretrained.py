@@ -287,3 +287,10 @@ def test_labels_of_another_package_are_refused():
     ]
     with pytest.raises(UserError, match="no MSD_LABELS"):
         command.read_labels("SR = 16000", "MSD_musicnn")
+
+
+def test_stored_levels_are_restored_in_decibels_above_silence():
+    parameters = LogMelParameters()
+    restored = parameters.decibels(np.array([[0, 255]], np.uint8))
+    np.testing.assert_allclose(restored, [[0, 70]], atol=1e-4)
+    assert parameters.reference == "silence"

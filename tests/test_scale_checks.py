@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from common.records import Manifest
 from fma_utils import Dataset, UserError
 from spectrogram_feature.feature_parameters import FeatureParameters
 from spectrogram_feature.generate_records import KIND, generate
+from spectrogram_image import TFRecord_generation, spectrogram_generation
+from spectrogram_image.convert import KINDS
+from spectrogram_image.image_folder import image_path
+from spectrogram_image.image_jobs import Task
 
 SECOND = FeatureParameters(segment_seconds=1.0)
 SEGMENT_BYTES = math.prod(SECOND.shape)
@@ -39,9 +44,10 @@ def test_a_small_disk_is_refused_before_anything_is_written(tiny_fma, tmp_path, 
     out = tmp_path / "no" / "such" / "folder"
     with pytest.raises(UserError) as refusal:
         run(tiny_fma, out)
+    size = r"\d+\.\d KiB are "
+    place = re.escape(str(out))
     assert re.fullmatch(
-        re.escape(str(out)) + r": 50 segments need \d MB, \d MB are free; free some space, .*",
-        str(refusal.value),
+        rf"records: {size}needed in {place}, {size}free; free some space, .*", str(refusal.value)
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -52,7 +58,7 @@ def test_what_is_there_already_needs_no_space(tiny_fma, tmp_path, set_free_space
     assert run(tiny_fma, tmp_path) == made
     lost = made.shards["training"][0]
     (tmp_path / lost["name"]).unlink()
-    with pytest.raises(UserError, match="0 MB are free"):
+    with pytest.raises(UserError, match="0 bytes are free"):
         run(tiny_fma, tmp_path)
     set_free_space(2 * lost["bytes"])
     assert run(tiny_fma, tmp_path) == made
@@ -75,3 +81,40 @@ def test_records_are_as_large_as_was_estimated(tiny_records):
     written = sum(shard["bytes"] for split in manifest.shards.values() for shard in split)
     segments = sum(TINY_SEGMENTS.values())
     assert written == pytest.approx(segments * math.prod(FeatureParameters().shape), rel=0.01)
+
+
+QUARTER = 620 * 308
+
+
+def test_images_need_the_space_that_is_told_for_their_kind(tiny_fma, tmp_path, set_free_space):
+    set_free_space(0)
+    with pytest.raises(UserError, match=r"images: .* are needed in .*, 0 bytes are free"):
+        spectrogram_generation.generate(
+            tiny_fma, tmp_path / "images", kinds=["cqt"], size="quarter", seconds=1, workers=1
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_of_images_need_a_byte_a_pixel(tiny_fma, tmp_path, set_free_space):
+    set_free_space(10**12)
+    made = spectrogram_generation.generate(
+        tiny_fma, tmp_path / "images", kinds=["cqt"], size="quarter", seconds=1, workers=1
+    )
+    count = sum(made["cqt"].images.values())
+    records = tmp_path / "records"
+    set_free_space(count * QUARTER / 2)
+    with pytest.raises(UserError, match=r"records: .* are needed in .*records, .* are free"):
+        TFRecord_generation.generate(tmp_path / "images" / "cqt", records, workers=1)
+    assert not records.exists()
+    set_free_space(count * QUARTER)
+    TFRecord_generation.generate(tmp_path / "images" / "cqt", records, workers=1)
+
+
+def test_images_that_are_there_need_no_space(tiny_fma, tmp_path):
+    parameters = spectrogram_generation.ImageParameters(620, 308, 1.0, 22_050, "magma")
+    task = Task(tmp_path, tiny_fma.audio_dir, parameters, tuple(KINDS), (2, 3))
+    assert task.size == 2 * replace(task, tracks=(2,)).size > 0
+    image = image_path(tmp_path / "log", 2)
+    image.parent.mkdir(parents=True)
+    image.touch()
+    assert task.size < 2 * replace(task, tracks=(3,)).size
