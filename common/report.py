@@ -29,6 +29,7 @@ _CONFIGURATION = PROJECT_ROOT / "report"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<text>[\w ./-]+\.(?:ipynb|py))`(?!\])")
 _BADGES = re.compile(rf"^{re.escape(MARK)}.*\n", re.MULTILINE)
+_PLAIN_TABLE = '<table border="1" class="dataframe">'
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
 
@@ -152,6 +153,10 @@ def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) 
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+            for output in cell.outputs:
+                html = output.get("data", {}).get("text/html")
+                if html:  # the theme has a look of its own for plain tables of pandas
+                    output.data["text/html"] = html.replace(_PLAIN_TABLE, "<table>")
         elif cell.cell_type == "markdown":
             text = _BADGES.sub("", cell.source)
             cell.source = _link_files(text, posixpath.dirname(name), links)
