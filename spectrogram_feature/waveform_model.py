@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from common.levels import FULL_SCALE
+from fma_utils import UserError
 from spectrogram_feature.classifier import GenreClassifier
 from spectrogram_feature.constant_q_layer import ConstantQLayer
 from spectrogram_feature.feature_kinds import CONSTANT_Q, LOG_MEL
@@ -33,13 +34,23 @@ class WaveformModel(tf.Module):
     Parameters
     ----------
     classifier : GenreClassifier
+
+    Raises
+    ------
+    UserError
+        If there is no layer that makes the features that it takes.
     """
 
     def __init__(self, classifier: GenreClassifier) -> None:
         super().__init__()
+        if (kind := classifier.card.kind) not in FRONT_ENDS:
+            raise UserError(
+                f"a model of {kind!r} features cannot be exported: FRONT_ENDS in "
+                "spectrogram_feature/waveform_model.py has no layer that makes them"
+            )
         self.segment_samples = classifier.parameters.segment_samples
         self.network = classifier.model
-        self.front_end = FRONT_ENDS[classifier.card.kind](classifier.parameters)
+        self.front_end = FRONT_ENDS[kind](classifier.parameters)
         self.front_end.build((None, self.segment_samples))
         self._genres = classifier.genres
         self._card = json.dumps(asdict(classifier.card))

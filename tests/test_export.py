@@ -127,6 +127,15 @@ def test_an_export_that_differs_is_not_kept(classifier, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_features_that_no_layer_makes_cannot_be_exported(classifier, tmp_path, monkeypatch):
+    from spectrogram_feature import waveform_model
+
+    monkeypatch.delitem(waveform_model.FRONT_ENDS, classifier.card.kind)
+    with pytest.raises(UserError, match="'constant-q' features cannot be exported"):
+        export(classifier, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_earlier_export_is_replaced_and_nothing_else(classifier, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
