@@ -53,7 +53,7 @@ def styled(
         table.style.set_caption(caption)
         .set_table_styles(_edges([column in aligned for column in table.columns]))
         .set_properties(subset=texts, **{"text-align": "left"})
-        .set_properties(subset=long, **{"min-width": "9em"})
+        .set_properties(subset=long, **{"min-width": "7em"})
         .set_properties(subset=[*short, *aligned], **{"white-space": "nowrap"})
         .set_properties(subset=aligned, **{"text-align": "right"})
         .format(dict.fromkeys(numbers, "{:,.0f}") | dict(formats or {}), na_rep="–")
