@@ -40,6 +40,7 @@ SHORT = (
     ("four_members", "texture", "`texture`, four networks averaged"),
     ("musicnn_one_model", "SVM on musicnn", "SVM on musicnn's embedding"),
     ("musicnn_one_model", "musicnn", "`musicnn`, a probe on published weights"),
+    ("together_four_members", "average of these 2", "`texture` and `musicnn` together, four of each"),
 )
 """The rows of the README's table: folder, model, what it is. The best of all is added to them."""
 
