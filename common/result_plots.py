@@ -220,6 +220,7 @@ def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -
         Line2D([], [], color=GREY, marker="D", linestyle="", label="baseline"),
         Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="best baseline"),
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=3)
+    if baseline.any():  # otherwise all are of one kind
+        figure.legend(handles=handles, loc="outside lower right", ncols=3)
     add_title(figure, title)
     return figure
