@@ -40,7 +40,11 @@ SHORT = (
     ("four_members", "texture", "`texture`, four networks averaged"),
     ("musicnn_one_model", "SVM on musicnn", "SVM on musicnn's embedding"),
     ("musicnn_one_model", "musicnn", "`musicnn`, a probe on published weights"),
-    ("together_four_members", "average of these 2", "`texture` and `musicnn` together, four of each"),
+    (
+        "together_four_members",
+        "average of these 2",
+        "`texture` and `musicnn` together, four of each",
+    ),
 )
 """The rows of the README's table: folder, model, what it is. The best of all is added to them."""
 
@@ -160,8 +164,14 @@ def short_table(rows: Sequence[Row]) -> str:
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+    unbroken = [[_unbroken(cell) for cell in row] for row in rows]
+    lines = [header, ["---"] * len(header), *unbroken]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _unbroken(cell: str) -> str:
+    """Keep a number with its sign and an interval in one line of a narrow column."""
+    return re.sub(r" (?=%)|(?<=\d,) (?=[\d+-][\d.]*\])", "\u00a0", cell)
 
 
 def main() -> None:

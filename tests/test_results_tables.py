@@ -76,7 +76,10 @@ def test_a_score_that_changed_is_noticed_and_a_new_best_row_comes_into_the_readm
     with pytest.raises(UserError, match="out of date at 'one_model'"):
         run(monkeypatch, *options(copy), "--check")
     run(monkeypatch, *options(copy))
-    assert "| **the best of all: crnn, `one_model`** | 99.1 % [" in (copy / "README.md").read_text()
+    assert (
+        "| **the best of all: crnn, `one_model`** | 99.1\u00a0% ["
+        in (copy / "README.md").read_text()
+    )
     run(monkeypatch, *options(copy), "--check")
 
 
