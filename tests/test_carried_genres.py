@@ -39,9 +39,13 @@ def test_genres_are_mapped_to_their_roots():
     assert merged[5] == {"Folk"}
 
 
-def test_a_table_of_other_genres_is_refused():
-    with pytest.raises(UserError, match="no root genre"):
-        carried_genres(pd.Series([[9]]), TABLE.assign(title="Polka"))
+def test_genres_of_ones_own_are_kept_and_refused_by_mappings_of_the_fma():
+    own = TABLE.assign(title="Polka")
+    assert carried_genres(pd.Series([[9]]), own)[0] == {"Polka"}
+    with pytest.raises(
+        UserError, match="'Polka' is no root genre of the FMA, which 'merged' needs"
+    ):
+        carried_genres(pd.Series([[9]]), own, "merged")
 
 
 def test_errors_that_the_track_carries_are_counted_against_chance():
