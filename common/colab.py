@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _LEFT_OUT = re.compile(
-    r"tensorflow(-cpu)?==|jupyterlab|nb|ipykernel|sphinx|myst|pytest|hypothesis|playwright|ruff|setup"
+    r"tensorflow(-cpu)?==|jupyterlab|nb|ipykernel|sphinx|myst|pytest|hypothesis|playwright|ruff|mypy|setup"
 )
 """How lines begin of what Colab has for its own kernel and GPU, and what no notebook needs."""
 
