@@ -7,20 +7,20 @@ PIP_OPTIONS := --disable-pip-version-check
 .PHONY: run test report render pretrained bench bench-scale bench-faults lint lock demo clean
 
 run: .venv/installed demo
-	$(BIN)/python -m common.notebooks
+	$(BIN)/python -m tools.notebooks
 	@$(BIN)/python -m common.results
-	@$(BIN)/python -m common.report
+	@$(BIN)/python -m tools.report
 
 test: .venv/installed
 	$(BIN)/python -m pytest
 
 # One site of the notebooks, to be read without Jupyter.
 report: .venv/installed
-	@$(BIN)/python -m common.report
+	@$(BIN)/python -m tools.report
 
 # Outputs that are committed come from the demo set alone.
 render: .venv/installed demo
-	env -u FMA_ROOT -u FMA_SUBSET -u FMA_OUTPUT -u FMA_EPOCHS $(BIN)/python -m common.notebooks --in-place
+	env -u FMA_ROOT -u FMA_SUBSET -u FMA_OUTPUT -u FMA_EPOCHS $(BIN)/python -m tools.notebooks --in-place
 
 # Every speed that the README claims, against what one would use instead.
 bench: .venv/installed build/bench/installed demo

@@ -8,15 +8,7 @@ This is the front door: what is used elsewhere is imported from here, and stands
 neither the sound libraries nor TensorFlow.
 """
 
-from fma.audio import (
-    decoding,
-    mix_down,
-    read_audio,
-    require_sample_rate,
-    silenced_stderr,
-)
-from fma.dataset import DEMO_MARKER, Dataset, find_dataset, get_audio_path
-from fma.errors import (
+from common.errors import (
     AudioEmpty,
     AudioError,
     AudioMissing,
@@ -25,9 +17,17 @@ from fma.errors import (
     FileError,
     UserError,
 )
-from fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres
-from fma.metadata import SPLITS, SUBSETS, load, select_subset
-from fma.paths import PROJECT_ROOT, display_path, output_root
+from common.fma.audio import (
+    decoding,
+    mix_down,
+    read_audio,
+    require_sample_rate,
+    silenced_stderr,
+)
+from common.fma.dataset import DEMO_MARKER, Dataset, find_dataset, get_audio_path
+from common.fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres
+from common.fma.metadata import SPLITS, SUBSETS, load, select_subset
+from common.paths import PROJECT_ROOT, display_path, output_root
 
 __all__ = [
     "DEMO_MARKER",

@@ -18,13 +18,13 @@ from rows import Row, compared
 from timing import measure, require_equal
 
 from common.quiet import import_tensorflow
-from common.training_options import TrainingOptions
+from common.training.options import TrainingOptions
 from spectrogram_feature.training import build_model
 
 if TYPE_CHECKING:
     import keras
 
-    from common.augmentation import Policy
+    from common.nn.spec_augment import Policy
 
 POLICY = "LD"
 BATCH = 32
@@ -62,7 +62,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     import_tensorflow()
     import tensorflow as tf
 
-    from common import training
+    from common.training import training
     from spectrogram_feature.spec_augment import scaled_policy, spec_augment
 
     training.prepare_device()

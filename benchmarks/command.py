@@ -10,9 +10,9 @@ from pathlib import Path
 from rows import Row, cells, machine, write_rows
 from timing import DifferentResults
 
-import fma_utils
 from common import cli
-from fma_utils import UserError
+from common.errors import UserError
+from common.fma.dataset import find_dataset
 
 Measure = Callable[[argparse.Namespace], Iterator[Row]]
 
@@ -53,7 +53,7 @@ def run_benchmark(
         arguments = parser.parse_args()
         if arguments.rounds < 1:
             raise UserError(f"--rounds {arguments.rounds}: ask for at least 1")
-        dataset = fma_utils.find_dataset()
+        dataset = find_dataset()
         print(dataset.notice)
         where = f"{machine()}, {dataset.title}"
         rows: list[Row] = []

@@ -23,10 +23,11 @@ from inputs import whole_clips
 from rows import Row, compared
 from timing import measure, on_each, require_equal
 
-import fma_utils
+from common.errors import UserError
+from common.fma.audio import read_audio
+from common.paths import PROJECT_ROOT
 from common.quiet import import_tensorflow
-from fma_utils import PROJECT_ROOT, UserError
-from spectrogram_feature.log_mel import LogMel
+from spectrogram_feature.features.log_mel import LogMel
 
 TRACKS = 8
 ORIGINAL = PROJECT_ROOT / "build" / "bench" / "original" / "bin" / "python"
@@ -76,7 +77,7 @@ def our_side() -> Callable[[Path], np.ndarray]:
     """Make what embeds a track."""
     import tensorflow as tf
 
-    from spectrogram_feature.pretrained import PATCH_FRAMES, load_musicnn
+    from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, load_musicnn
 
     transform, network = LogMel(), load_musicnn()
     # Traced once, for as many patches as there are.
@@ -86,7 +87,7 @@ def our_side() -> Callable[[Path], np.ndarray]:
     )
 
     def embed(path: Path) -> np.ndarray:
-        samples = fma_utils.read_audio(path, sr=transform.parameters.sample_rate)
+        samples = read_audio(path, sr=transform.parameters.sample_rate)
         levels = transform.levels(samples)
         count = len(levels) // PATCH_FRAMES
         patches = levels[: count * PATCH_FRAMES].reshape(count, PATCH_FRAMES, -1)
@@ -98,7 +99,7 @@ def our_side() -> Callable[[Path], np.ndarray]:
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare on whole tracks."""
     import_tensorflow()
-    from spectrogram_feature.pretrained import weights_path
+    from spectrogram_feature.musicnn.pretrained import weights_path
 
     if not weights_path().exists():
         print("musicnn's weights are not there: make pretrained obtains them")

@@ -27,13 +27,13 @@ from rows import Row, compared
 from timing import Times, measure, require_equal
 from track_features import load_segment, our_features, plain_levels
 
-import fma_utils
-from common.levels import as_float
+from common.fma.dataset import get_audio_path
+from common.fma.track_plan import PLAN_COLUMNS
+from common.jobs.workers import worker_pool
 from common.quiet import import_tensorflow
-from common.track_plan import PLAN_COLUMNS
-from common.workers import worker_pool
+from common.records.quantization import as_float
+from spectrogram_feature.features.segment_plan import plan_segments
 from spectrogram_feature.generate_records import Shard, plan_shards, write_features
-from spectrogram_feature.segment_plan import plan_segments
 
 
 def plain_segment(task: tuple[Path, int]) -> np.ndarray | None:
@@ -49,7 +49,7 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
     import tensorflow as tf
 
     tasks = [
-        (fma_utils.get_audio_path(shard.audio_dir, track_id), segment)
+        (get_audio_path(shard.audio_dir, track_id), segment)
         for shard in shards
         for track_id, _, count in shard.tracks
         for segment in range(count)
@@ -92,7 +92,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     chosen = excerpt()
     plan = plan_segments(chosen.tracks(PLAN_COLUMNS), balance=False)
     plan = plan[plan["split"] == "training"].head(arguments.tracks)
-    path = fma_utils.get_audio_path(chosen.audio_dir, plan.index[0])
+    path = get_audio_path(chosen.audio_dir, plan.index[0])
     equal = require_equal(
         PARAMETERS.dynamic_range * as_float(our_features(path)[0]),
         PARAMETERS.dynamic_range * plain_levels(load_segment(path, 0)),
@@ -100,7 +100,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         "dB",
         0.9,
     )
-    paths = [fma_utils.get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
+    paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
         dealt = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)

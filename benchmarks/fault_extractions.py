@@ -32,9 +32,9 @@ from fault_trials import (
     until,
 )
 
-from common.jobs import JOURNAL
-from common.record_jobs import PLAN
-from common.records import FAILURES
+from common.jobs.run import JOURNAL
+from common.records.record_jobs import PLAN
+from common.records.tfrecords import FAILURES
 
 # In the background a shell has its children ignore Ctrl-C.
 COMMAND = """

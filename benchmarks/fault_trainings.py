@@ -25,10 +25,10 @@ import json, sys
 from common.quiet import import_tensorflow
 import_tensorflow()
 import keras, numpy, pandas
-from common.model_files import load_model
-from common.runs import predict_split
+from common.training.model_files import load_model
+from common.training.runs import predict_split
 from spectrogram_feature import models
-from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.features.records import FeatureRecords
 
 records = FeatureRecords.open(sys.argv[1])
 for folder in sys.argv[2:]:

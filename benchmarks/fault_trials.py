@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.jobs import JOURNAL
-from fma_utils import PROJECT_ROOT
+from common.jobs.run import JOURNAL
+from common.paths import PROJECT_ROOT
 
 _CAPTURED: dict[str, Any] = {
     "cwd": PROJECT_ROOT,

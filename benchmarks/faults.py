@@ -26,9 +26,9 @@ from fault_extractions import Extractions
 from fault_trainings import EPOCHS, Trainings
 
 from common import cli
-from common.jobs import default_workers
+from common.jobs.run import default_workers
 from common.text import format_duration
-from data.demo_metadata import MIN_TRACKS
+from data.demo.metadata import MIN_TRACKS
 from data.make_demo import make_demo
 
 REPORT = Path(__file__).with_suffix(".md")

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from rows import RESULTS, Row
 
-from common.plot_style import DARK, GREY, STYLE
+from common.plotting.style import DARK, GREY, STYLE
 
 FIGURE = RESULTS.with_name("speed.png")
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from rows import RESULTS, read_rows
 
 from common import cli
-from common.marked_text import add_check_option, renew
+from common.errors import UserError
+from common.paths import PROJECT_ROOT
 from data.download import AUDIO, METADATA
-from fma_utils import PROJECT_ROOT, UserError
+from tools.marked_text import add_check_option, renew
 
 README = PROJECT_ROOT / "README.md"
 SCALE = Path(__file__).with_name("scale.md")
@@ -44,7 +45,7 @@ IMAGE_RECORD_BYTES = 1240 * 616
 # Likewise, spectrogram_feature.training --model cnn: the peak, with records that hardly count.
 TRAINING_BYTES = 1.0e9
 SHUFFLE_BYTES = 256 << 20
-"""As `common.input_pipeline` has it."""
+"""As `common.records.input_pipeline` has it."""
 
 # cnn 1.4, crnn 2.6, texture 2.8 MB; the genres make little of it.
 MODEL = "1 to 3 MB (m)"

@@ -25,9 +25,9 @@ from timing import Times, require_equal
 
 from common.quiet import import_tensorflow
 from spectrogram_image import TFRecord_generation, spectrogram_generation
-from spectrogram_image.image_folder import ImageSet, table_path
-from spectrogram_image.image_input import SPLIT, Side, all_sides, measure
-from spectrogram_image.image_records import ImageRecords
+from spectrogram_image.images.folder import ImageSet, table_path
+from spectrogram_image.images.input_speed import SPLIT, Side, all_sides, measure
+from spectrogram_image.images.records import ImageRecords
 
 KIND = "mel"
 SIZE = "quarter"

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import fma_utils
-from common.track_plan import PLAN_COLUMNS
-from fma_utils import PROJECT_ROOT, AudioError, Dataset, UserError
-from spectrogram_feature.feature_parameters import FeatureParameters
-from spectrogram_feature.feature_records import FeatureRecords
+from common.errors import AudioError, UserError
+from common.fma.audio import read_audio
+from common.fma.dataset import Dataset, find_dataset, get_audio_path
+from common.fma.track_plan import PLAN_COLUMNS
+from common.paths import PROJECT_ROOT
+from spectrogram_feature.features.parameters import FeatureParameters
+from spectrogram_feature.features.records import FeatureRecords
 
 PARAMETERS = FeatureParameters()
 
@@ -47,7 +49,7 @@ class Excerpt(Dataset):
 
 def excerpt(limit: int = TRACKS) -> Excerpt:
     """Take a part of the data set that the environment names."""
-    return Excerpt(**asdict(fma_utils.find_dataset()), limit=limit)
+    return Excerpt(**asdict(find_dataset()), limit=limit)
 
 
 def kept_folder(name: str) -> Path:
@@ -66,9 +68,9 @@ def whole_clips(count: int, seconds: float = 30.0) -> list[Path]:
     dataset = excerpt(4 * count)
     paths = []
     for track_id in dataset.tracks(PLAN_COLUMNS).index:
-        path = fma_utils.get_audio_path(dataset.audio_dir, track_id)
+        path = get_audio_path(dataset.audio_dir, track_id)
         try:
-            fma_utils.read_audio(path, duration=seconds, at_least=seconds - 0.1)
+            read_audio(path, duration=seconds, at_least=seconds - 0.1)
             paths.append(path)
         except AudioError:
             continue
@@ -83,7 +85,7 @@ def whole_clips(count: int, seconds: float = 30.0) -> list[Path]:
 def segments(count: int) -> np.ndarray:
     """Decode the beginnings of tracks: float32 (count, segment_samples)."""
     seconds = PARAMETERS.segment_seconds
-    return np.stack([fma_utils.read_audio(path, duration=seconds) for path in whole_clips(count)])
+    return np.stack([read_audio(path, duration=seconds) for path in whole_clips(count)])
 
 
 def feature_records() -> FeatureRecords:

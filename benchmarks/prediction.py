@@ -20,13 +20,14 @@ from rows import Row, compared
 from threadpoolctl import threadpool_limits
 from timing import DifferentResults, Times, measure
 
-import fma_utils
-from common.audio_stream import stream_audio
-from common.mp3 import encode_mp3
+from common.fma.audio import read_audio
+from common.fma.audio_stream import stream_audio
+from common.fma.genres import ROOT_GENRES
+from common.plotting.mp3 import encode_mp3
 from common.quiet import import_tensorflow
 
 if TYPE_CHECKING:
-    from spectrogram_feature.classifier import GenreClassifier
+    from spectrogram_feature.inference.classifier import GenreClassifier
 
 MINUTES = 20
 CLIPS = 8
@@ -37,7 +38,7 @@ def write_long_file(path: Path) -> float:
     """Write clips one after the other as MP3; return the seconds."""
     channels = []
     for clip in whole_clips(CLIPS):
-        samples = fma_utils.read_audio(clip, sr=FILE_RATE)
+        samples = read_audio(clip, sr=FILE_RATE)
         channels.append(np.stack([samples, samples], axis=1))
     part = np.concatenate(channels)
     repeats = round(MINUTES * 60 * FILE_RATE / len(part))
@@ -50,13 +51,13 @@ def make_classifier() -> GenreClassifier:
     """Make what `predict` loads, with a network that has learnt nothing."""
     import keras
 
-    from common.model_files import ModelCard
-    from spectrogram_feature.classifier import GenreClassifier
-    from spectrogram_feature.feature_kinds import CONSTANT_Q
+    from common.training.model_files import ModelCard
+    from spectrogram_feature.features.kinds import CONSTANT_Q
+    from spectrogram_feature.inference.classifier import GenreClassifier
     from spectrogram_feature.models import texture
 
     keras.utils.set_random_seed(0)
-    genres = fma_utils.ROOT_GENRES
+    genres = ROOT_GENRES
     card = ModelCard(
         name="texture",
         kind=CONSTANT_Q,

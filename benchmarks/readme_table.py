@@ -11,8 +11,8 @@ from pathlib import Path
 from rows import RESULTS, markdown_table, read_rows
 
 from common import cli
-from common.marked_text import add_check_option, renew
-from fma_utils import PROJECT_ROOT
+from common.paths import PROJECT_ROOT
+from tools.marked_text import add_check_option, renew
 
 README = PROJECT_ROOT / "README.md"
 SCRIPT = "benchmarks/readme_table.py"

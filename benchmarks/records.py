@@ -23,8 +23,8 @@ from rows import Row, compared
 from timing import measure, require_equal
 
 from common.quiet import import_tensorflow
-from common.records import Manifest, write_shard
-from spectrogram_feature.feature_records import FeatureRecords
+from common.records.tfrecords import Manifest, write_shard
+from spectrogram_feature.features.records import FeatureRecords
 
 SEGMENTS = 512
 SHARDS = 4  # as many files as a set of this size has, for both kinds of TFRecords

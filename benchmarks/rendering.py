@@ -25,10 +25,10 @@ from PIL import Image
 from rows import Row, compared
 from timing import DifferentResults, measure
 
-import fma_utils
+from common.fma.audio import read_audio
 from common.quiet import import_tensorflow
 from spectrogram_image.convert import KINDS, Representation
-from spectrogram_image.image_rendering import SIZES, encode_png, render_indices
+from spectrogram_image.images.rendering import SIZES, encode_png, render_indices
 from spectrogram_image.sound import Sound
 
 SAMPLE_RATE = 48_000
@@ -76,7 +76,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare each kind at each size."""
     import_tensorflow()
     path = arguments.audio or whole_clips(1)[0]
-    samples = fma_utils.read_audio(path, sr=SAMPLE_RATE, duration=SECONDS)
+    samples = read_audio(path, sr=SAMPLE_RATE, duration=SECONDS)
     sound = Sound(samples, SAMPLE_RATE)
     representations = [function(sound) for function in KINDS.values()]
     with tempfile.TemporaryDirectory(prefix="rendering-") as folder:

@@ -12,9 +12,9 @@ from typing import Any
 
 from timing import Times
 
-from common.files import atomic_write
-from common.workers import default_workers
-from fma_utils import UserError
+from common.errors import UserError
+from common.jobs.files import atomic_write
+from common.jobs.workers import default_workers
 
 RESULTS = Path(__file__).with_name("results.json")
 

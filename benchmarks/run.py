@@ -15,9 +15,10 @@ from pathlib import Path
 from figure import FIGURE, draw
 from rows import RESULTS, Row, read_rows, write_rows
 
-import fma_utils
 from common import cli
-from fma_utils import PROJECT_ROOT, UserError, display_path
+from common.errors import UserError
+from common.fma.dataset import find_dataset
+from common.paths import PROJECT_ROOT, display_path
 
 BENCHMARKS = (
     "constant_q",
@@ -73,7 +74,7 @@ def main() -> None:
         help="by default benchmarks/results.json; with --only none, lest it lose its other rows",
     )
     arguments = parser.parse_args()
-    fma_utils.find_dataset()  # or say at once that there is none
+    find_dataset()  # or say at once that there is none
     chosen = arguments.only or BENCHMARKS
     results = arguments.results or (None if arguments.only else RESULTS)
     options = [] if arguments.rounds is None else ["--rounds", str(arguments.rounds)]

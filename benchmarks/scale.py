@@ -26,18 +26,21 @@ import psutil
 from scale_report import WINDOW, Run, draw, format_report
 from scale_tree import build_tree, known_tracks
 
-import fma_utils
-from common import cli, plot_style
-from common.records import Manifest
-from fma_utils import PROJECT_ROOT, SPLITS, Dataset, UserError
+from common import cli
+from common.errors import UserError
+from common.fma.dataset import Dataset, find_dataset
+from common.fma.metadata import SPLITS
+from common.paths import PROJECT_ROOT
+from common.plotting import style
+from common.records.tfrecords import Manifest
 from spectrogram_feature.generate_records import KIND
 
 REAL_METADATA = PROJECT_ROOT.parent / "shared" / "fma_metadata"
 
 _TIME_METADATA = """
 import sys, time, fma_utils
-from common.track_plan import PLAN_COLUMNS
-dataset = fma_utils.find_dataset(sys.argv[1], "medium")
+from common.fma.track_plan import PLAN_COLUMNS
+dataset = find_dataset(sys.argv[1], "medium")
 started = time.perf_counter()
 dataset.tracks(PLAN_COLUMNS)
 print(time.perf_counter() - started)
@@ -147,7 +150,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for the report")
     arguments = parser.parse_args()
-    source = fma_utils.find_dataset()
+    source = find_dataset()
     print(source.notice)
     known = known_tracks(arguments.metadata)
     sizes = sorted(set(arguments.tracks))
@@ -160,7 +163,7 @@ def main() -> None:
     report = format_report(runs, source, arguments.workers, real_ids=arguments.metadata is not None)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "scale.md").write_text(report, encoding="utf-8")
-    with plt.rc_context(plot_style.STYLE):
+    with plt.rc_context(style.STYLE):
         title = f"Extraction by {arguments.workers} workers, audio of the {source.title}"
         draw(runs, title).savefig(arguments.out / "scale.png")
     print(report)

@@ -12,9 +12,9 @@ import psutil
 from matplotlib.figure import Figure
 from scale_tree import ROWS
 
-from common import plot_style
-from common.jobs import default_workers
-from fma_utils import Dataset
+from common.fma.dataset import Dataset
+from common.jobs.run import default_workers
+from common.plotting import style
 
 WINDOW = 10
 """Shards, about 320 tracks: throughput is the median over windows of so many."""
@@ -107,13 +107,13 @@ def verdict(runs: Sequence[Run]) -> str:
 
 def draw(runs: Sequence[Run], title: str) -> Figure:
     """Draw throughput and memory over the number of tracks, and the largest run over time."""
-    figure, axes = plot_style.new_figure(1, 3, size=(13, 4))
+    figure, axes = style.new_figure(1, 3, size=(13, 4))
     sizes, time_axis, memory = axes[0]
     timed = [run for run in runs if len(run.windows)]
     if timed:
         tracks, rates = [run.tracks for run in timed], np.array([run.rate for run in timed])
         spread = np.abs(np.array([run.quartiles for run in timed]).T - rates)
-        color = plot_style.GENRE_COLORS["Electronic"]
+        color = style.GENRE_COLORS["Electronic"]
         sizes.errorbar(tracks, rates, spread, marker="o", capsize=4, color=color)
         time_axis.plot(*timed[-1].windows.T, ".", color=color)
         time_axis.set_title(f"Throughput during the run of {timed[-1].tracks:,}")
@@ -122,7 +122,7 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     tracks = [run.tracks for run in runs]
     for name, genre in (("parent", "Rock"), ("worker", "Jazz")):
         peaks = [getattr(run, name) / 1e6 for run in runs]
-        color = plot_style.GENRE_COLORS[genre]
+        color = style.GENRE_COLORS[genre]
         memory.plot(tracks, peaks, "o-", color=color, label=name)
     memory.set(title="Peak memory", ylabel="MB")
     memory.legend(loc="lower right")
@@ -135,7 +135,7 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     for panel in axes[0]:
         panel.set_ylim(0, 1.15 * panel.dataLim.ymax if panel.has_data() else 1)
         panel.grid()
-    plot_style.add_title(figure, title)
+    style.add_title(figure, title)
     return figure
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import fma_utils
-from fma_utils import ROOT_GENRES, SPLITS, Dataset
+from common.fma.dataset import Dataset, get_audio_path
+from common.fma.genres import ROOT_GENRES
+from common.fma.metadata import SPLITS, load, select_subset
 
 ROWS, MEDIUM_ROWS, LAST_ID = 106_574, 25_000, 155_320
 TEXT_LENGTHS = (0, 300, 900, 2200)
@@ -40,8 +41,8 @@ def known_tracks(metadata: Path | None) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     if metadata:
         columns = [("set", "split"), ("set", "subset"), ("track", "genre_top")]
-        tracks = fma_utils.load(metadata / "tracks.csv", columns)
-        tracks = fma_utils.select_subset(tracks, "medium").droplevel(0, axis=1)
+        tracks = load(metadata / "tracks.csv", columns)
+        tracks = select_subset(tracks, "medium").droplevel(0, axis=1)
         tracks = tracks[["split", "genre_top"]].astype(str).set_axis(["split", "genre"], axis=1)
     else:
         share = np.array(GENRE_COUNTS) / sum(GENRE_COUNTS)
@@ -70,7 +71,7 @@ def build_tree(root: Path, known: pd.DataFrame, count: int, source: Dataset) -> 
     files = sorted(path for path in source.audio_dir.rglob("*.mp3") if path.stat().st_size)
     originals = [shutil.copy(path, root / path.name) for path in files]  # links stay on one disk
     for number, track_id in enumerate(chosen.index):
-        path = fma_utils.get_audio_path(root / "fma_medium", track_id)
+        path = get_audio_path(root / "fma_medium", track_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(originals[number % len(originals)], path)
 

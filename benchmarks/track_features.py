@@ -22,9 +22,9 @@ from rows import Row, compared
 from threadpoolctl import threadpool_limits
 from timing import measure, on_each, require_equal
 
-import fma_utils
-from common.levels import as_float
-from spectrogram_feature.feature_kinds import transform_of
+from common.fma.audio import read_audio
+from common.records.quantization import as_float
+from spectrogram_feature.features.kinds import transform_of
 from spectrogram_feature.generate_records import cut_segments
 
 TRACKS = 8
@@ -34,9 +34,7 @@ SECONDS = PARAMETERS.segment_seconds
 
 def decode(path: Path) -> np.ndarray:
     """Decode a track to mono at the rate of the features, as extraction does."""
-    return fma_utils.read_audio(
-        path, sr=PARAMETERS.sample_rate, duration=SEGMENTS * SECONDS, at_least=0
-    )
+    return read_audio(path, sr=PARAMETERS.sample_rate, duration=SEGMENTS * SECONDS, at_least=0)
 
 
 def our_features(path: Path) -> np.ndarray:

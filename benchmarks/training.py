@@ -21,8 +21,8 @@ from rows import Row, compared
 from timing import DifferentResults, measure
 
 from common.quiet import import_tensorflow
-from common.training_options import TrainingOptions
-from spectrogram_feature.feature_records import FeatureRecords
+from common.training.options import TrainingOptions
+from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.training import build_model
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Sides:
 
     def model(self, name: str, augment: str) -> keras.Model:
         """Build and compile a network."""
-        from common import training
+        from common.training import training
 
         model = build_model(self.records, name, augment)
         training.compile_model(model, self.options, self.steps)
@@ -66,7 +66,7 @@ class Sides:
 
     def from_records(self, name: str, *, cache: bool) -> Callable[[], None]:
         """Train from records."""
-        from common import targets
+        from common.training import targets
 
         batches = self.records.batches(
             "training", batch_size=self.options.batch_size, training=True, cache=cache
@@ -99,7 +99,7 @@ def check_batches(sides: Sides) -> str:
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare ways of feeding one network, then measure all networks."""
     import_tensorflow()
-    from common import training
+    from common.training import training
     from spectrogram_feature.models import MODELS
 
     device = training.prepare_device()

@@ -8,7 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 
-from fma_utils import UserError
+from common.errors import UserError
+from common.fma.genres import GENRE_MAPPINGS
+from common.jobs.run import default_workers
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -102,3 +104,28 @@ def _end(message: str, code: int) -> None:
             bar.close()  # otherwise the message would stand on its line
     print(message, file=sys.stderr)
     sys.exit(code)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--root``, ``--subset`` and ``--genres``."""
+    parser.add_argument("--root", help="folder with fma_metadata/ and fma_<subset>/ (or FMA_ROOT)")
+    parser.add_argument("--subset", help="small, medium, large or full (or FMA_SUBSET)")
+    parser.add_argument(
+        "--genres",
+        choices=GENRE_MAPPINGS,
+        default="all",
+        help="all: the 16 root genres; frequent: 14, without Spoken and Easy Listening; "
+        "merged: 12, with Blues, Jazz, Soul-RnB and Easy Listening as one and Country in Folk",
+    )
+
+
+def add_workers_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers``, by default one a core, and ``--cluster``."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=default_workers(), help="number of processes")
+    where.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers do the work instead; "
+        "they need this project and the same folders",
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-import fma_utils
 from common import cli
-from common.leaderboard import text_leaderboard
-from common.runs import LEADERBOARD_FILE
-from fma_utils import UserError, display_path, output_root
+from common.errors import UserError
+from common.evaluation.leaderboard import text_leaderboard
+from common.fma.dataset import find_dataset
+from common.paths import display_path, output_root
+from common.training.runs import LEADERBOARD_FILE
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
         "  python -m common.results\n  FMA_ROOT=/music/fma python -m common.results",
     )
     parser.parse_args()
-    dataset = fma_utils.find_dataset()
+    dataset = find_dataset()
     tables = sorted(output_root().glob(f"models/{dataset.name}-*/**/{LEADERBOARD_FILE}"))
     if not tables:
         raise UserError(

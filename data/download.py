@@ -12,24 +12,16 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from common.cli import make_parser, run_command
-from common.disk import require_space
-from common.jobs import progress_bar, worker_pool
-from common.locks import only_run_in
+from common.errors import AudioEmpty, AudioError, AudioMissing, AudioTooShort, UserError
+from common.fma.audio import read_audio
+from common.fma.dataset import DEMO_MARKER, find_dataset, get_audio_path
+from common.fma.metadata import SUBSETS
+from common.jobs.disk import require_space
+from common.jobs.locks import only_run_in
+from common.jobs.run import progress_bar, worker_pool
+from common.paths import PROJECT_ROOT
 from common.text import format_size
-from data.archives import Archive, obtain
-from fma_utils import (
-    DEMO_MARKER,
-    PROJECT_ROOT,
-    SUBSETS,
-    AudioEmpty,
-    AudioError,
-    AudioMissing,
-    AudioTooShort,
-    UserError,
-    find_dataset,
-    get_audio_path,
-    read_audio,
-)
+from data.fetching.archives import Archive, obtain
 
 _GIB = 2**30
 _BASE_URL = "https://os.unil.cloud.switch.ch/fma"

@@ -10,14 +10,18 @@ from pathlib import Path
 import pandas as pd
 
 from common import cli
-from common.audio_stream import stream_audio
-from common.files import atomic_write
-from common.jobs import Job, run_jobs
-from common.record_jobs import write_table
-from common.workers import default_workers
-from data.artist_splits import deal_artists, require_every_split
-from data.import_sources import read_sources
-from data.import_tables import (
+from common.errors import AudioError, AudioTooShort, UserError
+from common.fma.audio_stream import stream_audio
+from common.fma.dataset import DEMO_MARKER, get_audio_path
+from common.fma.metadata import SPLITS
+from common.jobs.files import atomic_write
+from common.jobs.run import Job, run_jobs
+from common.jobs.workers import default_workers
+from common.paths import display_path
+from common.records.record_jobs import write_table
+from data.importing.artist_splits import deal_artists, require_every_split
+from data.importing.sources import read_sources
+from data.importing.tables import (
     KNOWN,
     LEFT_OUT,
     SUBSET,
@@ -26,15 +30,6 @@ from data.import_tables import (
     summary,
     write_known,
     write_metadata,
-)
-from fma_utils import (
-    DEMO_MARKER,
-    SPLITS,
-    AudioError,
-    AudioTooShort,
-    UserError,
-    display_path,
-    get_audio_path,
 )
 
 SHORTEST, LONGEST = 9.9, 30.0
@@ -94,7 +89,7 @@ def import_folder(
     Parameters
     ----------
     given : path-like
-        As `data.import_sources.read_sources` takes it.
+        As `data.importing.sources.read_sources` takes it.
     root : path-like
         The data set's root; made if it is not there.
     copy : bool
@@ -184,7 +179,7 @@ def place(placement: _Placement) -> dict:
     Returns
     -------
     dict
-        ``problem``, empty if there is none, and then ``files`` as `common.jobs.run_jobs` takes
+        ``problem``, empty if there is none, and then ``files`` as `common.jobs.run.run_jobs` takes
         them.
     """
     target = placement.root / placement.name

@@ -11,14 +11,17 @@ import numpy as np
 import soxr
 
 from common.cli import make_parser
-from common.jobs import JOURNAL, Job, default_workers, run_jobs
-from common.mp3 import encode_mp3
-from common.records import atomic_write
-from data.demo_metadata import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
-from data.demo_music import compose, make_artist
-from data.demo_performance import perform
-from data.demo_synthesis import SR
-from fma_utils import DEMO_MARKER, PROJECT_ROOT, ROOT_GENRES, UserError, get_audio_path
+from common.errors import UserError
+from common.fma.dataset import DEMO_MARKER, get_audio_path
+from common.fma.genres import ROOT_GENRES
+from common.jobs.run import JOURNAL, Job, default_workers, run_jobs
+from common.paths import PROJECT_ROOT
+from common.plotting.mp3 import encode_mp3
+from common.records.tfrecords import atomic_write
+from data.demo.metadata import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
+from data.demo.music import compose, make_artist
+from data.demo.performance import perform
+from data.demo.synthesis import SR
 
 VERSION = 2
 """To be raised whenever the same seed gives other samples."""
@@ -64,7 +67,7 @@ def synthesise(
     Returns
     -------
     np.ndarray [shape=(samples, 2), dtype=float32]
-        At `data.demo_synthesis.SR`, within ±0.9.
+        At `data.demo.synthesis.SR`, within ±0.9.
     """
     # One generator for the artist and one for the track, so that neither the number of tracks
     # nor the order in which workers take them matters.

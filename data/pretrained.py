@@ -14,9 +14,10 @@ import zipfile
 from pathlib import Path
 
 from common.cli import make_parser, run_command
+from common.errors import UserError
+from common.paths import PROJECT_ROOT, display_path
 from common.quiet import import_tensorflow
-from common.records import atomic_write
-from fma_utils import PROJECT_ROOT, UserError, display_path
+from common.records.tfrecords import atomic_write
 
 REQUIREMENT = "musicnn==0.1.0"
 
@@ -32,7 +33,7 @@ Obtain the weights of musicnn, a network that has learnt to tag music (J. Pons a
 
 Fetches the package musicnn 0.1.0 by pip (29 MB; ISC licence), of which nothing is installed or
 run, checks its SHA-256, and writes to data/pretrained/, for MSD_musicnn and MTT_musicnn each:
-NAME.weights.h5 (3 MB), which spectrogram_feature.pretrained loads, and NAME.tags.json, the names
+NAME.weights.h5 (3 MB), which spectrogram_feature.musicnn loads, and NAME.tags.json, the names
 of its 50 tags. What is there is not made again.
 
 Without a network: put the wheel, got by other means, into data/pretrained/ and run this command."""
@@ -91,14 +92,14 @@ def convert(wheel: Path, checkpoint: str) -> None:
     ----------
     wheel : Path
     checkpoint : str
-        One of `spectrogram_feature.pretrained.CHECKPOINTS`.
+        One of `spectrogram_feature.musicnn.pretrained.CHECKPOINTS`.
 
     Raises
     ------
     UserError
         If the checkpoint does not fit the network; the variable is named.
     """
-    from spectrogram_feature import pretrained
+    from spectrogram_feature.musicnn import pretrained
 
     path = pretrained.weights_path(checkpoint)
     network = pretrained.musicnn()
@@ -152,7 +153,7 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     make_parser("python data/pretrained.py", _DESCRIPTION, _EXAMPLES).parse_args()
     import_tensorflow()
-    from spectrogram_feature import pretrained
+    from spectrogram_feature.musicnn import pretrained
 
     missing = [
         checkpoint

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-import fma_utils
 from common import cli
-from common.plot_style import DARK, GREY, STYLE, genre_colors
-from fma_utils import PROJECT_ROOT, UserError, display_path, get_audio_path, read_audio
-from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
+from common.errors import UserError
+from common.fma.audio import read_audio
+from common.fma.dataset import Dataset, find_dataset, get_audio_path
+from common.paths import PROJECT_ROOT, display_path
+from common.plotting.style import DARK, GREY, STYLE, genre_colors
 from spectrogram_feature.generate_records import cut_segments
+from spectrogram_feature.inference.classifier import GenreClassifier, Prediction, find_model
 
 PICTURE = PROJECT_ROOT / "docs" / "picture.png"
 
@@ -186,7 +188,7 @@ def _save(figure: Figure, path: Path) -> None:
     few.save(path, optimize=True)
 
 
-def choose_track(dataset: fma_utils.Dataset, genre: str) -> int:
+def choose_track(dataset: Dataset, genre: str) -> int:
     """Give the first test track of a genre.
 
     Raises
@@ -213,7 +215,7 @@ def main() -> None:
     parser.add_argument("--genre", default="Folk", help="of the track")
     parser.add_argument("--out", type=Path, default=PICTURE)
     arguments = parser.parse_args()
-    dataset = fma_utils.find_dataset()
+    dataset = find_dataset()
     if not dataset.is_demo:
         raise UserError("the picture shows the demo set: unset FMA_ROOT, or point it there")
     path = find_model(arguments.model)

@@ -20,11 +20,12 @@ from pathlib import Path
 import pandas as pd
 
 from common import cli
-from common.evaluation import Score
-from common.leaderboard import ABSENT
-from common.marked_text import add_check_option, markers, names_in, renew
-from common.runs import LEADERBOARD_FILE
-from fma_utils import PROJECT_ROOT, UserError, display_path
+from common.errors import UserError
+from common.evaluation.leaderboard import ABSENT
+from common.evaluation.metrics import Score
+from common.paths import PROJECT_ROOT, display_path
+from common.training.runs import LEADERBOARD_FILE
+from tools.marked_text import add_check_option, markers, names_in, renew
 
 SCRIPT = "results/tables.py"
 README = PROJECT_ROOT / "README.md"
@@ -93,7 +94,9 @@ def read_gains(note: str) -> dict[str, str]:
     """
     found = _GAIN.findall(note)
     if len(found) != note.count(" points "):
-        raise UserError(f"the note {note!r} does not tell the gain as common.evaluation writes it")
+        raise UserError(
+            f"the note {note!r} does not tell the gain as common.evaluation.metrics writes it"
+        )
     return {baseline.strip(): f"{gain} {interval}" for gain, interval, baseline in found}
 
 

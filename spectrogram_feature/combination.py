@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import cli, runs
-from common.evaluation import evaluate
-from common.leaderboard import Result, text_leaderboard
-from common.predictions import Predictions
-from fma_utils import UserError
+from common import cli
+from common.errors import UserError
+from common.evaluation.leaderboard import Result, text_leaderboard
+from common.evaluation.metrics import evaluate
+from common.evaluation.predictions import Predictions
+from common.training import runs
 from spectrogram_feature.cross_validation import Judged, average_models, note_gain
 
 

@@ -17,7 +17,7 @@ kernels, one set per fraction. (Where librosa lowers the rate before the highest
 count one frame more, beyond the signal's last sample.)
 
 Kernels are made once. NumPy and soxr suffice: a worker that extracts features imports neither
-librosa nor TensorFlow. `spectrogram_feature.constant_q_layer` has the same computation as a Keras
+librosa nor TensorFlow. `features.constant_q_layer` has the same computation as a Keras
 layer.
 
 References
@@ -37,10 +37,15 @@ import numpy as np
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from common.levels import as_bytes
-from fma_utils import UserError
-from spectrogram_feature.constant_q_kernels import BLOCK, decimation_matrix, half_band, rates
-from spectrogram_feature.feature_parameters import FeatureParameters
+from common.errors import UserError
+from common.records.quantization import as_bytes
+from spectrogram_feature.features.constant_q_kernels import (
+    BLOCK,
+    decimation_matrix,
+    half_band,
+    rates,
+)
+from spectrogram_feature.features.parameters import FeatureParameters
 
 SILENCE = 1e-15  # a segment whose largest magnitude is not above this holds no sound
 

@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from common import baselines
-from common.evaluation import compare, evaluate
-from common.leaderboard import Result
-from common.predictions import Predictions, predict
-from common.record_jobs import PLAN
-from common.segments import Segments
-from common.training_options import TrainingOptions
-from fma_utils import UserError
-from spectrogram_feature.feature_records import FeatureRecords
+from common.errors import UserError
+from common.evaluation import baselines
+from common.evaluation.leaderboard import Result
+from common.evaluation.metrics import compare, evaluate
+from common.evaluation.predictions import Predictions, predict
+from common.records.record_jobs import PLAN
+from common.records.segments import Segments
+from common.training.options import TrainingOptions
+from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.networks import build_model
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ def cross_validate_model(
     UserError
         If there are not enough folds for so many members.
     """
-    from common import training
-    from common.input_pipeline import array_batches
+    from common.records.input_pipeline import array_batches
+    from common.training import training
 
     genres = records.manifest.genres
     runs: list[tuple[int, float]] = []

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from fma_utils import UserError, display_path
-from spectrogram_feature.classifier import GenreClassifier, find_model
-from spectrogram_feature.feature_parameters import SegmentParameters
+from common.errors import UserError
+from common.paths import display_path
+from spectrogram_feature.features.parameters import SegmentParameters
+from spectrogram_feature.inference.classifier import GenreClassifier, find_model
 
 CARD_FILE = "model.json"
 """What the model is, beside TensorFlow's own files, which it does not need."""
@@ -71,7 +72,7 @@ def export(classifier: GenreClassifier, out: str | Path) -> Check:
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        from spectrogram_feature.waveform_model import save
+        from spectrogram_feature.inference.waveform_model import save
 
         save(classifier, str(temporary))
         card = json.dumps(asdict(classifier.card), indent=1, ensure_ascii=False)

@@ -17,16 +17,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import fma_utils
-from common import cli, record_jobs
-from common.data_options import add_data_options, add_workers_option
-from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
-from common.records import Manifest
-from common.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
-from fma_utils import AudioError, Dataset
-from spectrogram_feature.feature_kinds import CONSTANT_Q, KINDS, kind_of, transform_of
-from spectrogram_feature.feature_parameters import FeatureParameters, SegmentParameters
-from spectrogram_feature.segment_plan import plan_segments
+from common import cli
+from common.cli import add_data_options, add_workers_option
+from common.errors import AudioError
+from common.fma.audio import read_audio
+from common.fma.dataset import Dataset, find_dataset, get_audio_path
+from common.fma.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
+from common.paths import output_root
+from common.records import record_jobs
+from common.records.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
+from common.records.tfrecords import Manifest
+from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS, kind_of, transform_of
+from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
+from spectrogram_feature.features.segment_plan import plan_segments
 
 KIND = CONSTANT_Q
 """What the features are unless another kind is asked for."""
@@ -44,7 +47,7 @@ class Shard(record_jobs.Shard):
     tracks : tuple of (int, int, int)
         Track id, label, number of segments.
     audio_dir : Path
-        As `fma_utils.get_audio_path` takes it.
+        As `get_audio_path` takes it.
     parameters : SegmentParameters
     """
 
@@ -64,7 +67,7 @@ def plan_shards(
     parameters: SegmentParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> dict[str, list[Shard]]:
-    """Deal the tracks of each split into shards; see `common.record_jobs.deal_tracks`."""
+    """Deal the tracks of each split into shards; see `common.records.record_jobs.deal_tracks`."""
     return deal_tracks(
         plan,
         out,
@@ -152,7 +155,7 @@ def write_features(shard: Shard) -> dict:
     Returns
     -------
     dict
-        As `common.record_jobs.write_records` gives it. ``failures`` are ``(track_id, offset in
+        As `record_jobs.write_records` gives it. ``failures`` are ``(track_id, offset in
         seconds, reason)`` for every planned segment that could not be had.
     """
     failures: list[tuple[int, float, str]] = []
@@ -178,8 +181,8 @@ def _track_features(
     parameters = shard.parameters
     seconds = parameters.segment_seconds
     try:
-        samples = fma_utils.read_audio(
-            fma_utils.get_audio_path(shard.audio_dir, track_id),
+        samples = read_audio(
+            get_audio_path(shard.audio_dir, track_id),
             sr=parameters.sample_rate,
             duration=count * seconds,
             at_least=0,
@@ -220,7 +223,7 @@ def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters)
 def default_folder(dataset: Dataset, mapping: str, kind: str = KIND) -> Path:
     """Tell where the records of a data set go unless another folder is asked for."""
     name = f"{dataset.name}-{mapping}" if kind == KIND else f"{dataset.name}-{mapping}-{kind}"
-    return fma_utils.output_root() / "records" / name
+    return output_root() / "records" / name
 
 
 def main() -> None:
@@ -255,7 +258,7 @@ def main() -> None:
     )
     add_workers_option(parser)
     arguments = parser.parse_args()
-    dataset = fma_utils.find_dataset(arguments.root, arguments.subset)
+    dataset = find_dataset(arguments.root, arguments.subset)
     print(dataset.notice)
     out = Path(arguments.out or default_folder(dataset, arguments.genres, arguments.features))
     if arguments.all_segments and not arguments.out:

@@ -1,4 +1,4 @@
-"""What the networks share beyond `common.layers`: their beginning, and texture windows."""
+"""What the networks share beyond `common.nn.blocks`: their beginning, and texture windows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import scipy.fft
 from keras import layers, ops
 
-from common.layers import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
-from common.levels import FULL_SCALE
+from common.nn.blocks import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
+from common.records.quantization import FULL_SCALE
 
 FRAMES_PER_STEP = 4
 """How many frames the first layer joins: 21 ms each, four are 84 ms."""

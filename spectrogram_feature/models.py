@@ -15,7 +15,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from common.layers import (
+from common.errors import UserError
+from common.nn.blocks import (
     classifier,
     convolution,
     max_pool,
@@ -23,8 +24,7 @@ from common.layers import (
     rectified,
     statistics,
 )
-from fma_utils import UserError
-from spectrogram_feature.feature_kinds import MUSICNN
+from spectrogram_feature.features.kinds import MUSICNN
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
 
 
@@ -278,7 +278,7 @@ def find(name: str) -> Callable[..., keras.Model]:
         If there is no such model.
     """
     if name == MUSICNN:  # takes embeddings, and weights that need not be there
-        from spectrogram_feature.transfer import probe
+        from spectrogram_feature.musicnn.transfer import probe
 
         return probe
     if name not in MODELS:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import runs
-from common.training_options import TrainingOptions
-from spectrogram_feature.feature_kinds import MUSICNN
-from spectrogram_feature.feature_records import FeatureRecords
+from common.training import runs
+from common.training.options import TrainingOptions
+from spectrogram_feature.features.kinds import MUSICNN
+from spectrogram_feature.features.records import FeatureRecords
 
 if TYPE_CHECKING:
     import keras
 
-    from common.training import Run
+    from common.training.training import Run
 
 
 def build_model(
@@ -52,7 +52,7 @@ def as_network_takes(records: FeatureRecords, name: str) -> FeatureRecords:
     """Give records as a network is trained on them: for musicnn's probe, embedded."""
     if name != MUSICNN:
         return records
-    from spectrogram_feature.embedded_records import EmbeddedRecords
+    from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
 
     return EmbeddedRecords.of(records)
 
@@ -93,6 +93,6 @@ def train_model(
     )
     if given is records:
         return run
-    from spectrogram_feature.embedded_records import EmbeddedRecords, complete_run
+    from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords, complete_run
 
     return complete_run(run, given) if isinstance(given, EmbeddedRecords) else run

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.predictions import Predictions
-from common.training_options import TrainingOptions
+from common.evaluation.predictions import Predictions
+from common.training.options import TrainingOptions
 from spectrogram_feature.cross_validation import (
     Fold,
     Segments,
     cross_validate_baselines,
     cross_validate_model,
 )
-from spectrogram_feature.feature_records import FeatureRecords
+from spectrogram_feature.features.records import FeatureRecords
 
 SVM = "svm"
 """The support-vector machine's name, beside those of `models.MODELS`."""

@@ -13,13 +13,14 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from common import cli
-from common.audio_stream import walk_audio
-from common.jobs import progress_bar
+from common.errors import AudioError, AudioMissing, UserError
+from common.fma.audio_stream import walk_audio
+from common.jobs.run import progress_bar
+from common.paths import display_path
 from common.text import one_line
-from fma_utils import AudioError, AudioMissing, UserError, display_path
-from spectrogram_feature.classifier import GenreClassifier, Prediction, find_model
-from spectrogram_feature.feature_parameters import SegmentParameters
-from spectrogram_feature.prediction_text import Table, as_bars, as_json
+from spectrogram_feature.features.parameters import SegmentParameters
+from spectrogram_feature.inference.classifier import GenreClassifier, Prediction, find_model
+from spectrogram_feature.inference.text import Table, as_bars, as_json
 
 Found = Path | AudioError
 """A file to predict, or what is wrong with it."""
@@ -103,7 +104,7 @@ def draw(
     out : path-like
         The figure; its ending says which format.
     """
-    from common.prediction_plots import genres_over_time
+    from common.plotting.prediction_plots import genres_over_time
 
     figure = genres_over_time(
         prediction.edges,

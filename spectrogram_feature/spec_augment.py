@@ -1,12 +1,12 @@
 """SpecAugment for Constant-Q features: the paper's policies in frames and bins of these features.
 
-The layer itself is `common.augmentation.SpecAugment`, for images too.
+The layer itself is `common.nn.spec_augment.SpecAugment`, for images too.
 """
 
 from __future__ import annotations
 
-from common.augmentation import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
-from spectrogram_feature.feature_parameters import FeatureParameters, SegmentParameters
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
+from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]
 

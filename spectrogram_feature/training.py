@@ -10,13 +10,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import cli, runs
-from common.leaderboard import Result, text_leaderboard
+from common import cli
+from common.errors import UserError
+from common.evaluation.leaderboard import Result, text_leaderboard
+from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.training_options import TrainingOptions
-from fma_utils import UserError, output_root
-from spectrogram_feature.feature_kinds import MUSICNN, kind_for
-from spectrogram_feature.feature_records import RECORDS, FeatureRecords
+from common.training import runs
+from common.training.options import TrainingOptions
+from spectrogram_feature.features.kinds import MUSICNN, kind_for
+from spectrogram_feature.features.records import RECORDS, FeatureRecords
 from spectrogram_feature.networks import as_network_takes, build_model, train_model
 
 __all__ = [
@@ -113,7 +115,7 @@ def main() -> None:
         raise UserError(f"--finetune is for --model {MUSICNN}: the others have nothing to begin at")
 
     import_tensorflow()
-    from common import training
+    from common.training import training
     from spectrogram_feature import models
 
     for name in arguments.model:
@@ -131,7 +133,7 @@ def main() -> None:
         if arguments.resume and not (folder / training.SETTINGS).exists():
             raise UserError(f"{folder} holds no training to go on with: leave --resume out")
         if arguments.finetune:
-            from spectrogram_feature.finetuning import finetune
+            from spectrogram_feature.musicnn.finetuning import finetune
 
             run = finetune(records, folder=folder, options=options)
         else:
@@ -149,7 +151,7 @@ def _judge_baselines(records: FeatureRecords, name: str) -> list[Result]:
     results = runs.judge_baselines(records)
     given = as_network_takes(records, name)
     if given is not records:
-        from spectrogram_feature.embedded_records import judge_svm
+        from spectrogram_feature.musicnn.embedded_records import judge_svm
 
         results.append(judge_svm(given))
     return results
@@ -173,7 +175,7 @@ def _cross_validate(
         )
     given = as_network_takes(records, arguments.model[0])
     if given is not records:
-        from spectrogram_feature.embedded_records import fit_svm
+        from spectrogram_feature.musicnn.embedded_records import fit_svm
 
         segments = cross_validation.Segments.read(given)
         if not arguments.no_baselines:
@@ -194,7 +196,7 @@ def _cross_validate(
         for name in arguments.model
     ]
     if arguments.finetune:
-        from spectrogram_feature.finetuning import cross_validate_stages
+        from spectrogram_feature.musicnn.finetuning import cross_validate_stages
 
         judged += cross_validate_stages(records, folds, folder, options, arguments.members)
     elif len(judged) > 1:

@@ -16,15 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-import fma_utils
-from common import cli, record_jobs
-from common.data_options import add_workers_option
-from common.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
-from common.records import Manifest
-from fma_utils import UserError
-from spectrogram_image.image_folder import ImageError, ImageSet, read_levels, read_tables
-from spectrogram_image.image_records import KIND
-from spectrogram_image.image_rendering import SIZES
+from common import cli
+from common.cli import add_workers_option
+from common.errors import UserError
+from common.paths import output_root
+from common.records import record_jobs
+from common.records.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
+from common.records.tfrecords import Manifest
+from spectrogram_image.images.folder import ImageError, ImageSet, read_levels, read_tables
+from spectrogram_image.images.records import KIND
+from spectrogram_image.images.rendering import SIZES
 
 REDUCTIONS = (1, 2, 4)
 """How many pixels of an image, in width and in height, may become one of a record."""
@@ -77,7 +78,7 @@ def generate(
     out : path-like
         The folder for the shards, ``manifest.json``, ``tracks.csv`` and ``failures.csv``.
     size : str, optional
-        A key of `spectrogram_image.image_rendering.SIZES`, by default that of the images. At a
+        A key of `spectrogram_image.images.rendering.SIZES`, by default that of the images. At a
         half or a quarter of it, levels are averaged; see `reduce_levels`.
     workers : int or str, optional
         Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
@@ -166,7 +167,7 @@ def write_images(shard: Shard) -> dict:
     Returns
     -------
     dict
-        As `common.record_jobs.write_records` gives it. ``failures`` are ``(track_id, reason)`` for
+        As `record_jobs.write_records` gives it. ``failures`` are ``(track_id, reason)`` for
         every image that is missing or damaged.
     """
     failures: list[tuple[int, str]] = []
@@ -217,7 +218,7 @@ def default_folder(folder: str | Path, size: str | None = None) -> Path:
     """Tell where the records of a folder of images go unless another folder is asked for."""
     folder = Path(folder).resolve()
     name = f"{folder.parent.name}-{folder.name}" + (f"-{size}" if size else "")
-    return fma_utils.output_root() / "records" / name
+    return output_root() / "records" / name
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 Each function takes a `Sound` and gives a `Representation`: a matrix, lowest frequency first, with
 the values of both axes and the way the vertical one is drawn. librosa does the signal processing
-[1]_; levels are in dB below the maximum. `spectrogram_image.image_rendering` makes images and
+[1]_; levels are in dB below the maximum. `spectrogram_image.images.rendering` makes images and
 figures of them.
 
 Nothing depends on the recording's gain, and A4 is 440 Hz, not estimated: a moment of music looks
@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import librosa
 import numpy as np
 
-from fma_utils import UserError
+from common.errors import UserError
 from spectrogram_image.sound import LEVELS, MEL_BANDS, Sound, in_decibels
 
 # In a notebook, librosa's downloader asks for a widget that nothing here uses.

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from common.layers import classifier, convolution, max_pool, statistics
-from common.levels import FULL_SCALE
-from fma_utils import UserError
+from common.errors import UserError
+from common.nn.blocks import classifier, convolution, max_pool, statistics
+from common.records.quantization import FULL_SCALE
 
 STEM_COLUMNS = 155
 """To about how many columns the first layer brings an image, whatever its size."""

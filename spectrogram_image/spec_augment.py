@@ -1,6 +1,6 @@
 """SpecAugment for images of spectrograms: the paper's policies in pixels.
 
-The layer itself is `common.augmentation.SpecAugment`. In an image, time runs from left to right;
+The layer itself is `common.nn.spec_augment.SpecAugment`. In an image, time runs from left to right;
 all channels are masked alike, and a mask has the lowest colour of the colour map: what it covers
 is silent.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.augmentation import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
-from common.levels import FULL_SCALE
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
+from common.records.quantization import FULL_SCALE
 
 __all__ = ["POLICIES", "scaled_policy", "spec_augment"]
 

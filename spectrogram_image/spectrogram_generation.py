@@ -14,25 +14,27 @@ from pathlib import Path
 
 import pandas as pd
 
-import fma_utils
 from common import cli
-from common.data_options import add_data_options, add_workers_option
-from common.disk import require_space
-from common.jobs import JOURNAL, Job, run_jobs
-from common.record_jobs import PLAN, failure_table, write_table
-from common.records import FAILURES
-from common.track_plan import (
+from common.cli import add_data_options, add_workers_option
+from common.errors import UserError
+from common.fma.dataset import Dataset, find_dataset
+from common.fma.metadata import SPLITS
+from common.fma.track_plan import (
     PLAN_COLUMNS,
     describe_dataset,
     genres_of,
     plan_digest,
     plan_tracks,
 )
-from fma_utils import SPLITS, Dataset, UserError, display_path
+from common.jobs.disk import require_space
+from common.jobs.run import JOURNAL, Job, run_jobs
+from common.paths import display_path, output_root
+from common.records.record_jobs import PLAN, failure_table, write_table
+from common.records.tfrecords import FAILURES
 from spectrogram_image.convert import KINDS
-from spectrogram_image.image_folder import ImageParameters, ImageSet, table_path, write_tables
-from spectrogram_image.image_jobs import Task, draw_images
-from spectrogram_image.image_rendering import SIZES, palette
+from spectrogram_image.images.folder import ImageParameters, ImageSet, table_path, write_tables
+from spectrogram_image.images.jobs import Task, draw_images
+from spectrogram_image.images.rendering import SIZES, palette
 from spectrogram_image.sound import LOWEST_SAMPLE_RATE
 
 DEFAULT_KINDS = ("log", "mel", "log-mel", "cqt")
@@ -73,7 +75,7 @@ def generate(
     kinds : sequence of str
         Keys of `spectrogram_image.convert.KINDS`.
     size : str
-        A key of `spectrogram_image.image_rendering.SIZES`.
+        A key of `spectrogram_image.images.rendering.SIZES`.
     seconds : float
         How much of each track to show, from its beginning. Up to 0.1 s of it may be
         missing, and is completed by silence.
@@ -217,7 +219,7 @@ def _finish(folder: Path, plan: pd.DataFrame, failed: list[tuple[int, str]]) -> 
 def default_folder(dataset: Dataset, size: str = "full", mapping: str = "all") -> Path:
     """Tell where the images of a data set go unless another folder is asked for."""
     suffix = "" if mapping == "all" else f"-{mapping}"
-    return fma_utils.output_root() / "images" / f"{dataset.name}-{size}{suffix}"
+    return output_root() / "images" / f"{dataset.name}-{size}{suffix}"
 
 
 def summary(sets: dict[str, ImageSet], out: Path) -> str:
@@ -267,7 +269,7 @@ def main() -> None:
     parser.add_argument("--out", help="folder for the images; by default one under data/images")
     add_workers_option(parser)
     arguments = parser.parse_args()
-    dataset = fma_utils.find_dataset(arguments.root, arguments.subset)
+    dataset = find_dataset(arguments.root, arguments.subset)
     print(dataset.notice)
     out = Path(arguments.out or default_folder(dataset, arguments.size, arguments.genres))
     sets = generate(

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common import cli, runs
-from common.leaderboard import Result, text_leaderboard
+from common import cli
+from common.evaluation.leaderboard import Result, text_leaderboard
+from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.training_options import TrainingOptions
-from fma_utils import output_root
-from spectrogram_image.image_records import ImageRecords
+from common.training import runs
+from common.training.options import TrainingOptions
+from spectrogram_image.images.records import ImageRecords
 
 if TYPE_CHECKING:
     import keras
 
-    from common.training import Run
+    from common.training.training import Run
 
 MODEL = "cnn"
 
@@ -105,7 +106,7 @@ def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
     float
         Images per second.
     """
-    from common import training
+    from common.training import training
 
     training.compile_model(model, TrainingOptions(batch_size=batch_size), rounds)
     rng = np.random.default_rng(0)
@@ -194,7 +195,7 @@ def main() -> None:
     ]
 
     import_tensorflow()
-    from common import training
+    from common.training import training
 
     print(f"{opened[0].manifest.data_set['title']}; {training.prepare_device()}")
     out = Path(arguments.out or leaderboard_folder(opened))

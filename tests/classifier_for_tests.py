@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.model_files import ModelCard, save_model
-from spectrogram_feature.feature_parameters import FeatureParameters
+from common.training.model_files import ModelCard, save_model
+from spectrogram_feature.features.parameters import FeatureParameters
 from spectrogram_feature.generate_records import KIND
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from fma_for_tests import write_tiny_fma
 from hypothesis import settings
 
-from fma_utils import Dataset, find_dataset
+from common.fma.dataset import Dataset, find_dataset
 
 matplotlib.use("Agg")
 

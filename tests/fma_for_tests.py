@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fma_utils import get_audio_path
+from common.fma.dataset import get_audio_path
 
 ALBUM = """
     comments date_created date_released engineer favorites id information listens producer tags

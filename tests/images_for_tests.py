@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from fma_for_tests import TINY_TRACKS
 
-from common.record_jobs import PLAN, write_table
-from spectrogram_image.image_folder import ImageParameters, ImageSet, image_path, write_tables
-from spectrogram_image.image_rendering import SIZES, encode_png, palette
+from common.records.record_jobs import PLAN, write_table
+from spectrogram_image.images.folder import ImageParameters, ImageSet, image_path, write_tables
+from spectrogram_image.images.rendering import SIZES, encode_png, palette
 
 WIDTH, HEIGHT = SIZES["half"]
 GENRES = ("Folk", "Jazz", "Rock")

@@ -10,9 +10,9 @@ import signal
 import time
 from pathlib import Path
 
-from common.jobs import Job, run_jobs
-from common.records import atomic_write
-from fma_utils import UserError
+from common.errors import UserError
+from common.jobs.run import Job, run_jobs
+from common.records.tfrecords import atomic_write
 
 Argument = tuple[str, int]
 

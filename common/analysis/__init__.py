@@ -1,0 +1,1 @@
+"""Which genres a classifier confuses and why: confusion, label issues, embeddings."""

@@ -1,0 +1,208 @@
+"""The metadata: tables as FMA documents them, with their types; subsets and splits."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.errors import UserError
+from common.paths import output_root
+
+SUBSETS = ("small", "medium", "large", "full")
+"""From smallest to largest; each contains the one before. ``full`` is ``large`` untrimmed."""
+
+SPLITS = ("training", "validation", "test")
+
+CACHED_FROM = 50_000_000
+"""Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
+
+Column = str | tuple[str, ...]
+"""A column's name: a tuple where the header has several rows."""
+
+_SUBSET_TYPE = pd.CategoricalDtype(SUBSETS[:3], ordered=True)
+_CATEGORICAL = {("track", "genre_top"), ("track", "license"), ("album", "type"), ("set", "split")}
+_LISTS = {(table, "tags") for table in ("track", "album", "artist")} | {
+    ("track", "genres"),
+    ("track", "genres_all"),
+}
+_DATES = {
+    ("track", "date_created"),
+    ("track", "date_recorded"),
+    ("album", "date_created"),
+    ("album", "date_released"),
+    ("artist", "date_created"),
+    ("artist", "active_year_begin"),
+    ("artist", "active_year_end"),
+}
+
+
+def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFrame:
+    """Read one of FMA's metadata files with its documented types.
+
+    Parameters
+    ----------
+    path : path-like
+        ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or ``raw_*.csv``.
+    columns : sequence, optional
+        The columns to read, as tuples such as ``("set", "split")`` where the file has header
+        rows of several levels, as strings where it has one; by default all. The real
+        ``tracks.csv`` is 260 MB: ask for what is used. Of a file of `CACHED_FROM` bytes or more
+        these columns are kept under `output_root`, and read from there the next time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by track, genre, album or artist. ``set.subset`` is an ordered categorical, so that
+        ``subset <= "medium"`` works; list columns hold lists, dates are ``datetime64``.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, not FMA's, or lacks a column.
+    """
+    path = Path(path)
+    name = path.name
+    levels = {"tracks.csv": 2, "features.csv": 3}.get(name, 3 if "echonest" in name else 1)
+    index_name_row = levels > 1
+    keys: Sequence[Column]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header = [next(csv.reader(file)) for _ in range(levels)]
+        keys = [*zip(*header, strict=True)][1:] if levels > 1 else header[0][1:]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: fetch it with python data/download.py small") from None
+    except (StopIteration, ValueError, csv.Error):
+        keys = []
+    if not keys:
+        raise UserError(f"{path} is not FMA's {name}: fetch it again")
+    wanted = keys if columns is None else [tuple(c) if levels > 1 else c for c in columns]
+    position: dict[Column, int] = {key: i for i, key in enumerate(keys, start=1)}
+    absent = [key for key in wanted if key not in position]
+    if absent:
+        raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {name}?")
+    positions = [position[key] for key in wanted]
+    used = sorted({0, *positions})
+    skipped = levels + index_name_row
+    read = functools.partial(pd.read_csv, header=None, index_col=0, low_memory=False)
+    try:
+        if columns is not None and path.stat().st_size >= CACHED_FROM:
+            table = read(_kept_cells(path, skipped, used), names=used)
+        else:
+            table = read(path, skiprows=skipped, usecols=used)
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} has no rows: fetch it again") from None
+    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"{path} does not parse ({error}): fetch it again") from None
+    table = table[positions]
+    table.columns = pd.MultiIndex.from_tuples(wanted) if levels > 1 else pd.Index(wanted)
+    table.index.name = "track_id" if levels > 1 else header[0][0]
+    return _with_types(table, name)
+
+
+def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
+    """Give some columns of a large CSV as a small one, from the last time if the file is the same.
+
+    The cells are kept as text and typed by the caller, so a table does not depend on whether its
+    cells were kept. They follow their checksum; without one that is right they do not count.
+    """
+    state = path.stat()
+    # The ctime tells of any change, also where the size and the mtime stay as they were.
+    same = (path.resolve(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, skiprows, usecols)
+    name = hashlib.sha256(repr(same).encode()).hexdigest()[:32]
+    kept = output_root() / "cache" / f"{name}.csv"
+    with suppress(OSError):
+        checksum, _, cells = kept.read_bytes().partition(b"\n")
+        if checksum.decode(errors="replace") == hashlib.sha256(cells).hexdigest():
+            return io.BytesIO(cells)
+    text = pd.read_csv(
+        path, header=None, skiprows=skiprows, usecols=usecols, dtype=str, keep_default_na=False
+    )
+    cells = text.to_csv(header=False, index=False, quoting=csv.QUOTE_ALL).encode()
+    _keep(kept, hashlib.sha256(cells).hexdigest().encode() + b"\n" + cells)
+    return io.BytesIO(cells)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: whoever cannot write there does without it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    lists: Collection[Column]
+    dates: Collection[Column]
+    categorical: Collection[Column]
+    if name == "tracks.csv":
+        lists, dates, categorical = _LISTS, _DATES, _CATEGORICAL
+    elif name.startswith("raw_"):
+        lists = {"tags", "track_genres"}
+        dates = {column for column in table.columns if "_date_" in column}
+        categorical = set()
+    else:
+        return table
+    typed = {}
+    for column in table.columns:
+        values = table[column]
+        if column == ("set", "subset"):
+            if not values.dropna().isin(SUBSETS[:3]).all():
+                raise UserError(f"{name} has a set.subset that is none of {SUBSETS[:3]}")
+            values = values.astype(_SUBSET_TYPE)
+        elif column in lists:
+            values = _parse_lists(values)
+        elif column in dates:
+            values = pd.to_datetime(values, errors="coerce", format="mixed")
+        elif column in categorical:
+            values = values.astype("category")
+        typed[column] = values
+    parsed = pd.DataFrame(typed, index=table.index)
+    parsed.columns = table.columns
+    return parsed
+
+
+def _parse_lists(values: pd.Series) -> pd.Series:
+    """Parse cells such as ``[21, 45]`` and ``['live', 'folk']``; equal cells are parsed once."""
+    codes, unique = pd.factorize(values)
+    parsed = [_parse_list(cell) for cell in unique]
+    lists = np.empty(len(values), dtype=object)
+    lists[:] = [list(parsed[code]) if code >= 0 else [] for code in codes]
+    return pd.Series(lists, index=values.index, dtype=object)
+
+
+def _parse_list(cell: str) -> list:
+    try:
+        parsed = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, list):
+        raise UserError(f"the metadata has {cell!r:.60} where a list belongs: fetch it again")
+    return parsed
+
+
+def select_subset(tracks: pd.DataFrame, subset: str) -> pd.DataFrame:
+    """Keep the tracks of a subset: ``medium`` means every track with ``subset <= "medium"``.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        As `load` reads it, with the column ``("set", "subset")``.
+    subset : str
+        One of `SUBSETS`; ``full`` has the tracks of ``large``.
+    """
+    largest = SUBSETS[min(SUBSETS.index(subset), 2)]
+    return tracks[tracks["set", "subset"] <= largest]

@@ -1,0 +1,86 @@
+"""Which tracks of a data set are used, with which label and in which split: before any is read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+from common.errors import UserError
+from common.fma.dataset import Dataset
+from common.fma.genres import map_genres
+from common.fma.metadata import SPLITS
+
+PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
+"""What the plan needs of the metadata."""
+
+MAX_PADDING = 0.1
+"""Seconds of silence that may complete a track: FMA's "30 s" clips often last 29.98 s."""
+
+
+def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
+    """Give every track that has a genre and a split its label.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        Indexed by track id, with the columns `PLAN_COLUMNS`.
+    mapping : str
+        A key of `fma_utils.GENRE_MAPPINGS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label`` (position of the
+        genre in alphabetical order) and ``artist`` (a string; a track whose artist is unknown
+        counts as an artist of its own). Tracks without a genre are left out.
+
+    Raises
+    ------
+    UserError
+        If a split has no track, or the training split lacks a genre of the others.
+    """
+    plan = pd.DataFrame(
+        {
+            "split": tracks["set", "split"].astype(str),
+            "genre": map_genres(tracks["track", "genre_top"], mapping),
+            "artist": artist_of(tracks).fillna(_own_name(tracks)),
+        }
+    )
+    plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
+    plan.index.name = "track_id"
+    in_training = set(plan.loc[plan["split"] == "training", "genre"])
+    for split in SPLITS:
+        genres = set(plan.loc[plan["split"] == split, "genre"])
+        if not genres:
+            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
+        if unseen := genres - in_training:
+            raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
+    plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
+    return plan[["split", "genre", "label", "artist"]]
+
+
+def artist_of(tracks: pd.DataFrame) -> pd.Series:
+    """Name each track's artist by the id, or else by the name; missing where neither is known."""
+    ids = tracks["artist", "id"].astype("Int64")
+    known = ids.where(ids != -1).astype("string")  # FMA's number for nobody
+    return known.fillna(tracks["artist", "name"].astype("string"))
+
+
+def _own_name(tracks: pd.DataFrame) -> pd.Series:
+    return "track " + tracks.index.to_series().astype("string")
+
+
+def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
+    """List a plan's genres in the order of their labels."""
+    return tuple(plan.drop_duplicates("label").sort_values("label")["genre"])
+
+
+def plan_digest(plan: pd.DataFrame) -> str:
+    """Give a checksum that changes with anything in a plan, for the settings of a journal."""
+    return hashlib.sha256(plan.to_csv().encode()).hexdigest()
+
+
+def describe_dataset(dataset: Dataset) -> dict[str, str | bool]:
+    """Say which data set something was made of, for a manifest."""
+    return {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}

@@ -1,0 +1,96 @@
+"""Worker processes: a pool that ends with its parent, and leaves nothing half-written."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from common.errors import UserError
+
+
+def default_workers() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def worker_pool(workers: int | None = None) -> Iterator[Executor]:
+    """Open a pool of processes that end with their parent, whatever ends it.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of processes, by default one a core. Each uses one thread for linear algebra.
+
+    Yields
+    ------
+    concurrent.futures.Executor
+
+    Raises
+    ------
+    UserError
+        If the number is below one, or if a worker process died.
+    """
+    workers = default_workers() if workers is None else workers
+    if workers < 1:
+        raise UserError(f"{workers} workers cannot work: ask for at least 1")
+    # Spawned, not forked: a copy of a process with TensorFlow's threads in it may lock up.
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        pool.shutdown(cancel_futures=True)
+        raise UserError(
+            "a worker process died, often for want of memory: what is finished is kept; "
+            "run the same command again, with fewer --workers"
+        ) from None
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(wait=True)
+        raise
+    pool.shutdown()
+
+
+_stopping = threading.Event()
+
+
+def _start_worker() -> None:
+    import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _stop_worker)  # last: who has not begun may just end
+
+
+def _stop_worker(signum: int, frame: Any) -> None:
+    _stopping.set()
+    sys.exit()  # unwinds the running job, which removes what is half written
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
+
+
+def call(function: Callable[[Any], dict], argument: Any) -> dict:
+    """Run a job in a worker that is not told to stop."""
+    if _stopping.is_set():
+        sys.exit()
+    return function(argument)

@@ -1,0 +1,286 @@
+"""Figures of the data: genres, waveforms and spectrograms.
+
+Every function takes data and returns a figure; none shows or prints anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
+
+from common.plotting.style import (
+    DARK,
+    STYLE,
+    add_title,
+    genre_colors,
+    horizontal_axis,
+    label_bars,
+    new_figure,
+)
+
+C1_HZ = 440.0 * 2.0 ** (-45 / 12)
+"""32.7 Hz: 45 semitones below A4 in equal temperament."""
+
+BEFORE_COLOR = "#cfcfcf"
+
+
+@plt.rc_context(STYLE)
+def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genre") -> Figure:
+    """Show how large a part of each split each genre is.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        Numbers of tracks: one row per split, one column per genre in label order.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel per split; the dashed line is where all genres would lie if they were equally
+        frequent.
+    """
+    splits, genres = counts.shape
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    figure, axes = new_figure(1, splits, size=_bars_size(counts), sharex=True, sharey=True)
+    for panel, (split, share) in zip(axes[0], shares.iterrows(), strict=True):
+        positions = horizontal_axis(panel, counts.columns)
+        line = panel.axvline(1 / genres, color=DARK, linestyle="--", linewidth=1)
+        panel.barh(positions, share, color=genre_colors(counts.columns))
+        label_bars(panel, share, [f"{100 * value:.1f}" for value in share])
+        panel.set(title=f"{split} ({counts.loc[split].sum():,} tracks)")
+        panel.set(xlabel="Share of tracks (%)", xlim=(0, 1.2 * shares.max(axis=None)))
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    figure.legend([line], [f"equal shares: 1/{genres}"], loc="outside lower right")
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def segment_counts(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    title: str = "Segments per genre before and after balancing",
+) -> Figure:
+    """Show how balancing changes the number of segments of each genre.
+
+    Parameters
+    ----------
+    before, after : pandas.DataFrame
+        Numbers of segments: one row per split, one column per genre in label order; both alike.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel per split; a narrow coloured bar (after) on a wide grey one (before).
+    """
+    figure, axes = new_figure(1, len(after), size=_bars_size(after), sharey=True)
+    for panel, split in zip(axes[0], after.index, strict=True):
+        old, new = before.loc[split, after.columns], after.loc[split]
+        positions = horizontal_axis(panel, after.columns)
+        panel.barh(positions, old, height=0.86, color=BEFORE_COLOR)
+        panel.barh(positions, new, height=0.5, color=genre_colors(after.columns))
+        longest = np.maximum(old, new)
+        changes = zip(old, new, strict=True)
+        label_bars(panel, longest, [f"{n:,}" if m == n else f"{m:,} → {n:,}" for m, n in changes])
+        room = 1.25 if old.equals(new) else 1.7
+        panel.set(xlim=(0, room * max(longest.max(), 1)), xlabel="Number of segments")
+        panel.set_title(f"{split} ({old.sum():,} → {new.sum():,})")
+        panel.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    handles = [
+        Patch(color=BEFORE_COLOR, label="before"),
+        Patch(color=DARK, label="after (in the genre's colour)"),
+    ]
+    figure.legend(handles=handles, loc="outside lower right", ncols=2)
+    add_title(figure, title)
+    return figure
+
+
+def _bars_size(table: pd.DataFrame) -> tuple[float, float]:
+    """Choose width and height in inches for one panel per row and one bar per column."""
+    panels, bars = table.shape
+    return 3.1 * panels + 1.4, 0.27 * bars + 1.7
+
+
+@plt.rc_context(STYLE)
+def waveform(samples: np.ndarray, sample_rate: float, *, title: str = "Waveform") -> Figure:
+    """Show samples over time.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,)]
+        Mono audio, 1 being full scale.
+    sample_rate : float > 0
+        In Hz.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(size=(9, 2.4))
+    panel = axes[0, 0]
+    seconds = np.arange(len(samples)) / sample_rate
+    panel.plot(seconds, samples, linewidth=0.4, color="#1b4f9c")
+    panel.axhline(0, color=DARK, linewidth=0.5)
+    limit = 1.05 * max(float(np.abs(samples).max(initial=0)), 1e-3)
+    panel.set(
+        xlabel="Time (s)",
+        ylabel="Amplitude\n(1 = full scale)",
+        xlim=(0, len(samples) / sample_rate),
+        ylim=(-limit, limit),
+    )
+    panel.grid(axis="x")
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def spectrogram(
+    features: np.ndarray,
+    *,
+    hop_seconds: float,
+    frequencies: np.ndarray,
+    title: str = "Spectrogram",
+    unit: str = "dB",
+) -> Figure:
+    """Show a spectrogram with a logarithmic frequency axis, marked at the notes C.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(frames, bins)]
+        Magnitudes, time first.
+    hop_seconds : float > 0
+        From one frame to the next.
+    frequencies : np.ndarray [shape=(bins,)]
+        The bins' centres in Hz, positive and rising.
+    title : str
+        Of the figure.
+    unit : str
+        What the colours measure, such as ``"dB"`` or ``"0…1"``.
+
+    Returns
+    -------
+    Figure
+    """
+    return spectrogram_grid(
+        [("", features)],
+        hop_seconds=hop_seconds,
+        frequencies=frequencies,
+        title=title,
+        unit=unit,
+        columns=1,
+        size=(9, 3.6),
+    )
+
+
+@plt.rc_context(STYLE)
+def spectrogram_grid(
+    examples: Sequence[tuple[str, np.ndarray]],
+    *,
+    hop_seconds: float,
+    frequencies: np.ndarray,
+    title: str | None = None,
+    unit: str = "dB",
+    columns: int = 4,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Show several spectrograms on the same axes and colours.
+
+    Parameters
+    ----------
+    examples : sequence of (str, np.ndarray [shape=(frames, bins)])
+        The title and the magnitudes of each, time first.
+    hop_seconds, frequencies, unit
+        As in `spectrogram`.
+    title : str, optional
+        Of the whole figure.
+    columns : int > 0
+        How many stand side by side at most.
+    size : tuple of float, optional
+        Width and height in inches; by default what suits the number of examples.
+
+    Returns
+    -------
+    Figure
+    """
+    columns = min(columns, len(examples))
+    rows = -(-len(examples) // columns)
+    size = size or (2.5 * columns + 1.8, 2.2 * rows + 0.9)
+    figure, axes = new_figure(rows, columns, size=size, sharex=True, sharey=True)
+    limits = _color_limits([features for _, features in examples])
+    for panel, (name, features) in zip(axes.flat, examples, strict=False):
+        mesh = draw_spectrogram(panel, features, hop_seconds, frequencies, limits)
+        panel.set_title(name)
+        panel.xaxis.set_major_locator(MaxNLocator(round(size[0] / columns), steps=[1, 2, 5, 10]))
+    for panel in axes.flat[len(examples) :]:
+        panel.set_axis_off()
+    for panel in axes.flat[max(len(examples) - columns, 0) : len(examples)]:
+        panel.set_xlabel("Time (s)")
+        panel.tick_params(labelbottom=True)
+    figure.supylabel("Note (frequency in Hz)", fontsize=plt.rcParams["axes.labelsize"])
+    figure.colorbar(mesh, ax=axes, label=f"Magnitude ({unit})", pad=0.01, aspect=12 + 8 * rows)
+    if title:
+        add_title(figure, title)
+    return figure
+
+
+def _color_limits(arrays: Sequence[np.ndarray]) -> tuple[float, float]:
+    low = min(float(array.min()) for array in arrays)
+    high = max(float(array.max()) for array in arrays)
+    return low, high if high > low else low + 1
+
+
+def draw_spectrogram(
+    panel: Axes,
+    features: np.ndarray,
+    hop_seconds: float,
+    frequencies: np.ndarray,
+    limits: tuple[float, float],
+    *,
+    cmap: str | None = None,
+) -> QuadMesh:
+    """Draw a spectrogram (frames, bins) into axes, its colours between `limits`."""
+    frames, _ = features.shape
+    edges = _bin_edges(np.asarray(frequencies, dtype=float))
+    mesh = panel.pcolormesh(
+        np.arange(frames + 1) * hop_seconds,
+        edges,
+        features.T,
+        vmin=limits[0],
+        vmax=limits[1],
+        cmap=cmap,
+        rasterized=True,
+    )
+    panel.set_yscale("log")
+    panel.set_ylim(edges[0], edges[-1])
+    octaves = np.arange(1, 9)
+    notes = C1_HZ * 2.0 ** (octaves - 1)
+    seen = (notes >= edges[0]) & (notes <= edges[-1])
+    labels = [f"C{octave} ({hz:,.0f})" for octave, hz in zip(octaves, notes, strict=True)]
+    panel.set_yticks(notes[seen], np.array(labels)[seen])
+    panel.yaxis.set_minor_locator(NullLocator())
+    return mesh
+
+
+def _bin_edges(frequencies: np.ndarray) -> np.ndarray:
+    """Put edges half-way between the bins' centres on the logarithmic axis."""
+    logs = np.log(frequencies)
+    middles = (logs[1:] + logs[:-1]) / 2
+    ends = (logs[0] - (middles[0] - logs[0]), logs[-1] + (logs[-1] - middles[-1]))
+    return np.exp([ends[0], *middles, ends[1]])

@@ -1,0 +1,226 @@
+"""Figures of results: learning curves, confusions, genres and leaderboards.
+
+Every function takes data and returns a figure; none shows or prints anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
+
+from common.plotting.style import (
+    DARK,
+    GREY,
+    STYLE,
+    add_title,
+    genre_colors,
+    horizontal_axis,
+    label_bars,
+    new_figure,
+)
+
+MODEL_COLORS = ("#1b4f9c", "#c62828", "#2e7d32", "#ef7d00", "#7b3fa0", "#0f8b8d", "#7a4a2b", GREY)
+"""In the order of the models; after the last, the first comes again."""
+
+
+@plt.rc_context(STYLE)
+def learning_curves(
+    histories: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Learning curves"
+) -> Figure:
+    """Show loss and accuracy over epochs, and the epoch that validation prefers.
+
+    Parameters
+    ----------
+    histories : mapping of str to mapping
+        For each model ``loss``, ``val_loss``, ``accuracy`` and ``val_accuracy``, a value per
+        epoch, as Keras' ``History.history`` has them.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+        Two panels; training dashed, validation solid, a dot at the epoch of the lowest validation
+        loss, whose weights are kept.
+    """
+    figure, axes = new_figure(1, 2, size=(9.5, 3.8))
+    panels = {
+        "loss": (axes[0, 0], "Cross-entropy loss (nats), logarithmic", "Loss"),
+        "accuracy": (axes[0, 1], "Accuracy of segments (%)", "Accuracy"),
+    }
+    handles = []
+    for index, (model, history) in enumerate(histories.items()):
+        color = MODEL_COLORS[index % len(MODEL_COLORS)]
+        handles.append(Line2D([], [], color=color, label=model))
+        epochs = np.arange(1, len(history["val_accuracy"]) + 1)
+        best = int(np.argmin(history["val_loss"]))
+        for name, (panel, _, _) in panels.items():
+            validation = history[f"val_{name}"]
+            panel.plot(epochs, history[name], color=color, linestyle="--", linewidth=1.1)
+            panel.plot(epochs, validation, color=color, linewidth=1.8)
+            panel.plot(epochs[best], validation[best], "o", color=color, markeredgecolor="white")
+    for panel, label, heading in panels.values():
+        panel.set(title=heading, xlabel="Epoch", ylabel=label)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.grid()
+    # The first epochs of one network may be ten times the last ones of all.
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0, 0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes[0, 0].yaxis.set_minor_locator(NullLocator())
+    axes[0, 1].set_ylim(0, 1)
+    axes[0, 1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    handles += [
+        Line2D([], [], color=DARK, linestyle="--", linewidth=1.1, label="training"),
+        Line2D([], [], color=DARK, linewidth=1.8, label="validation"),
+        Line2D([], [], color=DARK, marker="o", linestyle="", label="best epoch"),
+    ]
+    figure.legend(handles=handles, loc="outside right upper")
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def confusion_matrix(
+    confusion: pd.DataFrame, *, normalised: bool = True, title: str = "Confusion of genres"
+) -> Figure:
+    """Show which genres are taken for which.
+
+    Parameters
+    ----------
+    confusion : pandas.DataFrame [shape=(genres, genres)]
+        Numbers of tracks, true genres in rows, as `metrics.confusion` counts them.
+    normalised : bool
+        Whether colours show the share of the row, so that rare genres are seen as well as
+        frequent ones, or the count. The cells always hold the count.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    counts = confusion.to_numpy()
+    n = len(counts)
+    rows = counts.sum(axis=1, keepdims=True)
+    values = counts / np.maximum(rows, 1) if normalised else counts
+    limit = 1 if normalised else max(counts.max(), 1)
+    side = max(0.38 * n, 2.4)
+    figure, axes = new_figure(size=(side + 3.6, side + 2.3))
+    panel = axes[0, 0]
+    image = panel.imshow(values, cmap="Blues", vmin=0, vmax=limit)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        color = "white" if values[row, column] > 0.55 * limit else DARK
+        panel.text(
+            column, row, f"{counts[row, column]:,}", ha="center", va="center", color=color,
+            fontsize=10 if n < 8 else 9,
+        )  # fmt: skip
+    panel.set_xticks(range(n), confusion.columns, rotation=45, ha="right", rotation_mode="anchor")
+    names = [
+        f"{genre} ({total:,})" for genre, total in zip(confusion.index, rows[:, 0], strict=True)
+    ]
+    panel.set_yticks(range(n), names)
+    panel.set(xlabel="Predicted genre", ylabel="True genre (number of tracks)")
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    panel.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    panel.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    panel.grid(which="minor", color="#eeeeee")
+    panel.tick_params(which="minor", length=0)
+    label = "Share of the true genre (%)" if normalised else "Number of tracks"
+    bar = figure.colorbar(image, ax=panel, label=label, shrink=0.8, pad=0.02)
+    if normalised:
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
+    """Show how well each genre is recognised.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``f1`` and ``tracks``, a row per genre, as `metrics.per_genre` makes it.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+        The dashed line is the mean over the genres that have tracks: macro-F1.
+    """
+    figure, axes = new_figure(size=(6.8, 0.29 * len(table) + 1.9))
+    panel = axes[0, 0]
+    names = [f"{genre} ({n:,})" for genre, n in zip(table.index, table["tracks"], strict=True)]
+    positions = horizontal_axis(panel, names)
+    f1 = table["f1"].fillna(0)
+    panel.barh(positions, f1, color=genre_colors(table.index))
+    macro = table.loc[table["tracks"] > 0, "f1"].mean()
+    line = panel.axvline(macro, color=DARK, linestyle="--", linewidth=1)
+    texts = ["undefined" if np.isnan(value) else f"{100 * value:.1f}" for value in table["f1"]]
+    label_bars(panel, f1, texts)
+    panel.set(xlabel="F1 (%)", ylabel="Genre (tracks)", xlim=(0, 1.08))
+    panel.set_xticks(np.linspace(0, 1, 6))
+    panel.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    figure.legend([line], [f"macro-F1: {100 * macro:.1f} %"], loc="outside lower right")
+    add_title(figure, title)
+    return figure
+
+
+@plt.rc_context(STYLE)
+def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -> Figure:
+    """Show each model's track accuracy and macro-F1 with its interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `common.evaluation.leaderboard.leaderboard` makes it.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+        Two panels of dots with whiskers; baselines are grey diamonds, and the dashed line is the
+        best of them.
+    """
+    panels = {"track_accuracy": "Track accuracy", "track_macro_f1": "Track macro-F1"}
+    figure, axes = new_figure(1, 2, size=(9.5, 0.36 * len(table) + 1.7), sharey=True)
+    baseline = table["is_baseline"].to_numpy(dtype=bool)
+    for panel, (name, heading) in zip(axes[0], panels.items(), strict=True):
+        horizontal_axis(panel, table["model"])
+        for chosen, color, marker in ((baseline, GREY, "D"), (~baseline, MODEL_COLORS[0], "o")):
+            value = table.loc[chosen, name]
+            low, high = table.loc[chosen, f"{name}_low"], table.loc[chosen, f"{name}_high"]
+            panel.errorbar(
+                value, np.flatnonzero(chosen), xerr=[value - low, high - value],
+                fmt=marker, color=color, capsize=3, markersize=6,
+            )  # fmt: skip
+        if baseline.any():
+            best = table.loc[baseline, name].max()
+            panel.axvline(best, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        panel.set(title=heading, xlabel=f"{heading} (%) with interval", xlim=(0, 1.02))
+        panel.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    handles = [
+        Line2D([], [], color=MODEL_COLORS[0], marker="o", linestyle="", label="model"),
+        Line2D([], [], color=GREY, marker="D", linestyle="", label="baseline"),
+        Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="best baseline"),
+    ]
+    if baseline.any():  # otherwise all are of one kind
+        figure.legend(handles=handles, loc="outside lower right", ncols=3)
+    add_title(figure, title)
+    return figure

@@ -1,0 +1,109 @@
+"""Reading a folder of finished records: as TensorFlow's batches, or as NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from common.records.tfrecords import Manifest
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class RecordFolder:
+    """A folder of finished records. A stage says which kind it reads, and how to decode it.
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : Manifest
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    kind: ClassVar[str]
+    """As `Manifest.kind` has it."""
+
+    @classmethod
+    def open(cls, folder: str | Path, **options: Any) -> Self:
+        """Open a folder of records.
+
+        Parameters
+        ----------
+        folder : path-like
+        **options
+            Further attributes of the class.
+
+        Raises
+        ------
+        UserError
+            If it holds no finished records, or those of another kind.
+        """
+        return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
+
+    @contextmanager
+    def naming_damage(self) -> Iterator[None]:
+        """Name the damaged shard, of which TensorFlow only says that there is one.
+
+        Raises
+        ------
+        UserError
+            If what is done inside meets a damaged record.
+        """
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.DataLossError:
+            self.manifest.check(self.folder)
+            raise
+
+    @property
+    def reading_batch(self) -> int:
+        """int: records at a time where the size of a batch does not change the result."""
+        return 256
+
+    def decode(self, raw: tf.Tensor) -> tf.Tensor:
+        """Turn the raw bytes of a batch, a string tensor (batch,), into features (batch, ...)."""
+        raise NotImplementedError
+
+    def batches(self, split: str, **options: Any) -> tf.data.Dataset:
+        """Read a split in batches.
+
+        Parameters
+        ----------
+        split : str
+        **options
+            As `input_pipeline.read_batches` takes them: ``batch_size``, ``training``,
+            ``keys``, ``seed``, ``cache``.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of tuples; ``"features"`` are what `decode` gives.
+        """
+        from common.records.input_pipeline import read_batches
+
+        return read_batches(self.folder, self.manifest, split, self.decode, **options)
+
+    def labelled(self, split: str) -> tf.data.Dataset:
+        """Read a split, in its own order, as batches of features, labels and track ids."""
+        keys = ("features", "label", "track_id")
+        return self.batches(split, batch_size=self.reading_batch, keys=keys)
+
+    def arrays(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Iterate over what `labelled` reads as NumPy arrays."""
+        return self.labelled(split).as_numpy_iterator()
+
+    def some(self, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw features (count, ...) and labels (count,) from all over a split."""
+        batches = self.batches(split, batch_size=count, training=True)
+        return next(batches.as_numpy_iterator())

@@ -1,0 +1,212 @@
+"""TFRecord shards: writing them without TensorFlow, and the manifest that describes them.
+
+A shard is written under a temporary name and renamed when complete. The bytes depend on nothing
+but the records: ``tf.train.Example`` keeps its features in a protobuf map, which has no order of
+its own, so the messages are encoded here, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crc32c import crc32c
+
+from common.errors import UserError
+from common.jobs.files import atomic_write, find_damage
+
+MANIFEST = "manifest.json"
+FAILURES = "failures.csv"
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Name a shard: ``training-00007-of-00042.tfrecord``."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
+    """Write records to a TFRecord file, all or nothing.
+
+    Parameters
+    ----------
+    path : path-like
+    records : iterable of mappings
+        Each becomes a ``tf.train.Example``; see `encode_example`.
+
+    Returns
+    -------
+    dict
+        ``records``, ``bytes`` and ``crc32c`` of the file.
+    """
+    count, size, checksum = 0, 0, 0
+    with atomic_write(path) as file:
+        for record in records:
+            message = encode_example(record)
+            length = struct.pack("<Q", len(message))
+            framed = length + _masked_crc(length) + message + _masked_crc(message)
+            file.write(framed)
+            count, size, checksum = count + 1, size + len(framed), crc32c(framed, checksum)
+    return {"records": count, "bytes": size, "crc32c": checksum}
+
+
+def _masked_crc(data: bytes) -> bytes:
+    """Give the checksum of the TFRecord format, which masks CRCs as they may be stored in data."""
+    crc = crc32c(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def encode_example(record: Mapping[str, bytes | int]) -> bytes:
+    """Encode a ``tf.train.Example`` without TensorFlow, the same bytes every time.
+
+    Parameters
+    ----------
+    record : mapping
+        Feature name → raw bytes (a bytes list of one) or non-negative integer (an int64 list of
+        one), encoded in this order.
+
+    Returns
+    -------
+    bytes
+        The protobuf message ``Example{features{feature{key, value}*}}``.
+    """
+    entries = b"".join(
+        _field(1, _field(1, name.encode()) + _field(2, _feature(value)))
+        for name, value in record.items()
+    )
+    return _field(1, entries)
+
+
+def _feature(value: bytes | int) -> bytes:
+    if isinstance(value, bytes):
+        return _field(1, _field(1, value))  # Feature.bytes_list.value
+    return _field(3, _field(1, _varint(int(value))))  # Feature.int64_list.value, packed
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    """Encode a length-delimited field: wire type 2."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder of records holds; stands beside the shards as ``manifest.json``.
+
+    Attributes
+    ----------
+    kind : str
+        What the features are, e.g. ``"constant-q"``.
+    parameters : dict
+        All parameters the features were made with.
+    genres : tuple of str
+        In the order of the labels.
+    mapping : str
+        The genre mapping's name, a key of `fma_utils.GENRE_MAPPINGS`.
+    data_set : dict
+        ``title``, ``subset``, and ``synthetic``: whether it is the demo set.
+    segments, tracks : dict
+        Split → genre → number of records, and of tracks with at least one.
+    shards : dict
+        Split → list of ``{"name", "records", "bytes", "crc32c"}``.
+    versions : dict
+        Of the libraries that the features depend on.
+    """
+
+    kind: str
+    parameters: dict[str, Any]
+    genres: tuple[str, ...]
+    mapping: str
+    data_set: dict[str, Any]
+    segments: dict[str, dict[str, int]]
+    tracks: dict[str, dict[str, int]]
+    shards: dict[str, list[dict[str, Any]]]
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``manifest.json`` into a folder of records; equal manifests give equal bytes."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        with atomic_write(Path(folder) / MANIFEST) as file:
+            file.write(text.encode() + b"\n")
+
+    @classmethod
+    def read(cls, folder: str | Path, kind: str) -> Manifest:
+        """Read the manifest of a folder of records.
+
+        Parameters
+        ----------
+        folder : path-like
+        kind : str
+            The kind of features that the caller can use.
+
+        Raises
+        ------
+        UserError
+            If the folder has no finished records, or those of another kind.
+        """
+        path = Path(folder) / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            manifest = cls(**(content | {"genres": tuple(content["genres"])}))
+        except FileNotFoundError:
+            raise UserError(
+                f"{folder} holds no finished records (no {MANIFEST}): make them first, or choose "
+                "the folder they are in"
+            ) from None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise UserError(f"{path} is no manifest of this project: make the records again") from (
+                None
+            )
+        if manifest.kind != kind:
+            raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
+        return manifest
+
+    def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
+        """List the shards of a split, and see that none is missing or cut short.
+
+        Raises
+        ------
+        UserError
+            If there is no such split or a shard does not have the size it was written with.
+        """
+        if not self.segments.get(split):
+            raise UserError(f"{folder} has no records of the {split} split")
+        paths = []
+        for shard in self.shards[split]:
+            path = Path(folder) / shard["name"]
+            if not path.exists() or path.stat().st_size != shard["bytes"]:
+                raise UserError(
+                    f"{path} is missing or cut short: run the command that made the records "
+                    "again, it makes what is not there"
+                )
+            paths.append(path)
+        return paths
+
+    def check(self, folder: str | Path) -> None:
+        """See that the shards hold what was written, to the byte.
+
+        Raises
+        ------
+        UserError
+            If one does not; the message names it.
+        """
+        for shard in (shard for shards in self.shards.values() for shard in shards):
+            name = shard["name"]
+            for path, wrong in find_damage(
+                Path(folder), {name: shard["bytes"]}, {name: shard["crc32c"]}
+            ):
+                raise UserError(
+                    f"{path} is {wrong}: run the command that made the records again, it makes "
+                    "this shard anew"
+                )

@@ -1,0 +1,4 @@
+"""Training a classifier: options, schedule, callbacks, devices and saved models.
+
+Begin with `training.train`.
+"""

@@ -1,0 +1,192 @@
+"""Saved models: a ``.keras`` file that knows what it was trained on and what it may be fed."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import UserError
+from common.records.tfrecords import Manifest
+from common.text import flattened, one_line
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_FILE = "model.keras"
+"""Its name in the folder of its training."""
+
+_CARD = "genre_classifier.json"
+"""The card's name inside the ``.keras`` archive, beside Keras' own files, which ignore it."""
+
+OPTIMISER_WARNING = "Skipping variable loading for optimizer"
+"""How Keras begins when an optimiser's state is of another precision."""
+
+_TRUSTED = frozenset({"keras", "common", "spectrogram_feature", "spectrogram_image"})
+"""The packages whose layers a model may be made of."""
+
+_RUN_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+"""Keras' layers that run what a file brings along, or names."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a saved model carries beside its weights.
+
+    Attributes
+    ----------
+    name : str
+        The architecture, e.g. ``"cnn"``.
+    kind : str
+        The kind of features it takes; see `common.records.tfrecords.Manifest`.
+    parameters : dict
+        The parameters of these features.
+    genres : tuple of str
+        The meaning of its outputs.
+    data_set : dict
+        What it was trained on; see `common.records.tfrecords.Manifest`.
+    training : dict
+        The options and the course of its training.
+    versions : dict
+        Of the project and of Keras.
+    """
+
+    name: str
+    kind: str
+    parameters: dict[str, Any]
+    genres: tuple[str, ...]
+    data_set: dict[str, Any]
+    training: dict[str, Any]
+    versions: dict[str, str] = field(
+        default_factory=lambda: {name: version(name) for name in ("fma-genre-research", "keras")}
+    )
+
+    def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
+        """See that records hold what the model was trained for.
+
+        Raises
+        ------
+        UserError
+            If kind, feature parameters or genres differ; the message names both.
+        """
+        for what in ("kind", "parameters", "genres"):
+            mine, theirs = getattr(self, what), getattr(manifest, what)
+            if mine != theirs:
+                if what == "parameters":
+                    keys = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
+                    what = ", ".join(keys)
+                    mine = ", ".join(str(mine.get(k)) for k in keys)
+                    theirs = ", ".join(str(theirs.get(k)) for k in keys)
+                raise UserError(
+                    f"the model was trained with {what} = {mine}, the records in {folder} have "
+                    f"{theirs}: use records and model that were made for each other"
+                )
+
+
+def save_model(model: keras.Model, path: str | Path, card: ModelCard) -> None:
+    """Save a model with its card as one ``.keras`` file, complete or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
+    try:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_CARD, json.dumps(asdict(card), indent=1))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read what a saved model says of itself, without loading it.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is not a model of this project.
+    """
+    try:
+        card = _read_member(path, _CARD)
+        return ModelCard(**(card | {"genres": tuple(card["genres"])}))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such model; train one first") from None
+    except (IsADirectoryError, KeyError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile):
+        raise UserError(f"{path} is not a model of this project: train one first") from None
+
+
+def _read_member(path: str | Path, name: str) -> Any:
+    """Read one of the JSON files inside a model; refuse what unpacks to more than it is."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        declared, size = sum(member.file_size for member in members), Path(path).stat().st_size
+        # Keras compresses nothing, and members that share their bytes are a trick.
+        if declared > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise UserError(
+                f"{path} has {size:,} bytes and declares to unpack to {declared:,}, which models "
+                "of this project do not: it is not loaded"
+            )
+        return json.loads(archive.read(name))
+
+
+def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
+    """Load a saved model; code that a file brings along, or asks for, is not run.
+
+    A model may be made of the layers of Keras and of this project, and is loaded in Keras' safe
+    mode. A stage's own layers must be registered before: import its ``models``.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.keras`` file as `save_model` writes it.
+
+    Returns
+    -------
+    keras.Model, ModelCard
+
+    Raises
+    ------
+    UserError
+        If there is no such file, it is not a model of this project, it is damaged, or it asks for
+        anything but such layers.
+    """
+    card = read_card(path)
+    if Path(path).suffix != ".keras":  # Keras would read other parts of it than are looked at here
+        raise UserError(f"{path} must be called .keras to be loaded as a model: rename it")
+    import keras
+
+    import common.nn.spec_augment  # noqa: F401  (registers the layer that a model may contain)
+
+    try:
+        foreign = next(_foreign_parts(_read_member(path, "config.json")), None)
+        if foreign is not None:
+            raise UserError(
+                f"{path} asks for {one_line(foreign)[:80]}, which could run any code: it is not "
+                "loaded; train a model, or get one from someone you trust"
+            )
+        with warnings.catch_warnings():
+            # Keras only warns of layers that find no weights. The optimiser's are not needed, and
+            # do not fit where training was in another precision.
+            warnings.simplefilter("error", UserWarning)
+            warnings.filterwarnings("ignore", OPTIMISER_WARNING)
+            return keras.saving.load_model(path, safe_mode=True), card
+    except UserError:
+        raise
+    except Exception as error:  # the file decides what Keras stumbles over
+        raise UserError(f"{path} does not load ({flattened(error, 120)}): train it again") from None
+
+
+def _foreign_parts(config: Any) -> Iterator[str]:
+    """Name what a model's configuration asks for beside layers of Keras and of this project."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), config.get("module")
+        is_trusted = str(module).partition(".")[0] in _TRUSTED and name not in _RUN_CODE
+        if name not in (None, "__keras_tensor__") and not is_trusted:
+            yield f"{module}.{name}" if module else str(name)
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _foreign_parts(value)

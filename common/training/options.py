@@ -1,0 +1,74 @@
+"""How a network is trained, as data: known to the command line without TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from common.errors import UserError
+
+
+def _option(
+    default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] | None = None
+) -> Any:
+    return field(default=default, metadata={"help": text, "least": least, "choices": choices})
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a network is trained; an unknown option or a wrong type fails at once.
+
+    The learning rate rises linearly over the first twentieth of the steps and falls along a half
+    cosine over the others (Loshchilov and Hutter 2017, arXiv:1608.03983); weight decay is decoupled
+    from it (AdamW; Loshchilov and Hutter 2019, arXiv:1711.05101).
+    """
+
+    epochs: int = _option(40, "passes over the training segments, at most", least=1)
+    batch_size: int = _option(32, "segments a step, over all devices together", least=1)
+    learning_rate: float = _option(1e-3, "at its height", least=0)
+    weight_decay: float = _option(1e-3, "share of the weights taken away a unit of rate", least=0)
+    label_smoothing: float = _option(0.1, "probability given to all genres alike", least=0)
+    mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
+    augment: str = _option("none", "SpecAugment's policy", choices=("none", "LB", "LD", "SM", "SS"))
+    balance: str = _option(
+        "none", "weights: errors on rare genres count more", choices=("none", "weights")
+    )
+    patience: int = _option(15, "epochs without a better validation loss to the end", least=1)
+    seed: int = _option(0, "for weights, shuffling and augmentation", least=0)
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant."""
+        for option in fields(self):
+            value, limits, wanted = (
+                getattr(self, option.name),
+                option.metadata,
+                type(option.default),
+            )
+            if isinstance(value, bool) or not isinstance(
+                value, (int, float) if wanted is float else wanted
+            ):
+                raise UserError(f"{option.name} = {value!r} must be of type {wanted.__name__}")
+            if limits["least"] is not None and not value >= limits["least"]:
+                raise UserError(f"{option.name} = {value} must be {limits['least']} or more")
+            if limits["choices"] and value not in limits["choices"]:
+                names = ", ".join(limits["choices"])
+                raise UserError(f"{option.name} = {value!r} must be one of {names}")
+
+    @classmethod
+    def add_to(cls, parser: argparse.ArgumentParser) -> None:
+        """Add ``--epochs``, ``--batch-size`` and the others to a parser."""
+        group = parser.add_argument_group("training")
+        for option in fields(cls):
+            group.add_argument(
+                f"--{option.name.replace('_', '-')}",
+                type=type(option.default),
+                default=option.default,
+                choices=option.metadata["choices"],
+                help=option.metadata["help"],
+            )
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> TrainingOptions:
+        """Take the options out of what the parser found."""
+        return cls(**{option.name: getattr(arguments, option.name) for option in fields(cls)})

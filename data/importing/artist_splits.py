@@ -1,0 +1,88 @@
+"""Dealing artists into splits, none of them into two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from common.errors import UserError
+from common.fma.metadata import SPLITS
+
+SHARES = {"training": 0.8, "validation": 0.1, "test": 0.1}
+"""Split → which part of each genre's tracks it shall have, as nearly as whole artists allow."""
+
+
+def deal_artists(
+    tracks: pd.DataFrame, known: Mapping[str, str] | None = None, seed: int = 0
+) -> dict[str, str]:
+    """Deal the artists of each genre into training, validation and test.
+
+    A genre of three artists or more gets into every split, one of two into training and test, one
+    of a single artist into training alone.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        A row each, with ``genre`` and ``artist``.
+    known : mapping, optional
+        Artist → split, of artists that were dealt before: they stay where they are.
+    seed : int >= 0
+        Decides among artists of equally many tracks.
+
+    Returns
+    -------
+    dict
+        Artist → split.
+
+    Raises
+    ------
+    UserError
+        If a split gets no artist, or a genre none for training.
+    """
+    rng = np.random.default_rng(seed)
+    present = sorted(set(tracks["artist"]))
+    split = {artist: known[artist] for artist in present if known and artist in known}
+    artists = tracks.groupby("genre")["artist"]
+    # Those with the fewest artists first, while artists of several genres are still to be had.
+    for genre in artists.nunique().sort_values(kind="stable").index:
+        _deal(artists.get_group(genre).value_counts().sort_index(), split, rng)
+    require_every_split(tracks, split)
+    return split
+
+
+def _deal(sizes: pd.Series, split: dict[str, str], rng: np.random.Generator) -> None:
+    """Deal the artists of one genre that are in no split yet, those with the most tracks first."""
+    have = {
+        name: sum(size for artist, size in sizes.items() if split.get(artist) == name)
+        for name in SPLITS
+    }
+    shuffled = sizes.sample(frac=1, random_state=rng)
+    ranked = shuffled.sort_values(ascending=False, kind="stable")
+    rest = [(artist, size) for artist, size in ranked.items() if artist not in split]
+    for place, (artist, size) in enumerate(rest):
+        empty = [name for name in SPLITS if not have[name]]
+        if "training" in empty:
+            chosen = "training"
+        elif len(rest) - place <= len(empty):
+            chosen = empty[-1]
+        else:
+            chosen = max(SPLITS, key=lambda name: SHARES[name] * sizes.sum() - have[name])
+        split[artist] = chosen
+        have[chosen] += size
+
+
+def require_every_split(tracks: pd.DataFrame, split: Mapping[str, str]) -> None:
+    """Refuse a division that nothing could be learnt from, or judged by; see `deal_artists`."""
+    of_track = tracks["artist"].map(split)
+    trained = set(tracks.loc[of_track == "training", "genre"])
+    if unseen := sorted(set(tracks["genre"]) - trained):
+        raise UserError(
+            f"no artist of {unseen[0]} is in the training split, since its artists are in others, "
+            "maybe with another genre: name the splits yourself in a CSV, see --help"
+        )
+    if absent := [name for name in SPLITS if name not in set(of_track)]:
+        raise UserError(
+            f"no artist is in the split {absent[0]}: one genre at least needs three artists or more"
+        )

@@ -1,0 +1,103 @@
+"""Predictions as text: for people a table or bars, for programs a line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from common.text import format_duration, one_line
+from spectrogram_feature.inference.classifier import Prediction
+
+BAR_WIDTH = 30
+"""Characters that a probability of 100 % is drawn with."""
+
+
+def as_json(path: Path, prediction: Prediction, model: str) -> str:
+    """Write a prediction as a line of JSON.
+
+    Parameters
+    ----------
+    path : Path
+    prediction : Prediction
+    model : str
+        Which model was asked.
+
+    Returns
+    -------
+    str
+        An object: ``file``, ``seconds``, ``model``; ``top``, the most probable genre; ``genres``,
+        the probability of each; ``segments``, each with its ``start`` in seconds, its ``weight``
+        in the mean, and its ``probabilities`` in the order of ``genres``.
+    """
+    segments = zip(prediction.starts, prediction.weight, prediction.by_segment, strict=True)
+    return json.dumps(
+        {
+            "file": str(path),
+            "seconds": round(prediction.seconds, 3),
+            "model": model,
+            "top": next(iter(prediction.top(1))),
+            "genres": dict(zip(prediction.genres, _rounded(prediction.probability), strict=True)),
+            "segments": [
+                {
+                    "start": round(float(start), 3),
+                    "weight": round(float(weight), 6),
+                    "probabilities": _rounded(probability),
+                }
+                for start, weight, probability in segments
+            ],
+        }
+    )
+
+
+def _rounded(probability: Iterable[float]) -> list[float]:
+    return [round(float(value), 5) for value in probability]
+
+
+def as_bars(path: Path, prediction: Prediction, top: int) -> str:
+    """Draw a prediction with characters: a line for the file, then one for each genre."""
+    genres = prediction.top(top)
+    width = max(map(len, genres))
+    lines = [f"{one_line(path)} ({format_duration(prediction.seconds)})"]
+    for genre, probability in genres.items():
+        bar = "█" * round(BAR_WIDTH * probability)
+        lines.append(f"  {genre:<{width}} {_percent(probability)}  {bar}".rstrip())
+    return "\n".join(lines)
+
+
+class Table:
+    """A table whose rows are written one by one, as wide as what will stand in it.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files that will have a row.
+    genres : sequence of str
+        Those that can be predicted.
+    top : int
+        How many have a column.
+    """
+
+    def __init__(self, paths: Sequence[Path], genres: Sequence[str], top: int) -> None:
+        self.top = min(top, len(genres))
+        self._file_width = max(len(one_line(path)) for path in paths)
+        self._genre_width = max(map(len, genres))
+
+    @property
+    def header(self) -> str:
+        """str: the names of the columns."""
+        return f"{'File':<{self._file_width}}  {'Length':>12}  Most probable genres"
+
+    def row(self, path: Path, prediction: Prediction) -> str:
+        """Write what is predicted of a file."""
+        cells = [
+            f"{one_line(path):<{self._file_width}}",
+            f"{format_duration(prediction.seconds):>12}",
+        ]
+        for genre, probability in prediction.top(self.top).items():
+            cells.append(f"{genre:<{self._genre_width}} {_percent(probability)}")
+        return "  ".join(cells)
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:5.1f} %"

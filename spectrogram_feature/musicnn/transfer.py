@@ -1,0 +1,179 @@
+"""Genre classifiers on what musicnn has learnt: a probe on its embeddings, and the whole of it.
+
+musicnn stays as it is, and a small head learns genres from what it says of a segment (a linear
+probe; Alain and Bengio 2017, "Understanding intermediate layers using linear classifier probes",
+ICLR workshop). So each segment is embedded once, and training takes seconds. The model that is
+saved has everything inside: it takes log-mel features, as any other takes its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from common.errors import UserError
+from common.nn.blocks import BATCH_NORM_MOMENTUM, classifier
+from spectrogram_feature.features.kinds import MUSICNN
+from spectrogram_feature.features.log_mel import LogMelParameters
+from spectrogram_feature.layers import segments
+from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, PENULTIMATE, musicnn
+
+EMBEDDING = "penultimate"
+"""Which of musicnn's outputs describes a patch."""
+
+EMBEDDING_SIZE = PENULTIMATE
+"""How many numbers that is."""
+
+
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class Patches(layers.Layer):
+    """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
+
+    Patches lie one after the other from the beginning; what is left at the end is ignored. In
+    training, one patch stands for a segment, at a place that is drawn anew in every step: more
+    varied, and as many times as fast as there are patches.
+
+    Parameters
+    ----------
+    length : int
+        Of a patch, in frames, of which a segment has as many or more.
+    """
+
+    def __init__(self, length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.length = length
+        self.seed = keras.random.SeedGenerator()
+
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Cut."""
+        _, frames, bins = x.shape
+        if training:
+            start = keras.random.randint((), 0, frames - self.length + 1, seed=self.seed)
+            return ops.slice(x, (0, start, 0), (ops.shape(x)[0], self.length, bins))
+        heard = frames // self.length * self.length
+        return ops.reshape(x[:, :heard], (-1, self.length, bins))
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what the layer was made with."""
+        return {**super().get_config(), "length": self.length}
+
+
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class MeanOfPatches(layers.Layer):
+    """Average what was said of each segment's patches: (batch · patches, n) → (batch, n).
+
+    In training there is one patch of each segment.
+
+    Parameters
+    ----------
+    patches : int
+        Of a segment.
+    """
+
+    def __init__(self, patches: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.patches = patches
+
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Average."""
+        if training:
+            return x
+        return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what the layer was made with."""
+        return {**super().get_config(), "patches": self.patches}
+
+
+def probe(
+    input_shape: tuple[int, ...],
+    genres: int,
+    *,
+    dropout: float = 0.5,
+    augmentation: keras.Layer | None = None,
+) -> keras.Model:
+    """Build the head: each number standardised, then one dense layer.
+
+    Parameters
+    ----------
+    input_shape : (int,)
+        How many numbers describe a segment.
+    genres : int
+    dropout : float
+        Before the dense layer.
+    augmentation : None
+        There is nothing that could be masked.
+
+    Returns
+    -------
+    keras.Model
+        float32 (batch, n) → float32 (batch, genres).
+
+    Raises
+    ------
+    UserError
+        If an augmentation is asked for.
+    """
+    if augmentation is not None:
+        raise UserError(
+            f"{MUSICNN} hears each segment once, before its training: leave --augment out"
+        )
+    inputs = keras.Input(input_shape, name="embedding")
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(inputs)
+    return classifier(inputs, x, genres, dropout, MUSICNN)
+
+
+def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -> keras.Model:
+    """Build what embeds segments: musicnn over patches, and the mean of what it says.
+
+    Parameters
+    ----------
+    parameters : LogMelParameters
+        Of the features.
+    network : keras.Model, optional
+        As `pretrained.musicnn` builds it for patches of `patch_frames`, by default with random
+        weights.
+
+    Returns
+    -------
+    keras.Model
+        uint8 (batch, frames, bins) → float32 (batch, n).
+    """
+    length = patch_frames(parameters)
+    network = network or musicnn(length)
+    inputs, x = segments(parameters.shape, None)
+    x = layers.Rescaling(parameters.ceiling, name="as_levels")(x)
+    # Without what makes tags of the embedding.
+    network = keras.Model(network.input, network.output[EMBEDDING], name=MUSICNN)
+    x = network(Patches(length, name="patches")(x))
+    patches = parameters.frames // length
+    return keras.Model(inputs, MeanOfPatches(patches, name="mean")(x), name="embedder")
+
+
+def patch_frames(parameters: LogMelParameters) -> int:
+    """Tell how long patches are: what musicnn was trained on, or all of a shorter segment."""
+    return min(PATCH_FRAMES, parameters.frames)
+
+
+def complete(network: keras.Model, head: keras.Model) -> keras.Model:
+    """Put a trained head behind what embeds.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `embedder` builds it; from now on it is not trained.
+    head : keras.Model
+        As `probe` builds it.
+
+    Returns
+    -------
+    keras.Model
+        uint8 (batch, frames, bins) → float32 (batch, genres), which needs no other file.
+    """
+    network.trainable = False
+    x = network.output
+    for layer in head.layers[1:]:  # one after the other, behind its input
+        x = layer(x)
+    return keras.Model(network.input, x, name=MUSICNN)

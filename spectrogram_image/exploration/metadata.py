@@ -1,0 +1,174 @@
+"""What a data set's metadata hold, for `Feature Visualization.ipynb`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.fma.genres import ROOT_GENRES
+from common.fma.metadata import SUBSETS, select_subset
+from common.fma.track_plan import artist_of
+
+METADATA_FILES: Mapping[str, str] = {
+    "tracks.csv": "a row a track: track, album, artist, split and subset",
+    "genres.csv": "a row a genre: title, parent, root",
+    "features.csv": "518 statistics a track, computed with librosa",
+    "echonest.csv": "249 features of 13,129 tracks, from Echonest",
+    "raw_tracks.csv": "tracks as the web interface gave them",
+    "raw_albums.csv": "albums as the web interface gave them",
+    "raw_artists.csv": "artists as the web interface gave them",
+    "raw_genres.csv": "genres as the web interface gave them",
+}
+"""What FMA's archive of metadata holds."""
+
+_MINUS_ONE = {"id", "comments", "favorites", "listens", "tracks"}
+"""Columns of numbers in which FMA writes -1 where it knows nothing."""
+
+
+def metadata_files(folder: str | Path) -> pd.DataFrame:
+    """List FMA's metadata files, and which of them are there.
+
+    Parameters
+    ----------
+    folder : path-like
+        ``fma_metadata/``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per file of `METADATA_FILES`: ``holds``, ``kilobytes`` (NaN where it is missing).
+    """
+    paths = [Path(folder) / name for name in METADATA_FILES]
+    sizes = [path.stat().st_size / 1e3 if path.is_file() else np.nan for path in paths]
+    index = pd.Index(METADATA_FILES, name="file")
+    return pd.DataFrame({"holds": [*METADATA_FILES.values()], "kilobytes": sizes}, index=index)
+
+
+def missing_shares(tracks: pd.DataFrame) -> pd.Series:
+    """Tell how large a part of each column is missing.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        As `fma_utils.load` reads ``tracks.csv``.
+
+    Returns
+    -------
+    pandas.Series
+        Column → share, 0 to 1. Empty lists and texts are missing too, and so is -1 where FMA
+        writes it for a number that is not known.
+    """
+    return pd.Series({column: _is_missing(tracks[column]).mean() for column in tracks.columns})
+
+
+def _is_missing(values: pd.Series) -> pd.Series:
+    missing = values.isna()
+    if pd.api.types.is_numeric_dtype(values):
+        return missing | (values == -1) if values.name[1] in _MINUS_ONE else missing
+    if isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind == "M":
+        return missing
+    return missing | (values.str.len() == 0)
+
+
+def columns_by_type(tracks: pd.DataFrame) -> pd.DataFrame:
+    """List the columns of ``tracks.csv`` by what they describe and what they hold.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        As `fma_utils.load` reads them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Names of columns, separated by commas: a row per type, a column per table.
+    """
+    missing = missing_shares(tracks)
+    types = {
+        column: "nothing" if missing[column] == 1 else _type_name(tracks[column])
+        for column in tracks.columns
+    }
+    rows = [(table, name, types[table, name]) for table, name in tracks.columns]
+    table = pd.DataFrame(rows, columns=["table", "name", "holds"]).pivot_table(
+        index="holds", columns="table", values="name", aggfunc=", ".join, fill_value="–"
+    )
+    order = ["number", "category", "date", "text", "list", "nothing"]
+    table = table.reindex([name for name in order if name in table.index])
+    return table.rename_axis(index="holds", columns=None)
+
+
+def _type_name(values: pd.Series) -> str:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "category"
+    if pd.api.types.is_numeric_dtype(values):
+        return "number"
+    if values.dtype.kind == "M":
+        return "date"
+    return "list" if isinstance(values.dropna().iloc[0], list) else "text"
+
+
+def genres_present(tracks: pd.DataFrame) -> list[str]:
+    """List the root genres that tracks have, in the order of `fma_utils.ROOT_GENRES`."""
+    found = set(tracks["track", "genre_top"].dropna())
+    return [genre for genre in ROOT_GENRES if genre in found]
+
+
+def subset_table(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Count what the subsets hold.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        Of all subsets, with ``set.subset``, ``track.genre_top``, ``artist.id``, ``artist.name``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per subset, smallest first: ``tracks``, ``with a root genre``, ``root genres``,
+        ``rarest genre`` and ``most frequent genre`` (numbers of tracks), ``artists``.
+    """
+    rows = []
+    for subset in SUBSETS:
+        chosen = select_subset(tracks, subset)
+        counts = chosen["track", "genre_top"].value_counts()
+        counts = counts[counts > 0]
+        rows.append(
+            {
+                "tracks": len(chosen),
+                "with a root genre": counts.sum(),
+                "root genres": len(counts),
+                "rarest genre": counts.min() if len(counts) else 0,
+                "most frequent genre": counts.max() if len(counts) else 0,
+                "artists": artist_of(chosen).nunique(),
+            }
+        )
+    return pd.DataFrame(rows, index=pd.Index(SUBSETS, name="subset"))
+
+
+def subset_genres(tracks: pd.DataFrame, genre_tree: pd.DataFrame) -> pd.DataFrame:
+    """Count the tracks of each root genre in each subset.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        Of all subsets, with ``set.subset`` and ``track.genre_top``.
+    genre_tree : pandas.DataFrame
+        As `fma_utils.load` reads ``genres.csv``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per genre of `fma_utils.ROOT_GENRES`: ``sub-genres`` below it in the tree, and its
+        tracks in ``small``, ``medium`` and ``large``.
+    """
+    genre = tracks["track", "genre_top"].astype(object)
+    counts = pd.crosstab(genre, tracks["set", "subset"].astype(object))
+    counts = counts.reindex(index=ROOT_GENRES, columns=SUBSETS[:3], fill_value=0).cumsum(axis=1)
+    root_of = genre_tree["top_level"].map(genre_tree["title"])
+    is_root = genre_tree["parent"] == 0
+    below = root_of[~is_root].value_counts().reindex(ROOT_GENRES, fill_value=0)
+    counts.insert(0, "sub-genres", below)
+    return counts.rename_axis(index="root genre", columns=None)

@@ -1,0 +1,185 @@
+"""Each notebook, executed whole from a clean kernel on a tiny demo set, its cells unchanged."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from common.errors import UserError
+from common.paths import PROJECT_ROOT
+from tools.notebook_outputs import find_faults, tidy
+from tools.notebooks import NOTEBOOKS, digest, execute
+
+TRACKS = 48  # the smallest demo set: one track of each genre in each split
+
+
+@pytest.fixture(scope="module")
+def tiny_demo(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tiny")
+    command = [sys.executable, "data/make_demo.py", "--tracks", str(TRACKS), "--out", root / "demo"]
+    made = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    return root
+
+
+@pytest.mark.notebooks
+def test_the_notebooks_run_in_the_order_of_reading(tiny_demo, monkeypatch):
+    monkeypatch.setenv("FMA_ROOT", str(tiny_demo / "demo"))
+    monkeypatch.setenv("FMA_OUTPUT", str(tiny_demo / "output"))
+    monkeypatch.setenv("FMA_EPOCHS", "1")
+    for name in NOTEBOOKS:
+        target = tiny_demo / "executed" / name
+        execute(PROJECT_ROOT / name, target)
+        notebook = nbformat.read(target, as_version=4)
+        code = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+        assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+        outputs = [output for cell in code for output in cell.outputs]
+        assert not [o for o in outputs if o.output_type == "error"]
+        noise = [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+        assert not noise, f"{name}: {noise}"
+        assert any("SYNTHETIC DEMO SET" in o.get("text", "") for o in outputs)
+        assert target.stat().st_size < 3e6
+    results = subprocess.run(
+        [sys.executable, "-m", "common.results"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert results.returncode == 0, results.stderr
+    assert "Majority class" in results.stdout
+
+
+def write_notebook(path, *sources):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.notebooks
+def test_a_failing_notebook_is_named_with_its_error_and_left_as_it_was(tmp_path):
+    source = write_notebook(tmp_path / "Broken.ipynb", "1 + 1", "raise ValueError('so it is')")
+    before = source.read_bytes()
+    with pytest.raises(UserError, match=r"Broken\.ipynb failed: ValueError: so it is"):
+        execute(source, source)
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_committed_notebook_shows_what_its_code_does_now(name):
+    path = PROJECT_ROOT / name
+    notebook = nbformat.read(path, as_version=4)
+    assert find_faults(notebook, digest(path)) == [], "make render renews the outputs"
+    assert path.stat().st_size < 3e6
+    content = path.read_text(encoding="utf-8")
+    assert "SYNTHETIC DEMO SET" in content
+    assert str(PROJECT_ROOT) not in content
+    tidied = nbformat.read(path, as_version=4)
+    tidy(tidied)
+    assert tidied == notebook, "outputs differ from run to run"
+
+
+@pytest.fixture
+def executed():
+    """Make a notebook of two cells as a clean run leaves it."""
+    outputs = [[nbformat.v4.new_output("stream", text="2\n")], []]
+    cells = [
+        nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1, outputs=outputs[0]),
+        nbformat.v4.new_code_cell("x = 1", execution_count=2, outputs=outputs[1]),
+    ]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"digest": "now"})
+
+
+def test_a_notebook_that_was_run_cleanly_has_no_fault(executed):
+    executed.cells.append(nbformat.v4.new_code_cell(""))  # nothing to run
+    assert find_faults(executed, "now") == []
+
+
+@pytest.mark.parametrize("counts", [(2, 1), (1, None), (None, None), (3, 4)])
+def test_cells_that_were_not_run_in_order_are_a_fault(executed, counts):
+    for cell, count in zip(executed.cells, counts, strict=True):
+        cell.execution_count = count
+    [fault] = find_faults(executed, "now")
+    assert "not run in order" in fault
+
+
+def test_errors_and_warnings_are_faults_and_their_cells_named(executed):
+    first, second = executed.cells
+    error = {"ename": "KeyError", "evalue": "'genre'", "traceback": []}
+    first.outputs.append(nbformat.v4.new_output("error", **error))
+    second.outputs.append(nbformat.v4.new_output("stream", name="stderr", text="deprecated\n"))
+    assert find_faults(executed, "now") == [
+        f"cell {first.id} failed: KeyError: 'genre'",
+        f"cell {second.id} has a warning: deprecated",
+    ]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"digest": "then"}])
+def test_outputs_of_other_code_are_a_fault(executed, metadata):
+    executed.metadata = metadata
+    [fault] = find_faults(executed, "now")
+    assert "older than its code" in fault
+
+
+def test_a_digest_changes_with_code_and_surroundings_and_not_with_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMA_EPOCHS", "1")  # of no account: what is committed has none
+    path = write_notebook(tmp_path / "some.ipynb", "import fma_utils")
+    before = digest(path)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# A title"))
+    nbformat.write(notebook, path)
+    assert digest(path) == before
+    assert digest(path, {"FMA_EPOCHS": "1"}) != before
+    notebook.cells[-1].source += "\n"
+    nbformat.write(notebook, path)
+    assert digest(path) != before
+
+
+def test_nothing_that_differs_from_run_to_run_is_kept():
+    def run(address, style, rate):
+        styled = (
+            f'<style>#T_{style} th {{}}\n#T_{style}_row0_col1 {{}}</style><table id="T_{style}">'
+        )
+        data = {"text/plain": f"<Styler at {address}>", "text/html": styled}
+        bar = f"records: 100%|{10 * '█'}| 240/240 [00:01<00:00, {rate}track/s]\n"
+        cell = nbformat.v4.new_code_cell(
+            "...",
+            id="leaderboard",
+            outputs=[
+                nbformat.v4.new_output("stream", text="begin\nrecords:   0%|   | 0/240\r"),
+                nbformat.v4.new_output("stream", text=f"{bar}end\n"),
+                nbformat.v4.new_output("display_data", data=data),
+                nbformat.v4.new_output("stream", text=bar),
+            ],
+        )
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        tidy(notebook)
+        return cell.outputs
+
+    outputs = run("0x7f10", "0a1b2", "163.01")
+    assert outputs == run("0x7fee", "fffff", "99.10")
+    stream, table = outputs  # and nothing of the output that had only a bar
+    assert stream.text == "begin\nend\n"
+    assert table.data["text/plain"] == "<Styler>"
+    assert table.data["text/html"] == (
+        "<style>#T_leaderboard_0 th {}\n#T_leaderboard_0_row0_col1 {}</style>"
+        '<table id="T_leaderboard_0">'
+    )
+
+
+@pytest.mark.notebooks
+def test_of_a_progress_bar_only_the_last_state_is_kept(tmp_path):
+    source = write_notebook(
+        tmp_path / "Bar.ipynb",
+        r"""
+import time
+for text in ('10 %', '\r50 %', '\r100 %\nend'):
+    print(text, end='', flush=True)
+    time.sleep(0.3)
+""",
+    )
+    execute(source, tmp_path / "out.ipynb")
+    [output] = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
+    assert output.text == "100 %\nend"

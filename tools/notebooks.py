@@ -1,0 +1,188 @@
+"""Executing the notebooks in the order of reading: copies for a run, in place for readers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from common import cli
+from common.errors import UserError
+from common.fma.dataset import find_dataset
+from common.paths import PROJECT_ROOT, display_path
+from common.records.tfrecords import atomic_write
+from tools.imports import code_digest, used_modules
+from tools.notebook_outputs import tidy
+
+NOTEBOOKS = (
+    "spectrogram_image/Feature Visualization.ipynb",
+    "spectrogram_image/Feature Extraction.ipynb",
+    "spectrogram_image/TFRecord Conversion.ipynb",
+    "spectrogram_image/CNN.ipynb",
+    "spectrogram_feature/Full Data Pipeline.ipynb",
+    "spectrogram_feature/Training.ipynb",
+    "spectrogram_feature/Genre Confusion.ipynb",
+)
+"""In the order of reading, which is that of the data: what one writes the next one reads."""
+
+EXECUTED = PROJECT_ROOT / "build" / "notebooks"
+
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+class _TalkingClient(NotebookClient):
+    """A client that shows on the terminal which cell runs and what it prints meanwhile."""
+
+    def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
+        super().__init__(notebook, timeout=None, kernel_name="python3", **options)
+        # The kernel warns that it talks over TCP; it talks to this process only.
+        self.extra_arguments = ["--log-level=ERROR"]
+        self.record_timing = False  # times of execution would make every diff differ
+        self.title = title
+
+    async def async_execute_cell(
+        self, cell: Any, cell_index: int, *args: Any, **options: Any
+    ) -> nbformat.NotebookNode:
+        if cell.cell_type == "code" and cell.source.strip():
+            first = cell.source.strip().splitlines()[0]
+            print(f"[{self.title} {cell_index + 1}/{len(self.nb.cells)}] {first:.70}", flush=True)
+        return await super().async_execute_cell(cell, cell_index, *args, **options)
+
+    def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
+        if msg["msg_type"] == "stream":
+            sys.stdout.write(msg["content"]["text"])
+            sys.stdout.flush()
+        return super().process_message(msg, cell, cell_index)
+
+
+def execute(source: Path, target: Path) -> None:
+    """Execute a notebook from a clean kernel, top to bottom, and write it with its outputs.
+
+    Parameters
+    ----------
+    source, target : Path
+        May be the same. The kernel works in the source's folder, as it would in Jupyter.
+
+    Raises
+    ------
+    UserError
+        If a cell fails; the target then holds the notebook up to that cell, unless it is the
+        source, which stays as it was.
+    """
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    client = _TalkingClient(
+        notebook, source.stem, resources={"metadata": {"path": str(source.parent)}}
+    )
+    problem = None
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        problem = f"{error.ename}: {error.evalue}"
+    except DeadKernelError:
+        problem = "its kernel died, often for want of memory"
+    # What is committed is made without variables, and stays right where weights are or are not.
+    depends_on = None if target == source else surroundings()
+    notebook.metadata = {**_METADATA, "digest": digest(source, depends_on)}
+    tidy(notebook)
+    if problem is None or target != source:
+        if problem:
+            notebook.metadata.pop("digest")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(target) as file:
+            file.write(nbformat.writes(notebook).encode() + b"\n")
+    if problem:
+        raise UserError(f"{source.name} failed: {problem} (see {target})")
+
+
+def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str:
+    """Tell in a short string what a notebook's outputs depend on.
+
+    Parameters
+    ----------
+    notebook : Path
+    surroundings : mapping of str to str, optional
+        Whatever else they depend on, by name, such as `surroundings` gives it.
+
+    Returns
+    -------
+    str
+        Of its code, of what the project's modules do that it uses (`code_digest`), and of the
+        surroundings.
+    """
+    content = hashlib.sha256()
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    for source in code:
+        content.update(f"{source}\0".encode())
+    for module in used_modules("\n".join(code)):
+        content.update(f"{code_digest(module.read_text(encoding='utf-8'))}\0".encode())
+    for name, value in sorted((surroundings or {}).items()):
+        content.update(f"{name}={value}\0".encode())
+    return content.hexdigest()[:16]
+
+
+def surroundings() -> dict[str, str]:
+    """Give what a run depends on beside its code: ``FMA_`` variables, pretrained weights."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith("FMA_")}
+    weights = (PROJECT_ROOT / "data" / "pretrained").glob("*.weights.h5")
+    return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}
+
+
+def _is_up_to_date(source: Path, target: Path) -> bool:
+    if not target.exists():
+        return False
+    made, now = (nbformat.read(path, as_version=4) for path in (target, source))
+    same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
+    return same_text and made.metadata.get("digest") == digest(source, surroundings())
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        "python -m tools.notebooks",
+        "Execute the notebooks in the order of reading.\n\n"
+        "Without --in-place, copies are executed and go to build/notebooks/<data set>/; those\n"
+        "that are up to date (same cells, same modules, same FMA_ variables) are passed over.",
+        "  python -m tools.notebooks\n"
+        "  python -m tools.notebooks --in-place\n"
+        "  FMA_EPOCHS=2 python -m tools.notebooks 'spectrogram_feature/Training.ipynb'",
+    )
+    parser.add_argument("notebooks", nargs="*", help="by default all", default=NOTEBOOKS)
+    parser.add_argument("--in-place", action="store_true", help="write outputs into the notebooks")
+    arguments = parser.parse_args()
+    variables = sorted({name for name in os.environ if name.startswith("FMA_")} - {"FMA_ROOT"})
+    if arguments.in_place and variables:
+        raise UserError(f"--in-place makes what is committed: unset {', '.join(variables)}")
+    if "FMA_ROOT" in os.environ:  # kernels start in other folders
+        os.environ["FMA_ROOT"] = str(Path(os.environ["FMA_ROOT"]).resolve())
+    dataset = find_dataset()
+    if arguments.in_place and not dataset.is_demo:
+        raise UserError(f"--in-place is for the demo set, not for {dataset.title}: leave it out")
+    print(dataset.notice)
+    for name in arguments.notebooks:
+        source = PROJECT_ROOT / name
+        if not source.exists():
+            raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
+        target = source if arguments.in_place else EXECUTED / dataset.name / name
+        if not arguments.in_place and _is_up_to_date(source, target):
+            print(f"{name}: up to date in {display_path(target)}")
+            continue
+        execute(source, target)
+    if not arguments.in_place:
+        print(f"Executed notebooks: {display_path(EXECUTED / dataset.name)}")
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
