@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+from common.records.record_jobs import PLAN
 from fault_trials import (
     READ_ONLY,
     Trials,
@@ -33,7 +34,6 @@ from fault_trials import (
 )
 
 from common.jobs.run import JOURNAL
-from common.records.record_jobs import PLAN
 from common.records.tfrecords import FAILURES
 
 # In the background a shell has its children ignore Ctrl-C.

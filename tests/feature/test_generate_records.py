@@ -36,7 +36,7 @@ from common.fma.audio import read_audio
 from common.fma.dataset import Dataset, get_audio_path
 from common.fma.metadata import SPLITS, load, select_subset
 from common.fma.track_plan import PLAN_COLUMNS, genres_of
-from common.jobs.run import JOURNAL
+from common.jobs.journal import JOURNAL
 from common.paths import PROJECT_ROOT
 from common.records.tfrecords import FAILURES, MANIFEST, Manifest
 from spectrogram_feature.constant_q import ConstantQ

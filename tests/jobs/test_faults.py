@@ -28,7 +28,8 @@ from jobs_for_tests import calls, jobs, note_call
 
 from common.cli import run_command
 from common.fma.dataset import get_audio_path
-from common.jobs.run import JOURNAL, run_jobs
+from common.jobs.journal import JOURNAL
+from common.jobs.run import run_jobs
 from common.paths import PROJECT_ROOT
 from common.records.tfrecords import FAILURES, Manifest
 from spectrogram_feature.generate_records import KIND, generate

@@ -1,27 +1,26 @@
-"""From a plan of tracks to a folder of records: what the jobs of both stages have in common.
+"""Writing a folder of records: the tracks of a plan are dealt into shards, and a shard is a job.
 
-The tracks of a plan are dealt into shards. Each shard is a job, which writes one TFRecord file and
-gives back what is in it and what could not be had. The folder's manifest and its list of failures
-are made of that.
+A stage derives its own `Shard`, which reads the arrays of one track. Everything else is here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from common.errors import UserError
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import plan_digest
-from common.jobs.disk import require_space
+from common.jobs.files import atomic_write, fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
-from common.records.tfrecords import FAILURES, Manifest, atomic_write, shard_name, write_shard
+from common.records.tfrecords import FAILURES, Manifest, RecordWriter, shard_name
 
 TRACKS_PER_SHARD = 32
 
@@ -31,24 +30,44 @@ PLAN = "tracks.csv"
 
 @dataclass(frozen=True)
 class Shard:
-    """One job: the tracks of one TFRecord file. A stage adds what it needs to write it.
+    """The tracks of one TFRecord file, and how they are read.
 
     Attributes
     ----------
     split : str
     path : Path
         The file to write.
+    source : Path
+        The folder of the files that are read.
     tracks : tuple of tuples
-        Track id, label, and whatever the stage wants to know of each track.
+        Track id, label, and the columns that the stage asked `deal_tracks` for.
     """
 
     split: str
     path: Path
+    source: Path
     tracks: tuple[tuple, ...]
 
     @property
     def size(self) -> int:
-        """int: about how many bytes the file will have if every track can be had."""
+        """int: approximate size of the file in bytes if no track fails."""
+        raise NotImplementedError
+
+    def file_of(self, track: tuple) -> Path:
+        """Return the path of a track's source file."""
+        raise NotImplementedError
+
+    def read(self, track: tuple) -> tuple[np.ndarray | Sequence[np.ndarray], list[tuple]]:
+        """Read a track.
+
+        Returns
+        -------
+        arrays : np.ndarray [shape=(segments, ...)], or sequence of np.ndarray
+            One for each segment that could be read, from the first segment on.
+        failures : list of tuples
+            One for each segment that could not: the track id, then the failure columns given to
+            `run_shards`.
+        """
         raise NotImplementedError
 
 
@@ -63,7 +82,7 @@ def deal_tracks(
     columns: Sequence[str],
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> dict[str, list[AnyShard]]:
-    """Deal the tracks of each split into shards, mixed so that each shard has many genres.
+    """Deal the tracks of each split into shards, shuffled so that each shard has many genres.
 
     Parameters
     ----------
@@ -72,11 +91,11 @@ def deal_tracks(
     out : Path
         The folder of the shards.
     make : callable
-        Makes a shard of ``split``, ``path`` and ``tracks``.
+        Makes a shard from ``split``, ``path`` and ``tracks``.
     columns : sequence of str
-        What a shard is to know of each track besides its id.
+        The columns of the plan in `Shard.tracks`, after the track id.
     tracks_per_shard : int
-        At most.
+        The largest number.
 
     Returns
     -------
@@ -95,76 +114,80 @@ def deal_tracks(
     return shards
 
 
-def write_records(shard: Shard, records: Iterable[Mapping[str, Any]], failures: list[Any]) -> dict:
-    """Write one shard and tell what is in it: the last thing that a job does.
-
-    Parameters
-    ----------
-    shard : Shard
-    records : iterable of mappings
-        With ``label`` and ``track_id``; see `common.records.tfrecords.encode_example`.
-    failures : list of tuples
-        What could not be had, track id first. It may grow while the records are read.
+def run_shard(shard: Shard) -> dict:
+    """Write one shard: the function of a job.
 
     Returns
     -------
     dict
-        ``split``, ``files`` and ``checksums`` (as `common.jobs.run.run_jobs` takes them), ``shard``
-        (its entry in the manifest), ``segments`` and ``tracks`` (counts by label), ``failures``.
+        ``split``; ``shard`` (its entry in the manifest); ``segments`` and ``tracks`` (counts by
+        label); ``failures``; and ``files``, ``checksums`` and ``unusable`` for `run_jobs`.
     """
     segments: Counter[str] = Counter()
-    tracks: dict[str, set[int]] = {}
-
-    def counted() -> Iterable[Mapping[str, Any]]:
-        for record in records:
-            label = str(record["label"])
-            segments[label] += 1
-            tracks.setdefault(label, set()).add(record["track_id"])
-            yield record
-
-    written = write_shard(shard.path, counted())
+    tracks: Counter[str] = Counter()
+    failures: list[tuple] = []
+    unusable = {}
+    with atomic_write(shard.path) as file:
+        writer = RecordWriter(file)
+        for track in shard.tracks:
+            track_id, label, *_ = track
+            path = shard.file_of(track)
+            state = fingerprint(path)
+            arrays, failed = shard.read(track)
+            for segment, array in enumerate(arrays):
+                writer.write(
+                    {
+                        "features": array.tobytes(),
+                        "label": label,
+                        "track_id": track_id,
+                        "segment": segment,
+                    }
+                )
+            segments[str(label)] += len(arrays)
+            tracks[str(label)] += len(arrays) > 0
+            if failed:
+                failures += failed
+                unusable[path.relative_to(shard.source).as_posix()] = state
+    written = writer.summary()
     return {
         "split": shard.split,
         "files": {shard.path.name: written["bytes"]},
         "checksums": {shard.path.name: written["crc32c"]},
+        "unusable": unusable,
         "shard": {"name": shard.path.name, **written},
-        "segments": dict(segments),
-        "tracks": {label: len(ids) for label, ids in tracks.items()},
+        "segments": segments,
+        "tracks": tracks,
         "failures": failures,
     }
 
 
 def run_shards(
-    function: Callable[[Any], dict],
     shards: Mapping[str, Sequence[Shard]],
     plan: pd.DataFrame,
-    described: Manifest,
+    settings: Mapping[str, Any],
     *,
     out: Path,
     source: Path,
     failure: Sequence[str],
-    tracks_per_shard: int,
     workers: int | str | None,
     description: str,
-) -> Manifest:
-    """Write the records of a plan, or what is missing of them, their failures and their manifest.
+) -> dict[str, Any]:
+    """Write the shards that are missing, the plan and the table of failures.
+
+    A shard with failures is written again if one of the files at fault has changed.
 
     Parameters
     ----------
-    function : callable
-        Writes one shard; it ends with `write_records`.
     shards : mapping
-        As `deal_tracks` gives them.
+        As `deal_tracks` returns them.
     plan : pandas.DataFrame
         Indexed by ``track_id``, with ``split``, ``genre`` and ``label``.
-    described : Manifest
-        What the records are, not yet how many.
+    settings : mapping
+        Everything but the plan that the records depend on, with the ``genres`` in label order.
     out, source : Path
-        The folder of the records, and the one that they are made of.
+        The folders that are written and read.
     failure : sequence of str
-        What the job's failures tell after the track id: column names.
-    tracks_per_shard : int
-        As the shards were dealt.
+        Columns of the table of failures, after those of the track.
     workers : int or str, optional
         Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
         The bytes do not depend on it.
@@ -173,58 +196,42 @@ def run_shards(
 
     Returns
     -------
-    Manifest
-        What was described, with the shards and the counts.
+    dict
+        ``segments``, ``tracks`` and ``shards`` of the folder's `Manifest`.
 
     Raises
     ------
     UserError
         If the folder holds records made with other settings, the disk has no room for what is
-        missing, or no training track could be used.
+        missing, or no training track could be read.
     """
-    missing = sum(
-        shard.size for split in SPLITS for shard in shards[split] if not shard.path.exists()
-    )
-    # A tenth, since tracks that cannot be had make it less.
-    require_space(out, missing, "records", tolerance=0.1)
-    jobs = [
-        Job(shard.path.name, shard, size=len(shard.tracks))
-        for split in SPLITS
-        for shard in shards[split]
-    ]
-    settings = {
-        "genres": described.genres,
-        "kind": described.kind,
-        "parameters": described.parameters,
-        "tracks": plan_digest(plan),
-        "tracks_per_shard": tracks_per_shard,
-    }
+    every = [shard for split in SPLITS for shard in shards[split]]
+    missing = sum(shard.size for shard in every if not shard.path.exists())
+    require_space(out, missing, "records", tolerance=0.1)  # unreadable tracks need none
     results = run_jobs(
-        function,
-        jobs,
+        run_shard,
+        [Job(shard.path.name, shard, size=len(shard.tracks)) for shard in every],
         folder=out,
-        settings=settings,
+        settings={**settings, "tracks": plan_digest(plan)},
         workers=workers,
-        sources=[source],
+        source=source,
         description=description,
     )
     failures = [failed for result in results for failed in result["failures"]]
     write_table(out / PLAN, plan.reset_index())
     write_table(out / FAILURES, failure_table(plan, failures, failure))
-    manifest = replace(
-        described,
-        segments=_counts("segments", results, described.genres),
-        tracks=_counts("tracks", results, described.genres),
-        shards={split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
-    )
-    if not manifest.segments["training"]:
+    segments = _counts("segments", results, settings["genres"])
+    if not segments["training"]:
         raise UserError(f"no training track of {source} could be read: {out / FAILURES} says why")
-    manifest.write(out)
-    return manifest
+    return {
+        "segments": segments,
+        "tracks": _counts("tracks", results, settings["genres"]),
+        "shards": {split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
+    }
 
 
 def _counts(what: str, results: list[dict], genres: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Add up a count of the jobs: split → genre → number, where it is not zero."""
+    """Sum a count of the jobs: split → genre → number, where it is not zero."""
     counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     for result in results:
         counts[result["split"]].update(result[what])
@@ -237,22 +244,8 @@ def _counts(what: str, results: list[dict], genres: Sequence[str]) -> dict[str, 
 def failure_table(
     plan: pd.DataFrame, failures: Iterable[Sequence], columns: Sequence[str]
 ) -> pd.DataFrame:
-    """List what was planned and could not be had, in the order of the tracks.
-
-    Parameters
-    ----------
-    plan : pandas.DataFrame
-        Indexed by track id, with ``split`` and ``genre``.
-    failures : iterable of sequences
-        Track id, then what `columns` name.
-    columns : sequence of str
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``track_id``, ``split``, ``genre`` and `columns`.
-    """
-    # Those of an earlier run come from the journal, as lists.
+    """Tabulate failures (track id, then `columns`) with split and genre, sorted by track id."""
+    # Failures of an earlier run come from the journal as lists.
     rows = sorted(tuple(failed) for failed in failures)
     table = pd.DataFrame(rows, columns=["track_id", *columns])
     table.insert(1, "split", table["track_id"].map(plan["split"]))
@@ -261,22 +254,13 @@ def failure_table(
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, without its index, whole or not at all."""
+    """Write a table atomically as CSV, without its index."""
     with atomic_write(path) as file:
         file.write(table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def summarise(manifest: Manifest, out: Path, unit: str) -> str:
-    """Say in a few lines what a folder of records holds.
-
-    Parameters
-    ----------
-    manifest : Manifest
-    out : Path
-        The folder.
-    unit : str
-        What a record is, in the plural.
-    """
+    """Describe a folder of records in a few lines; `unit` is what a record is, in the plural."""
     lines = [f"Records in {display_path(out)}"]
     for split in SPLITS:
         records = sum(manifest.segments[split].values())
