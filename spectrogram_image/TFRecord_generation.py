@@ -48,9 +48,10 @@ class Shard(shards.Shard):
 
     @property
     def size(self) -> int:
-        """int: approximate size of the file in bytes if no image fails."""
+        """int: approximate size of the file in bytes if no image is damaged."""
         pixels = self.images.parameters.width * self.images.parameters.height
-        return len(self.tracks) * pixels // self.reduction**2
+        there = sum(self.file_of(track).exists() for track in self.tracks)
+        return there * pixels // self.reduction**2
 
     def file_of(self, track: tuple) -> Path:
         """Return the path of a track's image."""
