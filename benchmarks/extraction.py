@@ -104,8 +104,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
-        dealt = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
-        shards = dealt["training"]
+        shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
         with worker_pool(workers) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
                 run_ours(warm, shards[: 2 * workers])

@@ -7,7 +7,6 @@ writes one TFRecord file.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -70,15 +69,12 @@ def plan_shards(
     out: Path,
     parameters: SegmentParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
-) -> dict[str, list[Shard]]:
+) -> list[Shard]:
     """Deal the tracks of each split into shards; see `common.records.shards.deal_tracks`."""
-    return deal_tracks(
-        plan,
-        out,
-        functools.partial(Shard, source=audio_dir, parameters=parameters),
-        columns=("label", "segments"),
-        tracks_per_shard=tracks_per_shard,
-    )
+    return [
+        Shard(split, out / name, audio_dir, tracks, parameters)
+        for split, name, tracks in deal_tracks(plan, ("label", "segments"), tracks_per_shard)
+    ]
 
 
 def generate(

@@ -7,7 +7,6 @@ looked up in the palette, which is in the manifest. Levels and palette restore t
 
 from __future__ import annotations
 
-import functools
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -122,13 +121,10 @@ def generate(
         },
         "genres": images.genres,
     }
-    dealt = deal_tracks(
-        plan,
-        out,
-        functools.partial(Shard, source=folder, images=images, reduction=reduction),
-        columns=("label", "image"),
-        tracks_per_shard=tracks_per_shard,
-    )
+    dealt = [
+        Shard(split, out / name, folder, tracks, images, reduction)
+        for split, name, tracks in deal_tracks(plan, ("label", "image"), tracks_per_shard)
+    ]
     written = run_shards(
         dealt,
         plan,

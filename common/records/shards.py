@@ -6,10 +6,10 @@ A stage derives its own `Shard`, which reads the arrays of one track. Everything
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,47 +71,31 @@ class Shard:
         raise NotImplementedError
 
 
-AnyShard = TypeVar("AnyShard", bound=Shard)
-
-
 def deal_tracks(
-    plan: pd.DataFrame,
-    out: Path,
-    make: Callable[..., AnyShard],
-    *,
-    columns: Sequence[str],
-    tracks_per_shard: int = TRACKS_PER_SHARD,
-) -> dict[str, list[AnyShard]]:
+    plan: pd.DataFrame, columns: Sequence[str], tracks_per_shard: int = TRACKS_PER_SHARD
+) -> Iterator[tuple[str, str, tuple[tuple, ...]]]:
     """Deal the tracks of each split into shards, shuffled so that each shard has many genres.
 
     Parameters
     ----------
     plan : pandas.DataFrame
         Indexed by track id, with ``split`` and `columns`.
-    out : Path
-        The folder of the shards.
-    make : callable
-        Makes a shard from ``split``, ``path`` and ``tracks``.
     columns : sequence of str
         The columns of the plan in `Shard.tracks`, after the track id.
     tracks_per_shard : int
         The largest number.
 
-    Returns
-    -------
-    dict
-        Split → shards. The same plan gives the same shards.
+    Yields
+    ------
+    split, name, tracks
+        The first attributes of a `Shard`. The same plan gives the same shards.
     """
-    shards = {}
     for split in SPLITS:
         tracks = plan[plan["split"] == split].sample(frac=1, random_state=0)
         rows = list(zip(tracks.index.tolist(), *(tracks[name] for name in columns), strict=True))
         count = -(-len(rows) // tracks_per_shard)
-        shards[split] = [
-            make(split=split, path=out / shard_name(split, i, count), tracks=tuple(rows[i::count]))
-            for i in range(count)
-        ]
-    return shards
+        for index in range(count):
+            yield split, shard_name(split, index, count), tuple(rows[index::count])
 
 
 def run_shard(shard: Shard) -> dict:
@@ -162,7 +146,7 @@ def run_shard(shard: Shard) -> dict:
 
 
 def run_shards(
-    shards: Mapping[str, Sequence[Shard]],
+    shards: Sequence[Shard],
     plan: pd.DataFrame,
     settings: Mapping[str, Any],
     *,
@@ -178,8 +162,8 @@ def run_shards(
 
     Parameters
     ----------
-    shards : mapping
-        As `deal_tracks` returns them.
+    shards : sequence of Shard
+        Of the tracks that `deal_tracks` yields.
     plan : pandas.DataFrame
         Indexed by ``track_id``, with ``split``, ``genre`` and ``label``.
     settings : mapping
@@ -205,12 +189,11 @@ def run_shards(
         If the folder holds records made with other settings, the disk has no room for what is
         missing, or no training track could be read.
     """
-    every = [shard for split in SPLITS for shard in shards[split]]
-    missing = sum(shard.size for shard in every if not shard.path.exists())
+    missing = sum(shard.size for shard in shards if not shard.path.exists())
     require_space(out, missing, "records", tolerance=0.1)  # unreadable tracks need none
     results = run_jobs(
         run_shard,
-        [Job(shard.path.name, shard, size=len(shard.tracks)) for shard in every],
+        [Job(shard.path.name, shard, size=len(shard.tracks)) for shard in shards],
         folder=out,
         settings={**settings, "tracks": plan_digest(plan)},
         workers=workers,
