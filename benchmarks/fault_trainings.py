@@ -25,15 +25,15 @@ import json, sys
 from common.quiet import import_tensorflow
 import_tensorflow()
 import keras, numpy, pandas
+from common.evaluation.predictions import predict
 from common.training.model_files import load_model
-from common.training.runs import predict_split
 from spectrogram_feature import models
 from spectrogram_feature.features.records import FeatureRecords
 
 records = FeatureRecords.open(sys.argv[1])
 for folder in sys.argv[2:]:
     model, card = load_model(folder + "/model.keras")
-    told = predict_split(model, records, "validation")
+    told = predict(model, records.arrays("validation"), card.genres)
     smoothing = card.training["options"]["label_smoothing"]
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
     curve = pandas.read_csv(folder + "/history.csv")["val_loss"]

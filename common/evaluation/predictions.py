@@ -1,4 +1,4 @@
-"""What a classifier says about segments whose genre is known."""
+"""Predictions: a classifier's genre probabilities for labelled segments."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from common.errors import UserError
-from common.records.tfrecords import atomic_write
+from common.jobs.files import atomic_write
 
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+
+class Classifier(Protocol):
+    """What can be judged: a `keras.Model`, or a baseline."""
+
+    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
+        """Predict genre probabilities.
+
+        Parameters
+        ----------
+        features : np.ndarray [shape=(segments, ...)]
+
+        Returns
+        -------
+        np.ndarray [shape=(segments, genres), dtype=float32]
+            Rows sum to 1.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier says about segments whose genre is known.
+    """Genre probabilities of labelled segments.
 
     Attributes
     ----------
@@ -93,7 +107,7 @@ class Predictions:
     def of_batches(
         cls, batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], genres: Sequence[str]
     ) -> Predictions:
-        """Join what was said of batch after batch: track ids, labels, probabilities."""
+        """Join batches of track ids, labels and probabilities."""
         track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
         return cls(track_id, label, probability, tuple(genres))
 
@@ -109,9 +123,9 @@ class Predictions:
 
     @classmethod
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Average what several models say of the same segments.
+        """Average the probabilities of several models for the same segments.
 
-        Tracks may stand in any order, the segments of a track in that of time.
+        Tracks may be in any order, the segments of a track in that of time.
 
         Raises
         ------
@@ -167,24 +181,24 @@ class Predictions:
             ) from None
 
 
-def predict(model: keras.Model, batches: tf.data.Dataset, genres: Sequence[str]) -> Predictions:
-    """Predict the segments of a split.
+def predict(
+    classifier: Classifier,
+    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    genres: Sequence[str],
+) -> Predictions:
+    """Predict labelled segments with a network or a baseline.
 
     Parameters
     ----------
-    model : keras.Model
-    batches : tf.data.Dataset
-        Of features, labels (integers) and track ids.
+    classifier : Classifier
+    batches : iterable of (features, labels, track ids)
+        For example ``records.arrays("validation")``.
     genres : sequence of str
         In label order.
-
-    Returns
-    -------
-    Predictions
     """
     return Predictions.of_batches(
         (
-            (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
+            (track_id, label, classifier.predict_on_batch(features))
             for features, label, track_id in batches
         ),
         genres,

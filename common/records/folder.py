@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 
+from common.errors import UserError
+from common.records.record_jobs import PLAN
 from common.records.tfrecords import Manifest
 
 if TYPE_CHECKING:
@@ -30,7 +33,10 @@ class RecordFolder:
     manifest: Manifest
 
     kind: ClassVar[str]
-    """As `Manifest.kind` has it."""
+    """The kind of records; see `Manifest.kind`."""
+
+    command: ClassVar[str]
+    """The module that makes such records."""
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:
@@ -48,6 +54,24 @@ class RecordFolder:
             If it holds no finished records, or those of another kind.
         """
         return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
+
+    def plan(self) -> pd.DataFrame:
+        """Read the table of tracks beside the records.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by track id, with ``split``, ``genre``, ``label`` and ``artist``.
+
+        Raises
+        ------
+        UserError
+            If the table is missing.
+        """
+        path = self.folder / PLAN
+        if not path.exists():
+            raise UserError(f"{path} is missing: run {self.command} again")
+        return pd.read_csv(path, index_col="track_id", dtype={"artist": str})
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
@@ -100,8 +124,9 @@ class RecordFolder:
         return self.batches(split, batch_size=self.reading_batch, keys=keys)
 
     def arrays(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Iterate over what `labelled` reads as NumPy arrays."""
-        return self.labelled(split).as_numpy_iterator()
+        """Iterate over the batches of `labelled` as NumPy arrays."""
+        with self.naming_damage():
+            yield from self.labelled(split).as_numpy_iterator()
 
     def some(self, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw features (count, ...) and labels (count,) from all over a split."""

@@ -141,14 +141,14 @@ class Manifest:
             file.write(text.encode() + b"\n")
 
     @classmethod
-    def read(cls, folder: str | Path, kind: str) -> Manifest:
+    def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
         """Read the manifest of a folder of records.
 
         Parameters
         ----------
         folder : path-like
-        kind : str
-            The kind of features that the caller can use.
+        kind : str, optional
+            The kind of features that the caller can use, by default any.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class Manifest:
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
                 None
             )
-        if manifest.kind != kind:
+        if kind not in (None, manifest.kind):
             raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
         return manifest
 

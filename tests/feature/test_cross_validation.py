@@ -8,10 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from common.errors import UserError
-from common.evaluation.predictions import Predictions
-from common.training.options import TrainingOptions
 from spectrogram_feature.cross_validation import (
     Segments,
     artist_folds,
@@ -21,6 +17,10 @@ from spectrogram_feature.cross_validation import (
     note_gain,
     read_tracks,
 )
+
+from common.errors import UserError
+from common.evaluation.predictions import Predictions
+from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
 
 QUICK = TrainingOptions(epochs=1, batch_size=8)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from spectrogram_feature.cross_validation import Segments, artist_folds, read_tracks
 
 from common.training.options import TrainingOptions
 from spectrogram_feature import out_of_fold
-from spectrogram_feature.cross_validation import Segments, artist_folds, read_tracks
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.out_of_fold import apt_folds, apt_model, predict_out_of_fold, relabel
 

@@ -33,8 +33,9 @@ def records(tf, images, tmp_path_factory) -> ImageRecords:
 
 
 def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
-    from common.training.model_files import MODEL_FILE, load_model
     from common.training.runs import judge_run
+
+    from common.training.model_files import MODEL_FILE, load_model
 
     run = training.train_model(records, folder=tmp_path, options=QUICK, **SMALL)
     model, card = load_model(tmp_path / MODEL_FILE)

@@ -198,8 +198,8 @@ def test_changed_records_are_embedded_anew(records, tmp_path):
 
 def test_the_probe_learns_what_embeddings_tell(tf):
     import keras
-
     from common.training.training import fit_few
+
     from spectrogram_feature.musicnn.transfer import probe
 
     keras.utils.set_random_seed(0)
@@ -212,6 +212,7 @@ def test_the_probe_learns_what_embeddings_tell(tf):
 
 def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monkeypatch):
     from common.training.runs import predict_split
+
     from spectrogram_feature.inference.classifier import GenreClassifier
     from spectrogram_feature.musicnn import pretrained
 

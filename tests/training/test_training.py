@@ -115,7 +115,6 @@ def test_training_keeps_curves_weights_and_logs(finished):
 
 def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
     import keras
-
     from common.training.runs import predict_split
 
     predictions = predict_split(finished.model, records, "validation")
@@ -401,6 +400,7 @@ def test_a_changed_bit_is_found_while_reading_and_its_shard_named(records, tmp_p
     shard.write_bytes(content)
     changed, options = FeatureRecords.open(copy), TrainingOptions(epochs=1, batch_size=8)
     from common.training.runs import judge_run
+
     from spectrogram_feature.training import train_model
 
     with pytest.raises(UserError, match=rf"{shard} is damaged \(checksum\): run the command that"):
