@@ -33,8 +33,8 @@ def records(tf, images, tmp_path_factory) -> ImageRecords:
 
 
 def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
-    from common.training.runs import judge_run
 
+    from common.evaluation.judging import judge_on_test
     from common.training.model_files import MODEL_FILE, load_model
 
     run = training.train_model(records, folder=tmp_path, options=QUICK, **SMALL)
@@ -46,7 +46,7 @@ def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
     np.testing.assert_allclose(
         model.predict_on_batch(few), run.model.predict_on_batch(few), atol=1e-5
     )
-    result, predictions = judge_run(run, records, training.describe("cnn", records))
+    result, predictions = judge_on_test(run, records, training.describe("cnn", records))
     assert result.model == "cnn, mel 620×308"
     assert len(predictions.label) == sum(records.manifest.tracks["test"].values())
 
@@ -64,7 +64,7 @@ def test_levels_and_windows_are_other_settings(records, tmp_path):
 
 
 def test_baselines_learn_from_the_rows_of_pixels(records):
-    majority, machine = training.judge_baselines(records)
+    (majority, _), (machine, _) = training.judge_baselines(records)
     assert majority.model == "Majority class"
     assert machine.model == "SVM on bin statistics, mel 620×308"
     assert majority.is_baseline
