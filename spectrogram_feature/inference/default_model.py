@@ -88,7 +88,7 @@ def _read_choice(models: Path) -> tuple[Path, str] | None:
     path = models / CHOICE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return models / content["model"], str(content["reason"])
+        return models / str(content["model"]), str(content["reason"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError):
