@@ -158,19 +158,15 @@ def cross_validate_model(
     name, folder, options, **architecture
         See `train_model`.
     """
-    from common.training.train import train
+    from common.training.train import fold_trainer
 
-    def fit(data: Partition) -> Run:
-        return train(
-            name,
-            lambda: build_model(records, name, options.augment, **architecture),
-            data,
-            folder=Path(folder) / data.name,
-            options=options,
-            architecture=architecture,
-            save=False,
-        )
-
+    fit = fold_trainer(
+        name,
+        lambda _: build_model(records, name, options.augment, **architecture),
+        folder=folder,
+        options=options,
+        architecture=architecture,
+    )
     return cross_validate(fit, records, segments, folds, members=members, folder=folder)
 
 
@@ -194,28 +190,22 @@ def cross_validate_stages(
     folder : Path
         Holds the folder of the network, called ``name``, and those of the stages.
     """
-    from common.training.train import train
+    from common.training.train import fold_trainer
     from spectrogram_feature import models
 
-    judged: list[Judged] = []
-    segments, before = Segments.read(records), folder / name
-    for stage in models.find(name).stages:
-        own, how = folder / stage.name, stage.options(options)
+    stages, data = models.find(name).stages, (records, Segments.read(records), folds)
 
-        def fit(
-            data: Partition,
-            stage: models.Stage = stage,
-            before: Path = before,
-            own: Path = own,
-            how: TrainingOptions = how,
-        ) -> Run:
-            build = partial(stage.build, records, before / data.name)
-            return train(stage.name, build, data, folder=own / data.name, options=how, save=False)
+    def assess(stage: models.Stage, before: Path) -> Judged:
+        fit = fold_trainer(
+            stage.name,
+            lambda part: stage.build(records, before / part),
+            folder=folder / stage.name,
+            options=stage.options(options),
+        )
+        return cross_validate(fit, *data, members=members, folder=folder / stage.name)
 
-        one = cross_validate(fit, records, segments, folds, members=members, folder=own)
-        judged.append(one)
-        before = own
-    return judged
+    befores = (folder / name, *(folder / stage.name for stage in stages))
+    return [assess(stage, before) for stage, before in zip(stages, befores, strict=False)]
 
 
 def baselines_for(

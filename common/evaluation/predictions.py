@@ -39,13 +39,12 @@ class Predictions:
     Attributes
     ----------
     track_id : np.ndarray [shape=(segments,), dtype=int64]
-        The track that a segment belongs to, in any order.
+        The track of each segment, in any order.
     label : np.ndarray [shape=(segments,), dtype=int64]
         The true genre as an index into `genres`; one for all segments of a track.
     probability : np.ndarray [shape=(segments, genres), dtype=float32]
-        The predicted probability of each genre.
     genres : tuple of str
-        The genres in label order.
+        In label order.
 
     Raises
     ------
@@ -60,7 +59,7 @@ class Predictions:
     genres: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Fix the types, then refuse what cannot be evaluated."""
+        """Convert the types and check the values."""
         for name, dtype in (("track_id", np.int64), ("label", np.int64), ("probability", "f4")):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=dtype))
         object.__setattr__(self, "genres", tuple(self.genres))
@@ -77,7 +76,7 @@ class Predictions:
             raise ValueError(f"a genre stands twice in {self.genres}")
         if self.label.min() < 0 or self.label.max() >= genres:
             raise ValueError(f"labels must lie between 0 and {genres - 1}")
-        # Written so that a NaN, which compares false with everything, is refused too.
+        # NaN compares false with everything, and is refused too.
         if not ((self.probability >= 0) & (self.probability <= 1)).all():
             raise ValueError("probabilities must be finite and lie between 0 and 1")
         order = np.lexsort((self.label, self.track_id))
@@ -92,13 +91,7 @@ class Predictions:
         return self.probability.argmax(axis=1)
 
     def by_track(self) -> Predictions:
-        """Average the probabilities over the segments of each track.
-
-        Returns
-        -------
-        Predictions
-            One row per track, sorted by track id.
-        """
+        """Average the probabilities over the segments of each track; sort by track id."""
         tracks, first, segments = np.unique(self.track_id, return_index=True, return_counts=True)
         means = sum_by_track(self.track_id, self.probability) / segments[:, None]
         return Predictions(tracks, self.label[first], means, self.genres)
@@ -140,7 +133,7 @@ class Predictions:
         return cls(first.track_id, first.label, means, first.genres)
 
     def in_order(self) -> Predictions:
-        """Sort by track; the segments of a track stay in the order in which they are."""
+        """Sort by track; the order of a track's segments does not change."""
         order = np.argsort(self.track_id, kind="stable")
         parts = (self.track_id[order], self.label[order], self.probability[order])
         return Predictions(*parts, self.genres)
@@ -158,7 +151,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
-        """Read what `save` wrote; nothing in the file is ever unpickled.
+        """Read predictions that `save` has written; nothing is unpickled.
 
         Raises
         ------
@@ -206,18 +199,7 @@ def predict(
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Add up what belongs to the same track.
-
-    Parameters
-    ----------
-    track_id : np.ndarray [shape=(segments,), dtype=int64]
-    values : np.ndarray [shape=(segments, ...)]
-
-    Returns
-    -------
-    np.ndarray [shape=(tracks, ...), dtype=float64]
-        Sums in the order of track ids.
-    """
+    """Sum values (segments, ...) over the segments of each track, in order of track id."""
     tracks, position = np.unique(track_id, return_inverse=True)
     sums = np.zeros((len(tracks), *values.shape[1:]))
     np.add.at(sums, position, values)

@@ -152,6 +152,40 @@ def train(
     return run
 
 
+def fold_trainer(
+    name: str,
+    build: Callable[[str], keras.Model],
+    *,
+    folder: str | Path,
+    options: TrainingOptions,
+    architecture: Mapping[str, Any] | None = None,
+) -> Callable[[Partition], Run]:
+    """Make the function that trains a model on a fold, for `evaluation.cross_validation`.
+
+    Parameters
+    ----------
+    name, options, architecture
+        See `train`.
+    build : callable
+        Builds the model for the partition of a name.
+    folder : path-like
+        Holds a folder for each partition.
+    """
+
+    def fit(data: Partition) -> Run:
+        return train(
+            name,
+            lambda: build(data.name),
+            data,
+            folder=Path(folder) / data.name,
+            options=options,
+            architecture=architecture,
+            save=False,
+        )
+
+    return fit
+
+
 def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> keras.Model:
     """Compile a model: loss, optimiser, schedule and metric.
 
