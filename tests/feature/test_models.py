@@ -48,7 +48,7 @@ def test_the_registry_is_what_is_tested_here():
     from spectrogram_feature import models
 
     assert tuple(models.names_for("constant-q")) == MODELS
-    assert set(models.MODELS) == {*MODELS, "musicnn"}
+    assert "musicnn" in models.MODELS
 
 
 @every_model
