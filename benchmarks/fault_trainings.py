@@ -33,7 +33,7 @@ from spectrogram_feature.features.records import FeatureRecords
 records = FeatureRecords.open(sys.argv[1])
 for folder in sys.argv[2:]:
     model, card = load_model(folder + "/model.keras")
-    told = predict(model, records.arrays("validation"), card.genres)
+    told = predict(model, records, "validation")
     smoothing = card.training["options"]["label_smoothing"]
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
     curve = pandas.read_csv(folder + "/history.csv")["val_loss"]

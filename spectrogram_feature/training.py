@@ -22,7 +22,8 @@ from common.evaluation.judging import Fitted, Judged, average_models, judge_on_t
 from common.evaluation.leaderboard import text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.records.segments import Partition, Segments
+from common.records.folder import RecordFolder
+from common.records.segments import Segments
 from common.records.tfrecords import Manifest
 from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     import keras
 
     from common.training.train import Run
+
+Fit = Callable[[RecordFolder], Fitted]
+"""Function that fits a baseline to the splits of records."""
 
 
 def train_model(
@@ -66,7 +70,7 @@ def train_model(
     return train(
         name,
         lambda: build_model(prepared, name, options.augment, **architecture),
-        Partition.of(prepared),
+        prepared,
         folder=folder,
         options=options,
         architecture=architecture,
@@ -127,7 +131,7 @@ def finetune(
         run = train(
             stage.name,
             partial(stage.build, records, run.folder),
-            Partition.of(records),
+            records,
             folder=folder if stage is stages[-1] else folder / stage.name,
             options=stage.options(options),
         )
@@ -210,7 +214,7 @@ def cross_validate_stages(
 
 def baselines_for(
     records: FeatureRecords, names: Sequence[str]
-) -> list[tuple[Callable[[Partition], Fitted], FeatureRecords]]:
+) -> list[tuple[Fit, FeatureRecords]]:
     """List the baselines of some networks, each with the records that it is fitted to.
 
     The first are those of `common.evaluation.baselines.BASELINES`. An SVM on the same prepared
@@ -218,9 +222,7 @@ def baselines_for(
     """
     from spectrogram_feature import models
 
-    found: list[tuple[Callable[[Partition], Fitted], FeatureRecords]] = [
-        (fit, records) for fit in BASELINES
-    ]
+    found: list[tuple[Fit, FeatureRecords]] = [(fit, records) for fit in BASELINES]
     for name in names:
         prepared = models.find(name).prepare(records)
         if prepared is not records:
@@ -297,7 +299,7 @@ def _on_splits(
     train_one = finetune if arguments.finetune else train_model
     run = train_one(records, name, folder=folder, options=options)
     pairs = [] if arguments.no_baselines else baselines_for(records, arguments.model)
-    judged = [judge_on_test(fit(Partition.of(source)), source) for fit, source in pairs]
+    judged = [judge_on_test(fit(source), source) for fit, source in pairs]
     row = f"{name}, fine-tuned" if arguments.finetune else name
     return [*judged, judge_on_test(run, records, row)]
 
@@ -374,14 +376,14 @@ def _parse_arguments() -> argparse.Namespace:
         "--split-rule",
         default="artist",
         choices=list(SPLIT_RULES),
-        help="with --folds: what is never divided between folds (default: artist)",
+        help="with --folds: what is never divided between folds",
     )
     parser.add_argument(
         "--members",
         type=int,
         default=1,
         help="with --folds: number of models that are trained for a fold, each with another of the "
-        "other folds for validation, and averaged (default: 1)",
+        "other folds for validation, and averaged",
     )
     parser.add_argument(
         "--finetune",

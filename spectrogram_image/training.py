@@ -22,7 +22,6 @@ from common.evaluation.judging import Judged, judge_on_test
 from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.records.segments import Partition
 from common.training.options import TrainingOptions
 from spectrogram_image.images.records import ImageRecords
 
@@ -87,7 +86,7 @@ def train_model(
     return train(
         MODEL,
         lambda: build_model(records, options.augment, **architecture),
-        Partition.of(records),
+        records,
         folder=folder,
         options=options,
         architecture={"colors": records.colors, **architecture},
@@ -132,7 +131,7 @@ def judge_baselines(records: ImageRecords) -> list[Judged]:
     """
     levels = ImageRecords(records.folder, records.manifest, colors=False)
     machine = partial(svm, describe=row_statistics, name=describe(SVM_NAME, records))
-    return [judge_on_test(fit(Partition.of(levels)), levels) for fit in (majority, machine)]
+    return [judge_on_test(fit(levels), levels) for fit in (majority, machine)]
 
 
 def row_statistics(images: np.ndarray) -> np.ndarray:

@@ -18,8 +18,9 @@ from sklearn.svm import SVC
 from common.evaluation.calibration import fit_temperature
 from common.evaluation.judging import Fitted
 from common.evaluation.predictions import Predictions
+from common.records.folder import RecordFolder
 from common.records.quantization import as_float
-from common.records.segments import Batch, Partition, Segments
+from common.records.segments import Batch, Segments
 
 Describe = Callable[[np.ndarray], np.ndarray]
 """Function from features (segments, ...) to vectors (segments, n)."""
@@ -75,12 +76,12 @@ class Majority:
         return np.tile(self.share, (len(features), 1))
 
 
-def majority(data: Partition) -> Fitted:
+def majority(records: RecordFolder) -> Fitted:
     """Count the training tracks of each genre.
 
     Tracks are counted, since the choice of training segments evens the genres out.
     """
-    counts = np.array(data.tracks)
+    counts = np.array(records.manifest.counts("tracks", "training"))
     share = (counts / counts.sum()).astype(np.float32)
     return Fitted(name="Majority class", model=Majority(share), seconds=0.0, is_baseline=True)
 
@@ -122,18 +123,23 @@ class SupportVectorMachine:
         return probability
 
 
-def svm(data: Partition, *, describe: Describe = bin_statistics, name: str = SVM_NAME) -> Fitted:
+def svm(
+    records: RecordFolder, *, describe: Describe = bin_statistics, name: str = SVM_NAME
+) -> Fitted:
     """Fit a support-vector machine to descriptions of the training segments; see `fit_svm`."""
     started = time.perf_counter()
     training, validation = (
-        collect(split.arrays(), describe) for split in (data.training, data.validation)
+        collect(records.arrays(split), describe) for split in ("training", "validation")
     )
-    machine = replace(fit_svm(training, validation, len(data.genres)), describe=describe)
+    machine = replace(
+        fit_svm(training, validation, len(records.manifest.genres)), describe=describe
+    )
     seconds = time.perf_counter() - started
+    machine = replace(machine, describe=describe)
     return Fitted(name=name, model=machine, seconds=seconds, is_baseline=True)
 
 
-BASELINES: tuple[Callable[[Partition], Fitted], ...] = (majority, svm)
+BASELINES: tuple[Callable[[RecordFolder], Fitted], ...] = (majority, svm)
 """The first rows of every leaderboard."""
 
 

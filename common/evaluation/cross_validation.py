@@ -24,8 +24,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from common.errors import UserError
 from common.evaluation.judging import Fitted, Judged, judge
 from common.evaluation.predictions import Predictions, predict
+from common.fma.metadata import SPLITS
 from common.records.folder import RecordFolder
-from common.records.segments import Partition, Segments
+from common.records.segments import MemoryRecords, Segments
 
 PREDICTIONS_FILE = "cross_validation.npz"
 
@@ -90,30 +91,8 @@ def make_folds(tracks: pd.DataFrame, folds: int, seed: int = 0, rule: str = "art
     return [Fold(test=part, others=(*parts[i + 1 :], *parts[:i])) for i, part in enumerate(parts)]
 
 
-def divide(
-    records: RecordFolder, segments: Segments, folds: list[Fold], number: int, member: int
-) -> Partition:
-    """Give the segments that one member of a fold is trained, validated and tested on."""
-    fold, genres = folds[number], records.manifest.genres
-    training, validation = fold.divide(member)
-    learnt = segments.of(training)
-    return Partition(
-        records,
-        training=learnt,
-        validation=segments.of(validation),
-        test=segments.of(fold.test),
-        segments=learnt.counts(len(genres)),
-        tracks=learnt.track_counts(len(genres)),
-        settings={
-            "records": {"parameters": records.manifest.parameters, "genres": genres},
-            "training_tracks": sorted(training.tolist()),
-        },
-        name=f"fold-{number}-member-{member}",
-    )
-
-
 def cross_validate(
-    fit: Callable[[Partition], Fitted],
+    fit: Callable[[MemoryRecords], Fitted],
     records: RecordFolder,
     segments: Segments,
     folds: list[Fold],
@@ -126,7 +105,7 @@ def cross_validate(
     Parameters
     ----------
     fit : callable
-        Trains a classifier on a `Partition`.
+        Trains a classifier on the splits of records, here `MemoryRecords`.
     records : RecordFolder
         The folder that the segments come from.
     segments : Segments
@@ -154,16 +133,22 @@ def cross_validate(
     pooled: list[Predictions] = []
     accuracies: list[float] = []
     seconds = 0.0
-    for number in range(len(folds)):
+    for number, fold in enumerate(folds):
         answers: list[Predictions] = []
         for member in range(members):
-            data = divide(records, segments, folds, number, member)
+            tracks = dict(zip(SPLITS, (*fold.divide(member), fold.test), strict=True))
+            data = MemoryRecords.divide(
+                records,
+                {split: segments.of(chosen) for split, chosen in tracks.items()},
+                name=f"fold-{number}-member-{member}",
+                training_tracks=tuple(sorted(tracks["training"].tolist())),
+            )
             fitted = fit(data)
-            answers.append(predict(fitted.model, data.test.arrays(), data.genres))
+            answers.append(predict(fitted.model, data, "test"))
             seconds += fitted.seconds
         pooled.append(Predictions.average(answers))
-        tracks = pooled[-1].by_track()
-        accuracies.append(float((tracks.predicted == tracks.label).mean()))
+        by_track = pooled[-1].by_track()
+        accuracies.append(float((by_track.predicted == by_track.label).mean()))
     predictions = Predictions.concatenate(pooled)
     if folder:
         predictions.save(Path(folder) / PREDICTIONS_FILE)

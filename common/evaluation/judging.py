@@ -87,7 +87,7 @@ def judge_on_test(fitted: Fitted, records: RecordFolder, name: str | None = None
     -------
     Result, Predictions
     """
-    predictions = predict(fitted.model, records.arrays("test"), records.manifest.genres)
+    predictions = predict(fitted.model, records, "test")
     if fitted.folder:
         predictions.save(fitted.folder / PREDICTIONS_FILE)
     return judge(

@@ -12,6 +12,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.jobs.files import atomic_write
+from common.records.folder import RecordFolder
 
 
 class Classifier(Protocol):
@@ -174,27 +175,14 @@ class Predictions:
             ) from None
 
 
-def predict(
-    classifier: Classifier,
-    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
-    genres: Sequence[str],
-) -> Predictions:
-    """Predict labelled segments with a network or a baseline.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    batches : iterable of (features, labels, track ids)
-        For example ``records.arrays("validation")``.
-    genres : sequence of str
-        In label order.
-    """
+def predict(classifier: Classifier, records: RecordFolder, split: str) -> Predictions:
+    """Predict a split with a network or a baseline."""
     return Predictions.of_batches(
         (
             (track_id, label, classifier.predict_on_batch(features))
-            for features, label, track_id in batches
+            for features, label, track_id in records.arrays(split)
         ),
-        genres,
+        records.manifest.genres,
     )
 
 

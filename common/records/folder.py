@@ -55,6 +55,12 @@ class RecordFolder:
         """
         return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """dict: description of the data, ready for JSON; trainings resume on equal settings."""
+        keys = ("kind", "parameters", "genres", "shards")
+        return {"records": {key: getattr(self.manifest, key) for key in keys}}
+
     def plan(self) -> pd.DataFrame:
         """Read the table of tracks beside the records.
 

@@ -1,10 +1,10 @@
-"""Labelled segments: splits of a folder of records, arrays in memory, and partitions of both."""
+"""Labelled segments in memory, and records made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -17,41 +17,10 @@ if TYPE_CHECKING:
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Features (segments, ...), labels (segments,), track ids (segments,)."""
 
-ARRAY_BATCH = 256
-"""Segments at a time in `Segments.arrays`."""
-
-
-class Split(Protocol):
-    """Labelled segments that can be read any number of times."""
-
-    def batches(self, *, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """Give batches of features and labels; see `input_pipeline.read_batches`."""
-        ...
-
-    def arrays(self) -> Iterable[Batch]:
-        """Iterate over batches of NumPy arrays, always in the same order."""
-        ...
-
-
-@dataclass(frozen=True)
-class RecordSplit:
-    """A `Split` of a folder of records, read from its shards."""
-
-    records: RecordFolder
-    name: str
-
-    def batches(self, *, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """See `Split.batches`."""
-        return self.records.batches(self.name, batch_size=batch_size, **options)
-
-    def arrays(self) -> Iterable[Batch]:
-        """See `Split.arrays`."""
-        return self.records.arrays(self.name)
-
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """A `Split` in memory.
+    """Labelled segments in memory.
 
     Attributes
     ----------
@@ -85,76 +54,73 @@ class Segments:
         """Read all splits: of Constant-Q features 41 KB a segment, 3 GB for FMA medium."""
         return cls.join(batch for split in SPLITS for batch in records.arrays(split))
 
-    def batches(self, *, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """See `Split.batches`; takes the options of `input_pipeline.array_batches`."""
-        from common.records.input_pipeline import array_batches
-
-        return array_batches((self.features, self.label), batch_size=batch_size, **options)
-
-    def arrays(self) -> Iterator[Batch]:
-        """See `Split.arrays`."""
-        for start in range(0, len(self.label), ARRAY_BATCH):
-            part = slice(start, start + ARRAY_BATCH)
-            yield self.features[part], self.label[part], self.track_id[part]
-
     def of(self, tracks: np.ndarray) -> Segments:
         """Keep the segments of some tracks."""
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 
-    def counts(self, genres: int) -> list[int]:
-        """Count the segments of each genre."""
-        return np.bincount(self.label, minlength=genres).tolist()
 
-    def track_counts(self, genres: int) -> list[int]:
-        """Count the tracks of each genre."""
-        first = np.unique(self.track_id, return_index=True)[1]
-        return np.bincount(self.label[first], minlength=genres).tolist()
-
-
-@dataclass(frozen=True, eq=False)
-class Partition:
-    """Segments for training, validation and test: the splits of a folder, or folds of its tracks.
+@dataclass(frozen=True)
+class MemoryRecords(RecordFolder):
+    """Records whose splits are in memory, e.g. folds of the tracks of a folder.
 
     Attributes
     ----------
-    records : RecordFolder
-        The folder that the segments come from. Its manifest holds the genres.
-    training, validation, test : Split
-    segments, tracks : list of int
-        Training segments and training tracks of each genre, in label order.
-    settings : mapping
-        Description of the data, ready for JSON. A training resumes only on equal settings.
+    folder : Path
+    manifest : Manifest
+    splits : mapping
+        Split → its `Segments`.
     name : str
-        Name among the partitions of a cross-validation, e.g. ``"fold-0-member-1"``.
+        Name among several divisions of the same tracks, e.g. ``"fold-0-member-1"``.
+    training_tracks : tuple of int
+        The planned training tracks, in order.
     """
 
-    records: RecordFolder
-    training: Split
-    validation: Split
-    test: Split
-    segments: list[int]
-    tracks: list[int]
-    settings: Mapping[str, Any]
+    splits: Mapping[str, Segments] = field(default_factory=dict)
     name: str = ""
-
-    @property
-    def genres(self) -> tuple[str, ...]:
-        """Tuple of str: the genres in label order."""
-        return self.records.manifest.genres
+    training_tracks: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, records: RecordFolder) -> Partition:
-        """Take the splits of a folder of records."""
-        manifest = records.manifest
-        segments, tracks = manifest.segments["training"], manifest.tracks["training"]
-        keys = ("kind", "parameters", "genres", "shards")
-        return cls(
-            records,
-            training=RecordSplit(records, "training"),
-            validation=RecordSplit(records, "validation"),
-            test=RecordSplit(records, "test"),
-            segments=[segments.get(genre, 0) for genre in manifest.genres],
-            tracks=[tracks.get(genre, 0) for genre in manifest.genres],
-            settings={"records": {key: getattr(manifest, key) for key in keys}},
+    def divide(cls, records: RecordFolder, splits: Mapping[str, Segments], **options: Any) -> Self:
+        """Replace the splits of a folder by others of the same kind of segments."""
+        genres = records.manifest.genres
+
+        def count(label: np.ndarray) -> dict[str, int]:
+            return dict(
+                zip(genres, np.bincount(label, minlength=len(genres)).tolist(), strict=True)
+            )
+
+        first = {s: np.unique(part.track_id, return_index=True)[1] for s, part in splits.items()}
+        manifest = replace(
+            records.manifest,
+            segments={split: count(part.label) for split, part in splits.items()},
+            tracks={split: count(part.label[first[split]]) for split, part in splits.items()},
         )
+        return cls(records.folder, manifest, splits, **options)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `RecordFolder.settings`."""
+        described = {"parameters": self.manifest.parameters, "genres": self.manifest.genres}
+        return {"records": described, "training_tracks": self.training_tracks}
+
+    def arrays(self, split: str) -> Iterator[Batch]:
+        """Iterate over batches of a split as NumPy arrays."""
+        part = self.splits[split]
+        for start in range(0, len(part.label), self.reading_batch):
+            rows = slice(start, start + self.reading_batch)
+            yield part.features[rows], part.label[rows], part.track_id[rows]
+
+    def batches(
+        self,
+        split: str,
+        *,
+        keys: Sequence[str] = ("features", "label"),
+        cache: bool | None = None,
+        **options: Any,
+    ) -> tf.data.Dataset:
+        """Read a split in batches; takes the options of `input_pipeline.read_batches`."""
+        from common.records.input_pipeline import array_batches
+
+        part = self.splits[split]
+        return array_batches(tuple(getattr(part, key) for key in keys), **options)

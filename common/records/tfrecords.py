@@ -172,6 +172,11 @@ class Manifest:
             raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
         return manifest
 
+    def counts(self, what: str, split: str) -> list[int]:
+        """List the ``"segments"`` or ``"tracks"`` of each genre in a split, in label order."""
+        numbers = getattr(self, what)[split]
+        return [numbers.get(genre, 0) for genre in self.genres]
+
     def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
         """List the shards of a split, and see that none is missing or cut short.
 

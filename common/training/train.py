@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from common.evaluation.judging import Fitted
 from common.jobs.locks import only_run_in
-from common.records.segments import Partition
+from common.records.folder import RecordFolder
+from common.records.segments import MemoryRecords
 from common.training import devices
 from common.training.callbacks import Progress, StopEarly
 from common.training.checkpoints import (
@@ -62,7 +63,7 @@ class Run(Fitted):
 def train(
     name: str,
     build: Callable[[], keras.Model],
-    data: Partition,
+    records: RecordFolder,
     *,
     folder: str | Path,
     options: TrainingOptions | None = None,
@@ -82,8 +83,8 @@ def train(
         Name of the model.
     build : callable
         Builds the model, uncompiled: features → genre probabilities.
-    data : Partition
-        Training segments, and validation segments that select the best epoch.
+    records : RecordFolder
+        Its training split, and its validation split, which selects the best epoch.
     folder : path-like
         Holds ``model.keras``, the learning curves, the weights and the logs of TensorBoard.
     options : TrainingOptions, optional
@@ -112,13 +113,13 @@ def train(
 
     keras.utils.set_random_seed(options.seed)  # for the order of shuffling
     size = options.batch_size
-    training = data.training.batches(batch_size=size, training=True, seed=options.seed)
-    validation = data.validation.batches(batch_size=size)
-    weights = genre_weights(data.segments, options.balance)
+    training = records.batches("training", batch_size=size, training=True, seed=options.seed)
+    validation = records.batches("validation", batch_size=size)
+    weights = genre_weights(records.manifest.counts("segments", "training"), options.balance)
     steps = len(training)
 
-    with only_run_in(folder), data.records.naming_damage():
-        open_folder(folder, {**settings, **data.settings})
+    with only_run_in(folder), records.naming_damage():
+        open_folder(folder, settings | records.settings)
         keras.utils.set_random_seed(options.seed)  # for the weights, whatever reading has drawn
         strategy = devices.strategy(first_size(training, size), first_size(validation, size))
         with strategy.scope():
@@ -147,7 +148,7 @@ def train(
             folder=folder,
         )
         if save:
-            card = make_card(run, data, options, architecture, ablation)
+            card = make_card(run, records, options, architecture, ablation)
             save_model(model, folder / MODEL_FILE, card)
     return run
 
@@ -159,7 +160,7 @@ def fold_trainer(
     folder: str | Path,
     options: TrainingOptions,
     architecture: Mapping[str, Any] | None = None,
-) -> Callable[[Partition], Run]:
+) -> Callable[[MemoryRecords], Run]:
     """Make the function that trains a model on a fold, for `evaluation.cross_validation`.
 
     Parameters
@@ -167,17 +168,17 @@ def fold_trainer(
     name, options, architecture
         See `train`.
     build : callable
-        Builds the model for the partition of a name.
+        Builds the model for the fold of a name.
     folder : path-like
-        Holds a folder for each partition.
+        Holds a folder for each fold.
     """
 
-    def fit(data: Partition) -> Run:
+    def fit(fold: MemoryRecords) -> Run:
         return train(
             name,
-            lambda: build(data.name),
-            data,
-            folder=Path(folder) / data.name,
+            lambda: build(fold.name),
+            fold,
+            folder=Path(folder) / fold.name,
             options=options,
             architecture=architecture,
             save=False,
@@ -239,13 +240,13 @@ def make_callbacks(
 
 def make_card(
     run: Run,
-    data: Partition,
+    records: RecordFolder,
     options: TrainingOptions,
     architecture: Mapping[str, Any],
     ablation: str = "",
 ) -> ModelCard:
     """Describe a trained model and its training data."""
-    manifest = data.records.manifest
+    manifest = records.manifest
     return ModelCard(
         name=run.name,
         kind=manifest.kind,

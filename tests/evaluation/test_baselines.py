@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
-from records_for_tests import partition_of
+from records_for_tests import records_of
 
 from common.evaluation.baselines import (
     _sample_tracks,
@@ -32,6 +32,11 @@ def make_batches(*, tracks=30, first_track=0, seed=0, genres=(0, 1, 2)):
         (features[part], label[part], track_id[part])
         for part in (slice(None, half), slice(half, None))
     ]
+
+
+def of_batches(batches):
+    part = Segments.join(batches)
+    return records_of(part, part, GENRES)
 
 
 def test_bin_statistics_by_hand():
@@ -69,7 +74,7 @@ def fit_majority(labels, n_genres):
     """Fit to a track of each label, of several segments."""
     label = np.repeat(labels, 3)
     part = Segments(np.zeros((len(label), 20, 6), np.uint8), label, np.arange(len(label)) // 3)
-    return majority(partition_of(part, part, tuple("abcd"[:n_genres]))).model
+    return majority(records_of(part, part, tuple("abcd"[:n_genres]))).model
 
 
 def test_majority_predicts_the_training_shares():
@@ -81,7 +86,7 @@ def test_majority_predicts_the_training_shares():
 def test_always_saying_the_majority_scores_its_share():
     batches = make_batches(genres=(0, 1, 2, 2))
     label = np.concatenate([batch[1] for batch in batches])
-    predictions = predict(fit_majority(label, 3), batches, GENRES)
+    predictions = predict(fit_majority(label, 3), of_batches(batches), "test")
     accuracy = evaluate(predictions, resamples=10).segment_accuracy.value
     assert accuracy == pytest.approx((label == 2).mean())
 
@@ -93,7 +98,7 @@ def svm():
 
 
 def test_svm_learns_and_predicts_probabilities(svm):
-    predictions = predict(svm, make_batches(first_track=200, seed=2), GENRES)
+    predictions = predict(svm, of_batches(make_batches(first_track=200, seed=2)), "test")
     assert predictions.probability.dtype == np.float32
     np.testing.assert_allclose(predictions.probability.sum(axis=1), 1, rtol=1e-5)
     assert evaluate(predictions, resamples=10).track_accuracy.value > 0.95

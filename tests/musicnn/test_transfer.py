@@ -223,7 +223,7 @@ def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monk
     classifier = GenreClassifier.load(run.folder / "model.keras")
     assert classifier.parameters == PARAMETERS
     assert not classifier.model.get_layer("musicnn").trainable_weights
-    expected = predict(run.model, records.arrays("test"), records.manifest.genres)
+    expected = predict(run.model, records, "test")
     features, _, track_id = next(records.arrays("test"))
     np.testing.assert_array_equal(track_id, expected.track_id)
     loaded = classifier.model.predict_on_batch(features)

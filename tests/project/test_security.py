@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 import soundfile
 from fma_for_tests import write_tracks_csv
-from records_for_tests import partition_of
+from records_for_tests import records_of
 
 from common.errors import AudioError, UserError
 from common.fma.audio import read_audio
@@ -235,7 +235,7 @@ def train(folder: Path) -> None:
     part = Segments(np.zeros((8, 3), np.uint8), np.arange(8) % 2, np.arange(8))
     options = TrainingOptions(epochs=1, batch_size=4)
     train_toy(
-        "toy", build, partition_of(part, part, genres=("a", "b")), folder=folder, options=options
+        "toy", build, records_of(part, part, genres=("a", "b")), folder=folder, options=options
     )
 
 

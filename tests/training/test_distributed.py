@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records_for_tests import partition_of
+from records_for_tests import records_of
 
 from common.evaluation.predictions import Predictions
-from common.records.segments import Segments
+from common.records.segments import MemoryRecords, Segments
 from common.training.model_files import ModelCard, load_model, save_model
 from common.training.options import TrainingOptions
 
@@ -30,19 +30,19 @@ TOLERANCE = 1e-5  # relative; sums of float32 in another order, and the curves' 
 CARD = ModelCard("toy", "noise", {}, GENRES, data_set={}, training={})
 
 
-class Unshuffled(Segments):
-    """Segments that are trained on in their order: shuffling differs on several devices."""
+class Unshuffled(MemoryRecords):
+    """Records that are read in their order: shuffling differs on several devices."""
 
-    def batches(self, *, batch_size, **options):
-        return super().batches(batch_size=batch_size)
+    def batches(self, split, *, batch_size, **options):
+        return super().batches(split, batch_size=batch_size)
 
 
-def segments(count: int, kind: type[Segments] = Segments) -> Segments:
+def segments(count: int) -> Segments:
     """Noise that is louder the higher the label; some genres are rarer than others."""
     rng = np.random.default_rng(count)
     label = rng.choice(3, count, p=[0.5, 0.3, 0.2])
     noise = rng.integers(0, 100, (count, 12, 6)) + 75 * label[:, None, None]
-    return kind(noise.astype(np.uint8), label, np.arange(count))
+    return Segments(noise.astype(np.uint8), label, np.arange(count))
 
 
 def train(folder: Path, kind: str, *callbacks):
@@ -60,7 +60,7 @@ def train(folder: Path, kind: str, *callbacks):
             inputs, keras.layers.Dense(3, "softmax")(keras.layers.ReLU()(x)), name=kind
         )
 
-    data = partition_of(segments(64, Unshuffled), segments(VALIDATION[kind]), GENRES)
+    data = records_of(segments(64), segments(VALIDATION[kind]), GENRES, Unshuffled)
     usual = training.make_callbacks
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "make_callbacks", lambda *a: [*usual(*a), *callbacks])
@@ -70,7 +70,8 @@ def train(folder: Path, kind: str, *callbacks):
 def predictions(model, count: int = 21) -> Predictions:
     from common.evaluation.predictions import predict
 
-    return predict(model, segments(count).arrays(), GENRES)
+    part = segments(count)
+    return predict(model, records_of(part, part, GENRES), "test")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def train_full_network(folder: Path) -> list[float]:
     run = train(
         "cnn",
         lambda: cnn(parameters.shape, 3, depth=1, augmentation=spec_augment("LD", parameters)),
-        partition_of(part, part, GENRES),
+        records_of(part, part, GENRES),
         folder=folder,
         options=TrainingOptions(epochs=2, batch_size=8, mixup=0.3, augment="LD"),
         save=False,

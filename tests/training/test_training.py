@@ -118,7 +118,7 @@ def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
 
     from common.evaluation.predictions import predict
 
-    predictions = predict(finished.model, records.arrays("validation"), GENRES)
+    predictions = predict(finished.model, records, "validation")
     cross_entropy = keras.losses.CategoricalCrossentropy(label_smoothing=QUICK.label_smoothing)
     loss = float(cross_entropy(np.eye(3)[predictions.label], predictions.probability))
     assert loss == pytest.approx(finished.history["val_loss"].min(), rel=1e-3)
@@ -341,13 +341,12 @@ def test_a_saved_model_predicts_the_same_and_knows_its_records(finished, records
 def test_judging_counts_every_test_segment_once(finished, records):
     from common.evaluation.baselines import BASELINES
     from common.evaluation.judging import judge_on_test
-    from common.records.segments import Partition
 
     result, predictions = judge_on_test(finished, records)
     assert len(predictions.label) == 2 * TRACKS["test"]
     assert len(np.unique(predictions.track_id)) == TRACKS["test"]
     assert result.parameters == finished.model.count_params()
-    fitted = [fit(Partition.of(records)) for fit in BASELINES]
+    fitted = [fit(records) for fit in BASELINES]
     majority, svm = (judge_on_test(baseline, records)[0] for baseline in fitted)
     assert majority.scores.track_accuracy.value == pytest.approx(1 / 3)
     assert svm.scores.track_accuracy.value == 1  # the octaves are easily told apart
