@@ -35,8 +35,8 @@ class RecordFolder:
     kind: ClassVar[str]
     """The kind of records; see `Manifest.kind`."""
 
-    command: ClassVar[str]
-    """The module that makes such records."""
+    command: ClassVar[str] = "the command that made the records"
+    """Name of that command, for messages."""
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:

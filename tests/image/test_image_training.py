@@ -71,6 +71,24 @@ def test_baselines_learn_from_the_rows_of_pixels(records):
     assert machine.is_baseline
 
 
+def test_images_are_cross_validated_as_features_are(records, tmp_path):
+    from common.evaluation.baselines import majority
+    from common.evaluation.cross_validation import cross_validate, make_folds
+    from common.records.segments import Segments
+    from common.training.train import fold_trainer
+
+    def build(_):
+        return training.build_model(records, QUICK.augment, **SMALL)
+
+    fit = fold_trainer("cnn", build, folder=tmp_path, options=QUICK, architecture=SMALL)
+    data = records, Segments.read(records), make_folds(records.plan(), 3)[:1]
+    for one in (majority, fit):
+        result, predictions = cross_validate(one, *data)
+        assert set(predictions.track_id) <= set(data[2][0].test)
+    assert result.model == "cnn"
+    assert (tmp_path / "fold-0-member-0" / "best.weights.h5").exists()
+
+
 def test_the_command_compares_records_in_one_leaderboard(records, tmp_path):
     command = [
         *(sys.executable, "-m", "spectrogram_image.training", "--epochs", "1"),
