@@ -31,14 +31,13 @@ EMBEDDING_SIZE = PENULTIMATE
 class Patches(layers.Layer):
     """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
 
-    Patches lie one after the other from the beginning; what is left at the end is ignored. In
-    training, one patch stands for a segment, at a place that is drawn anew in every step: more
-    varied, and as many times as fast as there are patches.
+    Patches are consecutive, and a remainder at the end is dropped. In training, each step takes a
+    single patch of every segment, from a random position common to the batch.
 
     Parameters
     ----------
     length : int
-        Of a patch, in frames, of which a segment has as many or more.
+        Frames of a patch, at most those of a segment.
     """
 
     def __init__(self, length: int, **kwargs: Any) -> None:
@@ -47,29 +46,33 @@ class Patches(layers.Layer):
         self.seed = keras.random.SeedGenerator()
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Cut."""
+        """Cut a batch."""
         _, frames, bins = x.shape
         if training:
             start = keras.random.randint((), 0, frames - self.length + 1, seed=self.seed)
             return ops.slice(x, (0, start, 0), (ops.shape(x)[0], self.length, bins))
-        heard = frames // self.length * self.length
-        return ops.reshape(x[:, :heard], (-1, self.length, bins))
+        used = frames // self.length * self.length
+        return ops.reshape(x[:, :used], (-1, self.length, bins))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (None, length, bins): the number of patches depends on the batch."""
+        return None, self.length, input_shape[2]
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "length": self.length}
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class MeanOfPatches(layers.Layer):
-    """Average what was said of each segment's patches: (batch · patches, n) → (batch, n).
+    """Average over the patches of each segment: (batch · patches, n) → (batch, n).
 
-    In training there is one patch of each segment.
+    In training, a segment has a single patch.
 
     Parameters
     ----------
     patches : int
-        Of a segment.
+        Number of patches per segment.
     """
 
     def __init__(self, patches: int, **kwargs: Any) -> None:
@@ -77,13 +80,17 @@ class MeanOfPatches(layers.Layer):
         self.patches = patches
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Average."""
+        """Average a batch."""
         if training:
             return x
         return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (None, n): the batch has as many patches as the mode of the layer asks for."""
+        return None, input_shape[1]
+
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "patches": self.patches}
 
 
