@@ -23,6 +23,7 @@ def run(backend: str, out: Path, *reference: Path) -> Path:
     """Run everything under a backend in a process of its own."""
     out.mkdir()
     variables = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+    variables["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # compilation takes most of the time
     command = [sys.executable, str(SCRIPT), str(out), *map(str, reference)]
     done = subprocess.run(
         command, env={**os.environ, **variables}, cwd=PROJECT_ROOT, capture_output=True, text=True
