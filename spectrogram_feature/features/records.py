@@ -54,13 +54,18 @@ class LogMelRecords(FeatureRecords):
     @property
     def parameters(self) -> LogMelParameters:
         """LogMelParameters: what the features were made with."""
-        return LogMelParameters.from_dict(self.manifest.parameters)
+        try:
+            return LogMelParameters.from_dict(self.manifest.parameters)
+        except UserError as error:
+            raise UserError(f"{self.folder}: {error}") from None
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:
         """Open a folder of records, or say how to make them; see `RecordFolder.open`."""
         try:
-            return super().open(folder, **options)
+            records = super().open(folder, **options)
+            records.parameters  # noqa: B018  (are they those of this version?)
+            return records
         except UserError as error:
             raise UserError(
                 f"{error}; python -m spectrogram_feature.generate_records --features {LOG_MEL} "
