@@ -5,8 +5,8 @@ equally wide on Slaney's mel scale [1]_, each divided by its width, then ``log10
 is what ``librosa.feature.melspectrogram`` [2]_ gives at these settings with
 ``pad_mode="reflect"``, as it did when musicnn was trained [3]_.
 
-musicnn's answer depends on the level of a recording. Stored features and `LogMelLayer` therefore
-scale each segment to the same root mean square first; `LogMel.levels` does not.
+musicnn's output depends on the level of a recording, so `LogMel.features` and `LogMelLayer` scale
+each segment to the same root mean square first. `LogMel.levels` does not scale.
 
 NumPy and SciPy suffice: a worker that extracts features imports neither librosa nor TensorFlow.
 `spectrogram_feature.features.log_mel_layer` has the same computation as a Keras layer.
@@ -59,8 +59,8 @@ class LogMelParameters(SegmentParameters):
     window_length : int > 0
         Of the transform, in samples.
     loudness : float > 0
-        Root mean square that each segment is scaled to. The default, 18 dB below full scale, is
-        the median of ordinary recordings.
+        Root mean square that each segment is scaled to. The default is 18 dB below full scale,
+        the median of the excerpts in ``results/real_music``.
     gain : float > 0
         What power is multiplied by before 1 is added and the logarithm taken.
     ceiling : float > 0
