@@ -43,7 +43,7 @@ SHORT = (
     (
         "together_four_members",
         "average of these 2",
-        "`texture` and `musicnn` together, four of each",
+        "`texture` and unscaled `musicnn` together, four of each",
     ),
 )
 """The rows of the README's table: folder, model, what it is. The best of all is added to them."""
