@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.fma.audio_stream import walk_audio
+from common.fma.audio_files import search_folder
 from common.text import one_line
 from common.errors import UserError
 from common.fma.metadata import SPLITS
@@ -85,7 +85,7 @@ def _folded(artist: str) -> str:
 
 def _read_folder(folder: Path) -> list[Source]:
     sources, lost = [], []
-    for path in walk_audio(folder):
+    for path in search_folder(folder).paths:
         place = path.relative_to(folder)
         genre, *between = place.parts[:-1] or ("",)
         artist, dash, title = path.stem.partition(" - ")
