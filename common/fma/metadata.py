@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 import csv
-import functools
 import hashlib
 import io
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from common.errors import UserError
 from common.paths import output_root
+from common.text import one_line
 
 SUBSETS = ("small", "medium", "large", "full")
 """From smallest to largest; each contains the one before. ``full`` is ``large`` untrimmed."""
@@ -35,6 +36,12 @@ _LISTS = {(table, "tags") for table in ("track", "album", "artist")} | {
     ("track", "genres"),
     ("track", "genres_all"),
 }
+_TEXT = ("genre_top", "name", "split", "subset", "title", "type", "license", "track_id")
+"""Endings of the names of columns in which ``NA``, ``True`` and ``1980`` are text."""
+
+_NO_NUMBERS = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"]
+"""Cells that are missing in other columns."""
+
 _DATES = {
     ("track", "date_created"),
     ("track", "date_recorded"),
@@ -71,42 +78,99 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
         If the file is missing, not FMA's, or lacks a column.
     """
     path = Path(path)
-    name = path.name
-    levels = {"tracks.csv": 2, "features.csv": 3}.get(name, 3 if "echonest" in name else 1)
-    index_name_row = levels > 1
-    keys: Sequence[Column]
+    levels = {"tracks.csv": 2, "features.csv": 3}.get(path.name, 3 if "echonest" in path.name else 1)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header = [next(csv.reader(file)) for _ in range(levels)]
-        keys = [*zip(*header, strict=True)][1:] if levels > 1 else header[0][1:]
+        header, skipped = _read_header(path, levels)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: fetch it with python data/download.py small") from None
     except (StopIteration, ValueError, csv.Error):
-        keys = []
-    if not keys:
-        raise UserError(f"{path} is not FMA's {name}: fetch it again")
-    wanted = keys if columns is None else [tuple(c) if levels > 1 else c for c in columns]
-    position: dict[Column, int] = {key: i for i, key in enumerate(keys, start=1)}
-    absent = [key for key in wanted if key not in position]
-    if absent:
-        raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {name}?")
-    positions = [position[key] for key in wanted]
-    used = sorted({0, *positions})
-    skipped = levels + index_name_row
-    read = functools.partial(pd.read_csv, header=None, index_col=0, low_memory=False)
+        header, skipped = [], 0
+    # pandas writes ids that are no index into a column beside its own unnamed index.
+    of_ids = next((i for i, key in enumerate(header) if "track_id" in key), 0)
+    position: dict[Column, int] = {
+        key if levels > 1 else key[0]: i for i, key in enumerate(header) if i != of_ids
+    }
+    if not position:
+        raise UserError(f"{path} is not FMA's {path.name}: fetch it again")
+    wanted: list[Column] = [
+        tuple(key) if levels > 1 else key for key in (position if columns is None else columns)
+    ]
+    if absent := [key for key in wanted if key not in position]:
+        raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {path.name}?")
+    used = sorted({of_ids, *(position[key] for key in wanted)})
+    text = {i for i in used if i == of_ids or header[i][-1].endswith(_TEXT)}
     try:
         if columns is not None and path.stat().st_size >= CACHED_FROM:
-            table = read(_kept_cells(path, skipped, used), names=used)
+            cells = _kept_cells(path, skipped, used)
+            table = _read_cells(cells, {used.index(i) for i in text}, range(len(used)))
         else:
-            table = read(path, skiprows=skipped, usecols=used)
+            table = _read_cells(path, text, used, skiprows=skipped)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} has no rows: fetch it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path} does not parse ({error}): fetch it again") from None
-    table = table[positions]
+    table.columns = pd.Index(used)
+    index_name = "track_id" if levels > 1 else header[of_ids][0]
+    table.index = _whole_numbers(table[of_ids], path, index_name or "id")
+    table.index.name = index_name
+    table = table[[position[key] for key in wanted]]
     table.columns = pd.MultiIndex.from_tuples(wanted) if levels > 1 else pd.Index(wanted)
-    table.index.name = "track_id" if levels > 1 else header[0][0]
-    return _with_types(table, name)
+    return _with_types(table, path.name)
+
+
+def _read_header(path: Path, levels: int) -> tuple[list[tuple[str, ...]], int]:
+    """Read the columns' names, and count the rows above the first track.
+
+    pandas writes the index's name into a row of its own, and leaves the row out if it has none.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        header = [next(reader) for _ in range(levels)]
+        first, *others = next(reader, None) or ["0"] if levels > 1 else ["0"]
+    names_index = not any(others) and not first.replace(".", "", 1).isdecimal()
+    return [*zip(*header, strict=True)], levels + names_index
+
+
+def _read_cells(
+    source: Path | io.BytesIO, text: set[int], used: Sequence[int], **options: Any
+) -> pd.DataFrame:
+    """Read columns by position: in those of text, only an empty cell is missing."""
+    return pd.read_csv(
+        source,
+        header=None,
+        usecols=used,
+        dtype=dict.fromkeys(text, str),
+        na_values={i: [""] if i in text else _NO_NUMBERS for i in used},
+        keep_default_na=False,
+        low_memory=False,
+        **options,
+    )
+
+
+def _whole_numbers(ids: pd.Series, path: Path, name: str) -> pd.Index:
+    """Convert ids such as ``2`` and ``2.0``.
+
+    Raises
+    ------
+    UserError
+        If one is anything else, or occurs twice.
+    """
+    numbers = pd.to_numeric(ids, errors="coerce")
+    wrong = ~(numbers.ge(0) & numbers.lt(2**53) & (numbers % 1 == 0))
+    if wrong.any():
+        found = one_line(ids[wrong].fillna("").iloc[0])
+        raise UserError(
+            f"{path} has the {name} {found!r:.60}, which is no whole number: number the rows, or "
+            "fetch it again"
+        )
+    index = pd.Index(numbers.astype("int64"))
+    if not index.is_unique:
+        twice = index[index.duplicated()]
+        raise UserError(
+            f"{path} has {len(twice):,} rows too many, the first with the {name} {twice[0]}: keep "
+            "one row of each, or fetch it again"
+        )
+    return index
 
 
 def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:

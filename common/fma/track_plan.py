@@ -8,7 +8,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.fma.dataset import Dataset
-from common.fma.genres import map_genres
+from common.fma.genres import clean_name, map_genres
 from common.fma.metadata import SPLITS
 
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
@@ -56,15 +56,29 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
             raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
         if unseen := genres - in_training:
             raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
+    if len(in_training) < 2:
+        raise UserError(
+            f"the metadata has one genre only ({min(in_training)}): a classifier needs two or more"
+        )
     plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
     return plan[["split", "genre", "label", "artist"]]
 
 
 def artist_of(tracks: pd.DataFrame) -> pd.Series:
-    """Name each track's artist by the id, or else by the name; missing where neither is known."""
-    ids = tracks["artist", "id"].astype("Int64")
-    known = ids.where(ids != -1).astype("string")  # FMA's number for nobody
-    return known.fillna(tracks["artist", "name"].astype("string"))
+    """Name each track's artist by the id, or else by the name; missing where neither is known.
+
+    Ids may be text; ``7`` and ``7.0`` are one.
+    """
+    ids, names = tracks["artist", "id"], tracks["artist", "name"]
+    numbers = pd.to_numeric(ids, errors="coerce")
+    whole = numbers.where(numbers % 1 == 0).astype("Int64").astype("string")
+    known = whole.fillna(_as_text(ids)).where(numbers != -1)  # FMA's number for nobody
+    return known.fillna(_as_text(names))
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    names = values.astype("string").map(clean_name, na_action="ignore").astype("string")
+    return names.where(names != "")
 
 
 def _own_name(tracks: pd.DataFrame) -> pd.Series:
