@@ -29,6 +29,7 @@ from common.evaluation.metrics import compare, evaluate
 from common.evaluation.predictions import Predictions, predict
 from common.records.record_jobs import PLAN
 from common.records.segments import Segments
+from common.tables import read_table
 from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.networks import build_model
@@ -100,7 +101,7 @@ def read_tracks(records: FeatureRecords) -> pd.DataFrame:
     path = records.folder / PLAN
     if not path.exists():
         raise UserError(f"{path} is missing: run spectrogram_feature.generate_records again")
-    return pd.read_csv(path, index_col="track_id", dtype={"artist": str})
+    return read_table(path, "track_id")
 
 
 def cross_validate_model(

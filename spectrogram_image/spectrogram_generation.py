@@ -18,6 +18,7 @@ from common import cli
 from common.cli import add_data_options, add_workers_option
 from common.errors import UserError
 from common.fma.dataset import Dataset, find_dataset
+from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import (
     PLAN_COLUMNS,
@@ -29,10 +30,18 @@ from common.fma.track_plan import (
 from common.jobs.disk import require_space
 from common.jobs.run import JOURNAL, Job, run_jobs
 from common.paths import display_path, output_root
-from common.records.record_jobs import PLAN, failure_table, write_table
+from common.records.coverage import find_shortcomings
+from common.records.record_jobs import PLAN, failure_table
 from common.records.tfrecords import FAILURES
+from common.tables import read_table, write_table
 from spectrogram_image.convert import KINDS
-from spectrogram_image.images.folder import ImageParameters, ImageSet, table_path, write_tables
+from spectrogram_image.images.folder import (
+    ImageParameters,
+    ImageSet,
+    read_tables,
+    table_path,
+    write_tables,
+)
 from spectrogram_image.images.jobs import Task, draw_images
 from spectrogram_image.images.rendering import SIZES, palette
 from spectrogram_image.sound import LOWEST_SAMPLE_RATE
@@ -227,10 +236,15 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
     lines = [f"Images in {display_path(out)}"]
     for kind, images in sets.items():
         counts = ", ".join(f"{count:,} {split}" for split, count in images.images.items())
-        lost = len(pd.read_csv(out / kind / FAILURES))
+        lost = len(read_table(out / kind / FAILURES))
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
         lines.append(f"  {kind:<11} {counts}; {lost:,} could not be had{where}")
-    return "\n".join(lines)
+    kind, images = next(iter(sets.items()))
+    made = read_tables(out / kind, images.genres)
+    counts = {split: dict(made["genre"][made["split"] == split].value_counts()) for split in SPLITS}
+    shortcomings = find_shortcomings(images.genres, counts)
+    lines += [f"warning: {found}; training will refuse these images" for found in shortcomings]
+    return "\n".join([*lines, *describe_similar(images.genres)])
 
 
 def main() -> None:

@@ -27,6 +27,8 @@ SPLITS = ("training", "validation", "test")
 CACHED_FROM = 50_000_000
 """Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
 
+_HEADER_ROWS = {"tracks.csv": 2, "features.csv": 3}
+
 Column = str | tuple[str, ...]
 """A column's name: a tuple where the header has several rows."""
 
@@ -78,7 +80,9 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
         If the file is missing, not FMA's, or lacks a column.
     """
     path = Path(path)
-    levels = {"tracks.csv": 2, "features.csv": 3}.get(path.name, 3 if "echonest" in path.name else 1)
+    levels = {"tracks.csv": 2, "features.csv": 3}.get(
+        path.name, 3 if "echonest" in path.name else 1
+    )
     try:
         header, skipped = _read_header(path, levels)
     except FileNotFoundError:

@@ -16,12 +16,15 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from common.errors import UserError
+from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import plan_digest
 from common.jobs.disk import require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
-from common.records.tfrecords import FAILURES, Manifest, atomic_write, shard_name, write_shard
+from common.records.coverage import find_shortcomings
+from common.records.tfrecords import FAILURES, Manifest, shard_name, write_shard
+from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
 
@@ -260,12 +263,6 @@ def failure_table(
     return table
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, without its index, whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(table.to_csv(index=False, lineterminator="\n").encode())
-
-
 def summarise(manifest: Manifest, out: Path, unit: str) -> str:
     """Say in a few lines what a folder of records holds.
 
@@ -285,7 +282,9 @@ def summarise(manifest: Manifest, out: Path, unit: str) -> str:
             f"  {split:<10} {records:>7,} {unit} of {tracks:>6,} tracks "
             f"in {len(manifest.shards[split]):,} shard(s)"
         )
-    lost = len(pd.read_csv(out / FAILURES))
+    lost = len(read_table(out / FAILURES))
     where = f": {display_path(out / FAILURES)}" if lost else ""
     lines.append(f"  {lost:,} planned {unit} could not be had{where}")
-    return "\n".join(lines)
+    shortcomings = find_shortcomings(manifest.genres, manifest.segments)
+    lines += [f"warning: {found}; training will refuse these records" for found in shortcomings]
+    return "\n".join([*lines, *describe_similar(manifest.genres)])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from common.jobs.run import progress_bar
 from common.records.tfrecords import atomic_write
+from common.tables import read_table
 from common.training.options import TrainingOptions
 
 HISTORY = "history.csv"
@@ -23,7 +24,7 @@ def read_history(folder: Path) -> pd.DataFrame:
     path = folder / HISTORY
     if not path.exists():
         return pd.DataFrame({"val_loss": []}, index=pd.Index([], name="epoch"))
-    return pd.read_csv(path, index_col="epoch")
+    return read_table(path, "epoch")
 
 
 def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:

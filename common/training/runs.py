@@ -20,6 +20,7 @@ from common.evaluation.leaderboard import Result, leaderboard
 from common.evaluation.metrics import evaluate
 from common.evaluation.predictions import Predictions, predict
 from common.plotting.result_plots import leaderboard_figure
+from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
 from common.records.segments import Batch
 from common.training.model_files import MODEL_FILE, ModelCard, save_model
@@ -66,11 +67,13 @@ def train_model(
     Raises
     ------
     UserError
-        If the folder holds a training with other settings, or training diverged.
+        If a genre or a split has no usable audio, the folder holds a training with other settings,
+        or training diverged.
     """
     from common.training import training
 
     folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
+    require_coverage(manifest, records.folder)
     architecture = dict(architecture or {})
     training.set_seed(options.seed)
     segments = manifest.segments["training"]

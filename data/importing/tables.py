@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.jobs.files import atomic_write
-from common.records.record_jobs import write_table
+from common.tables import read_table, write_table
 from data.importing.fma_tables import format_genres_csv, format_tracks_csv
 from data.importing.sources import Source
 from common.fma.metadata import SPLITS
@@ -28,8 +28,7 @@ def read_known(path: Path) -> pd.DataFrame:
     """Read the ids and splits of earlier runs, by path."""
     if not path.exists():
         return pd.DataFrame({"track_id": [], "split": []}, index=pd.Index([], name="path"))
-    table = pd.read_csv(path, dtype={"path": str, "split": str}, keep_default_na=False)
-    return table.set_index("path")
+    return read_table(path, "path").fillna({"split": ""})
 
 
 def _ids_of(known: pd.DataFrame) -> dict[str, int]:

@@ -19,12 +19,11 @@ from PIL import Image
 from common.errors import FileError, UserError
 from common.fma.dataset import get_audio_path
 from common.fma.metadata import SPLITS
-from common.records.record_jobs import PLAN, write_table
+from common.records.record_jobs import PLAN
 from common.records.tfrecords import atomic_write
+from common.tables import read_table, write_table
 
 DESCRIPTION = "images.json"
-
-_COLUMNS = {"Pathname": str, "Genre": str, "track_id": "int64"}
 
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -194,13 +193,13 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
     """
     try:
         tables = [
-            pd.read_csv(table_path(folder, split), dtype=_COLUMNS)
+            read_table(table_path(folder, split))
             .rename(columns={"Pathname": "image", "Genre": "genre"})
             .assign(split=split)
             for split in SPLITS
         ]
         plan = pd.concat(tables).set_index("track_id").sort_index()
-        artists = pd.read_csv(folder / PLAN, index_col="track_id", dtype={"artist": str})["artist"]
+        artists = read_table(folder / PLAN, "track_id")["artist"]
         plan["label"] = plan["genre"].map(genres.index).astype(int)
         plan["artist"] = artists.loc[plan.index]
         plan = plan[["split", "genre", "label", "artist", "image"]]
