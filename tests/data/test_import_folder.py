@@ -37,7 +37,8 @@ def sounds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("music")
     for genre, artists in GENRES.items():
         for number in range(artists):
-            write_sound(folder / genre / f"{genre} {number}" / "a song.mp3", number)
+            seed = 10 * number + len(genre)
+            write_sound(folder / genre / f"{genre} {number}" / "a song.mp3", seed)
     return folder
 
 
@@ -47,7 +48,7 @@ def folder(sounds, tmp_path):
 
 
 def bring(folder, root, **options):
-    return import_folder(folder, root, workers=1, **options)
+    return import_folder(folder, root, workers=1, **options).table
 
 
 # --- What a source lists -------------------------------------------------------------------------
@@ -65,7 +66,7 @@ def test_genre_and_artist_are_read_from_folders_and_names(tmp_path):
         tmp_path, "A/Ada/One.mp3", "A/Ada/live/Two.flac", "B/Bo - Three.mp3", "B/ADA  - x - y.ogg"
     )
     touch(tmp_path, "B/Bo/cover.jpg", ".trash/Bo/z.mp3")
-    found = {s.key: (s.genre, s.artist, s.title) for s in read_sources(tmp_path)}
+    found = {s.key: (s.genre, s.artist, s.title) for s in read_sources(tmp_path).sources}
     assert found == {
         "A/Ada/One.mp3": ("A", "Ada", "One"),
         "A/Ada/live/Two.flac": ("A", "Ada", "Two"),
@@ -77,8 +78,8 @@ def test_genre_and_artist_are_read_from_folders_and_names(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["A/Ada/1.mp3", "B/2.mp3", "B/3.mp3"], r"B/2.mp3 and 1 more in .*: whose is it\?"),
-        (["A/Ada/1.mp3", "Bo - 2.mp3"], "Bo - 2.mp3 in .*: whose is it"),
+        (["A/Ada/1.mp3", "B/2.mp3", "B/3.mp3"], r"B/2.mp3 and 1 more in .*: no artist is found"),
+        (["A/Ada/1.mp3", "Bo - 2.mp3"], "Bo - 2.mp3 in .*: no artist is found"),
         (["A/Ada/1.mp3"], r"one genre only \(A\)"),
         (["A/Ada/1.txt"], "holds no audio files"),
     ],
@@ -101,7 +102,7 @@ def test_a_csv_is_read_relative_to_itself(tmp_path):
         "Ada,x/1.mp3,A,One,training",
         f"Bo,{tmp_path}/2.mp3,B,,test",
     )
-    one, two = sorted(read_sources(table), key=lambda source: source.artist)
+    one, two = sorted(read_sources(table).sources, key=lambda source: source.artist)
     assert (one.path, one.title, one.split) == (tmp_path / "x/1.mp3", "One", "training")
     assert (two.path, two.title, two.split) == (tmp_path / "2.mp3", "2", "test")
 
