@@ -24,7 +24,7 @@ UNREADABLE = frozenset(
 HIDDEN = "hidden"
 NO_AUDIO = "not audio"
 NO_FILE = "neither file nor folder"
-LOOP = "links to a folder that is searched already"
+LOOP = "linking to a folder that is searched already"
 CLOSED = "folders that cannot be read"
 
 

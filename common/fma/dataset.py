@@ -12,6 +12,7 @@ import pandas as pd
 from common.errors import UserError
 from common.fma.metadata import SUBSETS, load, select_subset
 from common.paths import PROJECT_ROOT
+from common.text import name_text
 
 DEMO_MARKER = "demo.json"
 """The file in ``fma_metadata/`` that tells a synthetic demo set from the real thing."""
@@ -52,7 +53,7 @@ class Dataset:
             return "synthetic demo set"
         if self.root.resolve() == PROJECT_ROOT / "data":
             return f"FMA {self.subset}"
-        return f"fma_{self.subset} of {self.root.resolve().name}"
+        return f"fma_{self.subset} of {name_text(self.root.resolve().name)}"
 
     @property
     def name(self) -> str:
@@ -61,7 +62,7 @@ class Dataset:
             return f"demo-{self.subset}"
         if self.root.resolve() == PROJECT_ROOT / "data":
             return f"fma-{self.subset}"
-        return f"{self.root.resolve().name}-{self.subset}"
+        return f"{name_text(self.root.resolve().name)}-{self.subset}"
 
     @property
     def notice(self) -> str:

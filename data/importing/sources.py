@@ -15,7 +15,7 @@ from common.fma.audio import decoding
 from common.fma.audio_files import search_folder
 from common.fma.genres import clean_name, fold_name
 from common.fma.metadata import SPLITS
-from common.text import one_line
+from common.text import name_text, one_line
 
 ARTIST_FROM = ("path", "folder", "name", "numbered-name", "tags")
 """Where a folder's artists are read from; see `read_sources`."""
@@ -118,15 +118,6 @@ def _identity(path: Path) -> object:
     return state.st_dev, state.st_ino
 
 
-def _name_of(part: str) -> str:
-    """Give a file's or folder's name as text; bytes that are not UTF-8 are read as Latin-1."""
-    raw = os.fsencode(part)
-    try:
-        return clean_name(raw.decode())
-    except UnicodeDecodeError:
-        return clean_name(raw.decode("latin-1"))
-
-
 def _listed(paths: Iterable[Path]) -> str:
     first, *others = sorted(paths)
     return one_line(first) + (f" and {len(others):,} more" if others else "")
@@ -143,7 +134,7 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
     # The file itself comes before links to it.
     for path in sorted(files.paths, key=lambda path: (path.resolve() != path, path)):
         place = path.relative_to(folder)
-        genre, *between = map(_name_of, place.parts[:-1] or ("",))
+        genre, *between = (clean_name(name_text(part)) for part in place.parts[:-1] or ("",))
         artist, title = _artist_and_title(path, between, artist_from)
         key = os.fsencode(place.as_posix()).decode("utf-8", "backslashreplace")
         source = Source(key, path, genre, artist, title)
@@ -175,13 +166,13 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
     notes = [f"skipped: {skipped}"] if skipped else []
     if again:
         more = ", …" if len(again) > 3 else ""
-        notes.append(f"imported once: {len(again):,} links ({'; '.join(again[:3])}{more})")
+        notes.append(f"linked again and imported once: {len(again):,} ({'; '.join(again[:3])}{more})")
     return Listing(list(sources.values()), notes)
 
 
 def _artist_and_title(path: Path, between: list[str], where: str) -> tuple[str | None, str]:
     """Give the artist, or None if there is none, and the title."""
-    stem = _name_of(path.stem)
+    stem = clean_name(name_text(path.stem))
     if where == "tags":
         return _tags_of(path, stem)
     if where in ("path", "folder") and between:
