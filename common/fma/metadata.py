@@ -92,9 +92,7 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     # pandas writes ids that are no index into a column beside its own unnamed index.
     of_ids = next((i for i, key in enumerate(header) if "track_id" in key), 0)
     position: dict[Column, int] = {
-        key if levels > 1 else key[0]: i
-        for i, key in enumerate(header)
-        if i != of_ids and any(key)
+        key if levels > 1 else key[0]: i for i, key in enumerate(header) if i != of_ids and any(key)
     }
     if not position:
         raise UserError(f"{path} is not FMA's {path.name}: fetch it again")

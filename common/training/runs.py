@@ -70,10 +70,10 @@ def train_model(
         If a genre or a split has no usable audio, the folder holds a training with other settings,
         or training diverged.
     """
+    require_coverage(records.manifest, records.folder)
     from common.training import training
 
     folder, options, manifest = Path(folder), options or TrainingOptions(), records.manifest
-    require_coverage(manifest, records.folder)
     architecture = dict(architecture or {})
     training.set_seed(options.seed)
     segments = manifest.segments["training"]

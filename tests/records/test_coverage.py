@@ -10,8 +10,10 @@ import pytest
 from common.errors import UserError
 from common.records import record_jobs
 from common.records.coverage import find_shortcomings, require_coverage
+from common.records.folder import RecordFolder
 from common.records.tfrecords import Manifest
 from common.tables import read_table, write_table
+from common.training import runs
 
 SOUND = {split: {"Folk": 2, "Rock": 1} for split in ("training", "validation", "test")}
 
@@ -41,6 +43,13 @@ def test_what_prevents_training_is_a_warning_first_and_then_one_line(
     assert "\n" not in str(error.value)
     write_table(tmp_path / "failures.csv", pd.DataFrame({"track_id": [], "reason": []}))
     assert f"warning: {message}; training will refuse" in record_jobs.summarise(poor, tmp_path, "s")
+
+
+def test_training_does_not_begin_on_records_without_test_audio(manifest, tmp_path):
+    poor = dataclasses.replace(manifest, segments=SOUND | {"test": {}})
+    with pytest.raises(UserError, match="no test track has usable audio"):
+        runs.train_model(RecordFolder(tmp_path, poor), "cnn", pytest.fail, folder=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_sound_records_are_neither_refused_nor_warned_of(manifest, tmp_path):
