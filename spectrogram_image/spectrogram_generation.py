@@ -239,12 +239,14 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
         lost = len(read_table(out / kind / FAILURES))
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
         lines.append(f"  {kind:<11} {counts}; {lost:,} could not be had{where}")
-    kind, images = next(iter(sets.items()))
-    made = read_tables(out / kind, images.genres)
-    counts = {split: dict(made["genre"][made["split"] == split].value_counts()) for split in SPLITS}
-    shortcomings = find_shortcomings(images.genres, counts)
-    lines += [f"warning: {found}; training will refuse these images" for found in shortcomings]
-    return "\n".join([*lines, *describe_similar(images.genres)])
+    for kind, images in list(sets.items())[:1]:  # all are made of the same tracks
+        made = read_tables(out / kind, images.genres)
+        counts = made.groupby("split")["genre"].value_counts()
+        by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
+        for found in find_shortcomings(images.genres, by_split):
+            lines.append(f"warning: {found}; training will refuse these images")
+        lines += describe_similar(images.genres)
+    return "\n".join(lines)
 
 
 def main() -> None:

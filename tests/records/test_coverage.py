@@ -48,7 +48,9 @@ def test_what_prevents_training_is_a_warning_first_and_then_one_line(
 def test_training_does_not_begin_on_records_without_test_audio(manifest, tmp_path):
     poor = dataclasses.replace(manifest, segments=SOUND | {"test": {}})
     with pytest.raises(UserError, match="no test track has usable audio"):
-        runs.train_model(RecordFolder(tmp_path, poor), "cnn", pytest.fail, folder=tmp_path / "model")
+        runs.train_model(
+            RecordFolder(tmp_path, poor), "cnn", pytest.fail, folder=tmp_path / "model"
+        )
     assert not (tmp_path / "model").exists()
 
 
