@@ -82,7 +82,8 @@ def search_folder(folder: Path) -> AudioFiles:
     found = AudioFiles()
     top = folder.resolve()
     seen = {_identity(parent) for parent in top.parents}
-    waiting, links = [folder], []
+    waiting = [folder]
+    links: list[Path] = []
     while waiting or links:
         if not waiting:
             links.sort()

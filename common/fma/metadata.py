@@ -1,4 +1,4 @@
-"""The metadata: tables as FMA documents them, with their types; subsets and splits."""
+"""FMA's metadata tables with their documented types; subsets and splits."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from common.paths import output_root
 from common.text import one_line
 
 SUBSETS = ("small", "medium", "large", "full")
-"""From smallest to largest; each contains the one before. ``full`` is ``large`` untrimmed."""
+"""Each contains the one before; ``full`` has the tracks of ``large``, untrimmed."""
 
 SPLITS = ("training", "validation", "test")
 
 CACHED_FROM = 50_000_000
-"""Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
+"""Bytes: of metadata files of this size or more, the columns that are used are cached."""
 
 _HEADER_ROWS = {"tracks.csv": 2, "features.csv": 3}
 
@@ -63,10 +63,9 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     path : path-like
         ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or ``raw_*.csv``.
     columns : sequence, optional
-        The columns to read, as tuples such as ``("set", "split")`` where the file has header
-        rows of several levels, as strings where it has one; by default all. The real
-        ``tracks.csv`` is 260 MB: ask for what is used. Of a file of `CACHED_FROM` bytes or more
-        these columns are kept under `output_root`, and read from there the next time.
+        Tuples such as ``("set", "split")`` where the file has several header rows, strings where
+        it has one; by default all. FMA's ``tracks.csv`` is 260 MB: ask for what is used. Of large
+        files (`CACHED_FROM`) these columns are cached under `output_root`.
 
     Returns
     -------
@@ -77,7 +76,8 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     Raises
     ------
     UserError
-        If the file is missing, not FMA's, or lacks a column.
+        If the file is missing, not FMA's, lacks a column, or has ids that are no whole numbers or
+        occur twice.
     """
     path = Path(path)
     levels = {"tracks.csv": 2, "features.csv": 3}.get(
@@ -130,7 +130,7 @@ def _read_header(path: Path, levels: int) -> tuple[list[tuple[str, ...]], int]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         header = [next(reader) for _ in range(levels)]
-        first, *others = next(reader, None) or ["0"] if levels > 1 else ["0"]
+        first, *others = next(reader, []) or ["0"] if levels > 1 else ["0"]
     names_index = not any(others) and not first.replace(".", "", 1).isdecimal()
     return [*zip(*header, strict=True)], levels + names_index
 
@@ -178,13 +178,13 @@ def _whole_numbers(ids: pd.Series, path: Path, name: str) -> pd.Index:
 
 
 def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
-    """Give some columns of a large CSV as a small one, from the last time if the file is the same.
+    """Give some columns of a large CSV as a small one, from the cache if the file is unchanged.
 
-    The cells are kept as text and typed by the caller, so a table does not depend on whether its
-    cells were kept. They follow their checksum; without one that is right they do not count.
+    The cache holds the cells as text after their checksum. The caller types them, so a table does
+    not depend on whether it was cached.
     """
     state = path.stat()
-    # The ctime tells of any change, also where the size and the mtime stay as they were.
+    # The ctime changes with the file even if its size and mtime do not.
     same = (path.resolve(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, skiprows, usecols)
     name = hashlib.sha256(repr(same).encode()).hexdigest()[:32]
     kept = output_root() / "cache" / f"{name}.csv"
@@ -201,7 +201,7 @@ def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all: whoever cannot write there does without it."""
+    """Write a file, whole or not at all; without an error where nothing can be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -263,14 +263,6 @@ def _parse_list(cell: str) -> list:
 
 
 def select_subset(tracks: pd.DataFrame, subset: str) -> pd.DataFrame:
-    """Keep the tracks of a subset: ``medium`` means every track with ``subset <= "medium"``.
-
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        As `load` reads it, with the column ``("set", "subset")``.
-    subset : str
-        One of `SUBSETS`; ``full`` has the tracks of ``large``.
-    """
+    """Keep the tracks of one of `SUBSETS`: for ``medium`` those with ``subset <= "medium"``."""
     largest = SUBSETS[min(SUBSETS.index(subset), 2)]
     return tracks[tracks["set", "subset"] <= largest]

@@ -28,10 +28,12 @@ _NUMBER = re.compile(
 )
 """``01``, ``1-01``, ``CD 2``, ``A1``: what track and disc numbers look like."""
 
-_NUMBERED = re.compile(r"0\d|\d{1,3}[.)_](?!\d)|\d{1,2}-\d\d\s")
+_NUMBERED = re.compile(
+    r"[\[(#]*0\d|[\[(#]+\d|track\s*\d|\d{1,3}[.)_](?!\d)|\d{1,2}-\d\d\s", re.IGNORECASE
+)
 """How a name begins that has a track number before the artist: ``01 Ada``, ``1. Ada``."""
 
-_PREFIX = re.compile(r"(track\s*)?[a-d]?\d{1,3}([.-]\d{1,3})?[\s.)_-]+", re.IGNORECASE)
+_PREFIX = re.compile(r"[\[(#]*(track\s*)?[a-d]?\d{1,3}([.-]\d{1,3})?[\s.)\]_-]+", re.IGNORECASE)
 """A track number and what separates it from the artist."""
 
 
@@ -142,7 +144,7 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
         if kept is not source:
             as_genre = f" ({kept.genre}, not {genre})" if genre != kept.genre else ""
             again.append(f"{one_line(key)} is {one_line(kept.key)}{as_genre}")
-        elif not (genre and artist is not None):
+        elif not (genre and artist):
             lost.append(place)
         elif artist_from == "path" and (_NUMBER.fullmatch(artist) or _NUMBERED.match(artist)):
             numbers[place] = artist
@@ -170,8 +172,8 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
     return Listing(list(sources.values()), notes)
 
 
-def _artist_and_title(path: Path, between: list[str], where: str) -> tuple[str | None, str]:
-    """Give the artist, or None if there is none, and the title."""
+def _artist_and_title(path: Path, between: list[str], where: str) -> tuple[str, str]:
+    """Give the artist, empty if there is none, and the title."""
     stem = clean_name(name_text(path.stem))
     if where == "tags":
         return _tags_of(path, stem)
@@ -181,17 +183,17 @@ def _artist_and_title(path: Path, between: list[str], where: str) -> tuple[str |
         number = _PREFIX.match(stem)
         stem = stem[number.end() :] if number else ""
     artist, _, title = (part.strip() for part in stem.partition(" - "))
-    return (artist, title) if artist and title and where != "folder" else (None, stem)
+    return (artist, title) if artist and title and where != "folder" else ("", stem)
 
 
-def _tags_of(path: Path, title: str) -> tuple[str | None, str]:
+def _tags_of(path: Path, title: str) -> tuple[str, str]:
     import soundfile
 
     try:
         with decoding(path), soundfile.SoundFile(os.fsencode(path)) as file:
-            return clean_name(file.artist) or None, clean_name(file.title) or title
+            return clean_name(file.artist), clean_name(file.title) or title
     except AudioError:
-        return "", title  # it is left out when it does not decode
+        return "unknown", title  # the file is left out, since it does not decode
 
 
 # --- A CSV ---------------------------------------------------------------------------------------
