@@ -149,7 +149,7 @@ def test_a_track_number_is_no_artist(tmp_path, name):
 )
 def test_an_artist_does_not_begin_with_a_track_number(tmp_path, name):
     touch(tmp_path, f"A/{name}.mp3", "B/Bo - x.mp3")
-    with pytest.raises(UserError, match="begins with a number"):
+    with pytest.raises(UserError, match="looks like a track number"):
         read_sources(tmp_path)
 
 
