@@ -92,19 +92,13 @@ class _Placement:
 
 @dataclass(frozen=True)
 class Imported:
-    """A finished import.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        Indexed by track id: ``path`` (as `Source.key`), ``genre``, ``artist``, ``title``,
-        ``split`` and ``problem``, which is empty for the files that are used.
-    notes : list of str
-        Lines about what was skipped.
-    """
+    """A finished import."""
 
     table: pd.DataFrame
+    """Indexed by track id: path (a `Source.key`), genre, artist, title, split, problem or empty."""
+
     notes: list[str]
+    """Lines about what was skipped."""
 
 
 def import_folder(
@@ -120,8 +114,7 @@ def import_folder(
 
     Parameters
     ----------
-    given : path-like
-    artist_from : str
+    given, artist_from
         As `read_sources` takes them.
     root : path-like
         The data set's root; made if it is not there.
@@ -160,19 +153,12 @@ def import_folder(
     placements = [_Placement(s.path, root, _name_of(ids[s.key], root), copy) for s in sources]
     results = run([Job(f"{p.name} {_state_of(p.source)}", p) for p in placements])
     table = pd.DataFrame(
-        {
-            "path": [s.key for s in sources],
-            "genre": [s.genre for s in sources],
-            "artist": [s.artist for s in sources],
-            "title": [s.title for s in sources],
-            "split": [s.split for s in sources],
-            "problem": [result["problem"] for result in results],
-            "audio": [result.get("audio", "") for result in results],
-        },
+        [vars(source) | result for source, result in zip(sources, results, strict=True)],
         index=pd.Index([ids[s.key] for s in sources], name="track_id"),
     ).sort_index()
+    table["path"] = table["key"]
     _leave_out_copies(table)
-    table = table.drop(columns="audio")
+    table = table[["path", "genre", "artist", "title", "split", "problem"]]
     write_table(metadata / LEFT_OUT, table.loc[table["problem"] != "", ["path", "problem"]])
     _divide(table, known, seed, metadata / LEFT_OUT)
     used = table[table["problem"] == ""]
@@ -211,15 +197,15 @@ def place(placement: _Placement) -> dict:
     Returns
     -------
     dict
-        ``problem``, empty if there is none; then also ``audio``, a checksum of the samples, and
-        ``files`` as `run_jobs` takes them.
+        ``problem``, empty if there is none; ``audio``, a checksum of the samples; and then
+        ``files``, as `run_jobs` takes them.
     """
     target = placement.root / placement.name
     try:
         audio = _checksum(placement.source)
     except AudioError as error:
         target.unlink(missing_ok=True)  # from when it was in order
-        return {"problem": error.reason}
+        return {"problem": error.reason, "audio": ""}
     target.parent.mkdir(parents=True, exist_ok=True)
     if placement.copy:
         with placement.source.open("rb") as source, atomic_write(target) as file:
