@@ -23,7 +23,6 @@ UNREADABLE = frozenset(
 
 HIDDEN = "hidden"
 NO_AUDIO = "not audio"
-NO_FILE = "neither file nor folder"
 LOOP = "linking to a folder that is searched already"
 CLOSED = "folders that cannot be read"
 
@@ -38,7 +37,7 @@ class AudioFiles:
         Sorted. Files that `READABLE` does not list are among them if `UNREADABLE` does, so that
         they are reported.
     skipped : dict
-        Reason (`HIDDEN`, `NO_AUDIO`, `NO_FILE`, `LOOP` or `CLOSED`) → list of Path.
+        Reason (`HIDDEN`, `NO_AUDIO`, `LOOP` or `CLOSED`) → list of Path.
     """
 
     paths: list[Path] = field(default_factory=list)
@@ -103,14 +102,12 @@ def search_folder(folder: Path) -> AudioFiles:
             path = parent / entry.name
             if entry.name.startswith("."):
                 found.skip(HIDDEN, path)
-            elif entry.is_dir():
+            elif os.path.isdir(path):  # noqa: PTH112 (a link to itself raises no error here)
                 (links if entry.is_symlink() else waiting).append(path)
             elif path.suffix.lower() not in READABLE | UNREADABLE:
                 found.skip(NO_AUDIO, path)
-            elif entry.is_file() or not path.exists():  # a broken link is a missing file
-                found.paths.append(path)
             else:
-                found.skip(NO_FILE, path)
+                found.paths.append(path)
     found.paths.sort()
     return found
 

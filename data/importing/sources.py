@@ -134,7 +134,7 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
     sources: dict[object, Source] = {}
     lost, numbers, again = [], {}, []
     # The file itself comes before links to it.
-    for path in sorted(files.paths, key=lambda path: (path.resolve() != path, path)):
+    for path in sorted(files.paths, key=lambda path: (path.is_symlink(), path)):
         place = path.relative_to(folder)
         genre, *between = (clean_name(name_text(part)) for part in place.parts[:-1] or ("",))
         artist, title = _artist_and_title(path, between, artist_from)

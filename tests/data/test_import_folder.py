@@ -407,6 +407,15 @@ def test_spellings_and_genres_without_audio_are_warned_of(folder, tmp_path):
     assert "none of the files of Noise can be used" in text
 
 
+def test_pipes_and_links_that_lead_nowhere_are_left_out(folder, tmp_path):
+    os.mkfifo(folder / "Techno" / "Techno 0" / "pipe.wav")
+    (folder / "Techno" / "Techno 0" / "loop.mp3").symlink_to("loop.mp3")
+    problems = bring(folder, tmp_path / "mine").set_index("path")["problem"]
+    assert problems[problems != ""].to_dict() == {
+        f"Techno/Techno 0/{name}": "no such file" for name in ("loop.mp3", "pipe.wav")
+    }
+
+
 def test_copies_do_not_need_their_sources(folder, tmp_path):
     bring(folder, tmp_path / "mine", copy=True)
     shutil.rmtree(folder)

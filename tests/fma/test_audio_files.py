@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.fma.audio_files import CLOSED, HIDDEN, LOOP, NO_AUDIO, NO_FILE, search_folder
+from common.fma.audio_files import CLOSED, HIDDEN, LOOP, NO_AUDIO, search_folder
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -41,12 +41,12 @@ def test_linked_folders_are_searched_once_and_loops_are_not_followed(tmp_path):
 
 def test_what_is_skipped_is_counted_and_named(tmp_path):
     touch(tmp_path, "a.mp3", "b.jpg", "c.JPG", "notes", ".d.mp3", ".trash/e.mp3")
-    os.mkfifo(tmp_path / "pipe.mp3")
     (tmp_path / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    (tmp_path / "itself.mp3").symlink_to(tmp_path / "itself.mp3")
     found = search_folder(tmp_path)
-    assert names(found.paths, tmp_path) == ["a.mp3", "gone.mp3"]
+    assert names(found.paths, tmp_path) == ["a.mp3", "gone.mp3", "itself.mp3"]
     counts = {reason: len(paths) for reason, paths in found.skipped.items()}
-    assert counts == {HIDDEN: 2, NO_AUDIO: 3, NO_FILE: 1}
+    assert counts == {HIDDEN: 2, NO_AUDIO: 3}
     text = found.describe_skipped()
     assert "3 not audio (.jpg, notes)" in text
     assert "2 hidden (.d.mp3, .trash)" in text
