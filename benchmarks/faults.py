@@ -28,7 +28,7 @@ from fault_trainings import EPOCHS, Trainings
 from common import cli
 from common.jobs.run import default_workers
 from common.text import format_duration
-from data.demo.metadata import MIN_TRACKS
+from data.composing.plan import MIN_TRACKS
 from data.make_demo import make_demo
 
 REPORT = Path(__file__).with_suffix(".md")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.fma.audio_stream import walk_audio
-from common.text import one_line
 from common.errors import UserError
+from common.fma.audio_stream import walk_audio
 from common.fma.metadata import SPLITS
+from common.text import one_line
 
 _REQUIRED = ("path", "genre", "artist")
 _OPTIONAL = ("title", "split")

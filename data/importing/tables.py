@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
+from common.paths import display_path
 from common.records.record_jobs import write_table
 from data.importing.fma_tables import format_genres_csv, format_tracks_csv
 from data.importing.sources import Source
-from common.fma.metadata import SPLITS
-from common.paths import display_path
 
 SUBSET = "medium"
 """What the imported set is called in FMA's layout: the subset that is looked for first."""
