@@ -29,21 +29,7 @@ _GENRES = {
     "Pop": (10, 1186, 362, "Synth Pop"), "Rock": (12, 7103, 66, "Indie-Rock"),
     "Soul-RnB": (14, 154, 19, "Funk"), "Spoken": (20, 118, 187, "Poetry"),
 }  # fmt: skip
-_WORDS = [
-    "River",
-    "Night",
-    "Paper",
-    "Copper",
-    "Winter",
-    "Garden",
-    "Ghost",
-    "Silver",
-    "Radio",
-    "Dust",
-    "Mirror",
-    "Engine",
-    "Salt",
-]
+_WORDS = "River Night Paper Copper Winter Garden Ghost Silver Radio Dust Mirror Engine Salt"
 
 
 @dataclass(frozen=True)
@@ -139,4 +125,4 @@ def format_tracks(plan: Sequence[Recording], seed: int, bit_rates: Sequence[int]
 
 
 def _title(rng: np.random.Generator) -> str:
-    return " ".join(rng.choice(_WORDS, 2))
+    return " ".join(rng.choice(_WORDS.split(), 2))
