@@ -25,8 +25,6 @@ render: .venv/installed demo
 # Every speed that the README claims, against what one would use instead.
 bench: .venv/installed build/bench/installed demo
 	build/bench/venv/bin/python benchmarks/run.py
-	build/bench/venv/bin/python benchmarks/readme_table.py
-	build/bench/venv/bin/python benchmarks/fma_costs.py
 
 # Its own environment sees .venv's packages; what only the benchmarks need stays out of .venv.
 build/bench/installed: .venv/installed benchmarks/requirements.txt
@@ -39,7 +37,7 @@ build/bench/installed: .venv/installed benchmarks/requirements.txt
 # Extraction at the size of FMA medium: a quarter of an hour, alone on the machine.
 bench-scale: .venv/installed demo
 	$(BIN)/python benchmarks/scale.py
-	$(BIN)/python benchmarks/fma_costs.py
+	$(BIN)/python benchmarks/run.py --pages
 
 # Everything that can break, broken on purpose.
 bench-faults: .venv/installed

@@ -18,6 +18,10 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+
+from common.jobs.run import JOURNAL
+from common.records.record_jobs import PLAN
+from common.records.tfrecords import FAILURES
 from fault_trials import (
     READ_ONLY,
     Trials,
@@ -31,10 +35,6 @@ from fault_trials import (
     said,
     until,
 )
-
-from common.jobs.run import JOURNAL
-from common.records.record_jobs import PLAN
-from common.records.tfrecords import FAILURES
 
 # In the background a shell has its children ignore Ctrl-C.
 COMMAND = """

@@ -22,14 +22,14 @@ import time
 from pathlib import Path
 
 import psutil
-from fault_extractions import Extractions
-from fault_trainings import EPOCHS, Trainings
 
 from common import cli
 from common.jobs.run import default_workers
 from common.text import format_duration
 from data.demo.metadata import MIN_TRACKS
 from data.make_demo import make_demo
+from fault_extractions import Extractions
+from fault_trainings import EPOCHS, Trainings
 
 REPORT = Path(__file__).with_suffix(".md")
 

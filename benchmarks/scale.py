@@ -23,8 +23,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import psutil
-from scale_report import WINDOW, Run, draw, format_report
-from scale_tree import build_tree, known_tracks
 
 from common import cli
 from common.errors import UserError
@@ -33,6 +31,8 @@ from common.fma.metadata import SPLITS
 from common.paths import PROJECT_ROOT
 from common.plotting import style
 from common.records.tfrecords import Manifest
+from scale_report import WINDOW, Run, draw, format_report
+from scale_tree import build_tree, known_tracks
 from spectrogram_feature.generate_records import KIND
 
 REAL_METADATA = PROJECT_ROOT.parent / "shared" / "fma_metadata"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 from matplotlib.figure import Figure
-from scale_tree import ROWS
 
 from common.fma.dataset import Dataset
 from common.jobs.run import default_workers
 from common.plotting import style
+from scale_tree import ROWS
 
 WINDOW = 10
 """Shards, about 320 tracks: throughput is the median over windows of so many."""

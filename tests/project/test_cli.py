@@ -273,7 +273,15 @@ def test_console_script_ignores_the_files_of_the_current_folder(script, name):
 def test_worker_processes_of_a_console_script_ignore_the_current_folder(script, tiny_fma, tmp_path):
     out = tmp_path / "records"
     done = script(
-        "fma-records", "--root", str(tiny_fma.root), "--out", out, "--workers", "2", "--subset", "medium"
+        "fma-records",
+        "--root",
+        str(tiny_fma.root),
+        "--out",
+        out,
+        "--workers",
+        "2",
+        "--subset",
+        "medium",
     )
     assert done.returncode == 0, done.stderr
     assert (out / "manifest.json").exists()
