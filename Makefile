@@ -46,7 +46,7 @@ bench-scale: .venv/installed demo
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/run.py --pages
 
-# Faults on purpose: killed processes, full disks, damaged files.
+# pytest -m slow, which injects faults at random moments, and the table of what they cost.
 bench-faults: .venv/installed
 	$(BIN)/python benchmarks/faults.py
 

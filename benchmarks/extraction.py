@@ -30,6 +30,7 @@ from common.fma.track_plan import PLAN_COLUMNS
 from common.jobs.workers import worker_pool
 from common.quiet import import_tensorflow
 from common.records.quantization import as_float
+from common.records.shards import run_shard
 from constant_q import librosa_magnitude
 from harness.command import run_benchmark
 from harness.inputs import PARAMETERS, excerpt, whole_clips
@@ -37,7 +38,7 @@ from harness.rows import Row, compared
 from harness.timing import measure, on_each, require_equal
 from spectrogram_feature.features.kinds import transform_of
 from spectrogram_feature.features.segment_plan import plan_segments
-from spectrogram_feature.generate_records import Shard, cut_segments, plan_shards, write_features
+from spectrogram_feature.generate_records import Shard, cut_segments, plan_shards
 
 SEGMENTS = 3
 SECONDS = PARAMETERS.segment_seconds
@@ -138,7 +139,7 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
     import tensorflow as tf
 
     tasks = [
-        (get_audio_path(shard.audio_dir, track_id), segment)
+        (get_audio_path(shard.source, track_id), segment)
         for shard in shards
         for track_id, _, count in shard.tracks
         for segment in range(count)
@@ -156,7 +157,7 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
 
 def run_ours(pool: Executor, shards: list[Shard]) -> int:
     """Write all segments as generate_records does; return their number."""
-    return sum(result["shard"]["records"] for result in pool.map(write_features, shards))
+    return sum(result["shard"]["records"] for result in pool.map(run_shard, shards))
 
 
 def compute_features(paths: list[Path]) -> None:
@@ -170,7 +171,7 @@ def start_up(workers: int, shard: Shard) -> float:
     started = time.perf_counter()
     with worker_pool(workers) as pool:
         empty = Shard(**{**vars(shard), "tracks": ()})
-        list(pool.map(write_features, [empty] * workers))
+        list(pool.map(run_shard, [empty] * workers))
         return time.perf_counter() - started
 
 
@@ -186,8 +187,7 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
     )
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
-        dealt = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
-        shards = dealt["training"]
+        shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
         with worker_pool(workers) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
                 run_ours(warm, shards[: 2 * workers])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.fma.genres import GENRE_MAPPINGS
-from common.jobs.run import default_workers
+from common.jobs.workers import default_workers
 from common.text import accept_any_text
 
 SCRIPT_PREFIX = "fma-"

@@ -27,8 +27,8 @@ from common.evaluation import baselines
 from common.evaluation.leaderboard import Result
 from common.evaluation.metrics import compare, evaluate
 from common.evaluation.predictions import Predictions, predict
-from common.records.record_jobs import PLAN
 from common.records.segments import Segments
+from common.records.shards import PLAN
 from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.networks import build_model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.errors import UserError
-from common.records.tfrecords import atomic_write
+from common.jobs.files import atomic_write
 
 if TYPE_CHECKING:
     import keras

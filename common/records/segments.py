@@ -21,7 +21,7 @@ class Segments:
     Attributes
     ----------
     features : np.ndarray [shape=(segments, ...)]
-        What is learnt from: as records hold them, or a vector that describes each.
+        As records hold them, or a vector for each segment.
     label : np.ndarray [shape=(segments,), dtype=int64]
         Indices of genres.
     track_id : np.ndarray [shape=(segments,), dtype=int64]
@@ -33,13 +33,7 @@ class Segments:
 
     @classmethod
     def join(cls, batches: Iterable[Batch]) -> Segments:
-        """Put batches one after the other.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
+        """Concatenate batches; raise a `ValueError` if there are none."""
         columns = [np.concatenate(column) for column in zip(*batches, strict=True)]
         if not columns:
             raise ValueError("there are no segments to learn from")
@@ -47,12 +41,12 @@ class Segments:
 
     @classmethod
     def read(cls, records: RecordFolder) -> Segments:
-        """Read all splits: of Constant-Q features 41 KB a segment, 3 GB for FMA medium."""
+        """Read all splits. Constant-Q features take 41 KB a segment, 3 GB for FMA medium."""
         with records.naming_damage():
             return cls.join(batch for split in SPLITS for batch in records.arrays(split))
 
     def of(self, tracks: np.ndarray) -> Segments:
-        """Keep the segments of some tracks."""
+        """Select the segments of some tracks."""
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from common.jobs.files import atomic_write
 from common.jobs.run import progress_bar
-from common.records.tfrecords import atomic_write
 from common.training.options import TrainingOptions
 
 HISTORY = "history.csv"

@@ -15,9 +15,8 @@ import pandas as pd
 import tensorflow as tf
 
 from common.errors import UserError
-from common.jobs.locks import only_run_in
-from common.jobs.settings import as_json, require_same
-from common.records.tfrecords import atomic_write
+from common.jobs.files import atomic_write, only_run_in
+from common.jobs.journal import as_json, require_same
 from common.training import devices
 from common.training.callbacks import (
     BEST_WEIGHTS,

@@ -16,10 +16,10 @@ import tensorflow as tf
 from common.evaluation import baselines
 from common.evaluation.leaderboard import Result
 from common.evaluation.metrics import evaluate
+from common.jobs.files import atomic_write
 from common.jobs.run import progress_bar
 from common.records.input_pipeline import array_batches, read_batches
 from common.records.segments import Segments
-from common.records.tfrecords import atomic_write
 from common.training.model_files import MODEL_FILE, read_card, save_model
 from spectrogram_feature.features.kinds import MUSICNN
 from spectrogram_feature.features.records import FeatureRecords, LogMelRecords
