@@ -32,10 +32,12 @@ POLICY = "LD"
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare ways of feeding one network, then measure all networks."""
     import_tensorflow()
-    from common.training import targets, training
-    from spectrogram_feature.models import MODELS
+    from common.training import targets
+    from common.training.devices import prepare_device
+    from common.training.train import compile_model
+    from spectrogram_feature.models import names_for
 
-    device = training.prepare_device()
+    device = prepare_device()
     records, options, steps = feature_records(), TrainingOptions(), arguments.steps
     size, genres = options.batch_size, len(records.manifest.genres)
     count = sum(records.manifest.segments["training"].values())
@@ -45,7 +47,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
 
     def compiled(name: str, augment: str) -> keras.Model:
         model = build_model(records, name, augment)
-        training.compile_model(model, options, steps)
+        compile_model(model, options, steps)
         return model
 
     read = functools.partial(records.batches, "training", batch_size=size, training=True)
@@ -74,7 +76,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             is_share=True,
             target=(">=", 0.95),
         )
-    models = {name: compiled(name, "none") for name in MODELS}
+    models = {name: compiled(name, "none") for name in names_for(records.manifest.kind)}
     batch = features[:size], target[:size]
     sides = {name: functools.partial(one.train_on_batch, *batch) for name, one in models.items()}
     times = measure(sides, rounds=arguments.rounds, seconds=1.0)
