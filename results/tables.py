@@ -40,7 +40,7 @@ SHORT = (
     (
         "together_four_members",
         "average of these 2",
-        "`texture` and `musicnn` together, four of each",
+        "`texture` and unscaled `musicnn` together, four of each",
     ),
 )
 """Rows of the README's table: folder, model, description. The best model is added if missing."""
