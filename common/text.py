@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 from typing import TextIO
 
 _ASCII = {
@@ -54,6 +55,15 @@ def one_line(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def name_text(name: str) -> str:
+    """Give the name of a file or folder as valid text: bytes that are not UTF-8 are Latin-1."""
+    raw = os.fsencode(name)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def flattened(text: object, length: int) -> str:

@@ -21,6 +21,7 @@ from common.errors import UserError
 from common.evaluation.leaderboard import ABSENT, LEADERBOARD_FILE
 from common.evaluation.metrics import Score
 from common.paths import PROJECT_ROOT, display_path
+from common.tables import read_table
 from tools.marked_text import add_check_option, markers, names_in, renew
 
 SCRIPT = "results/tables.py"
@@ -89,7 +90,7 @@ def read_rows(folder: Path) -> list[Row]:
     """Read the leaderboard of a folder; raise a `UserError` if it is missing or malformed."""
     path = folder / LEADERBOARD_FILE
     try:
-        table = pd.read_csv(path)
+        table = read_table(path)
     except FileNotFoundError:
         raise UserError(f"{display_path(path)} is missing: a training writes it") from None
 
