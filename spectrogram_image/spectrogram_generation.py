@@ -1,7 +1,7 @@
-"""From audio to images on the disk: the jobs that make them, and the command that runs these.
+"""Generation of spectrogram images from audio, and its command.
 
-A job (`image_jobs`) is a fixed list of tracks. When all are done, the tables that describe a kind's
-images are written beside them.
+A job (`images.jobs`) is a fixed list of tracks. After the last job, tables that describe the images
+of a kind are written beside them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from common import cli
 from common.cli import add_data_options, add_workers_option
 from common.errors import UserError
 from common.fma.dataset import Dataset, find_dataset
+from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import (
     PLAN_COLUMNS,
@@ -26,13 +27,22 @@ from common.fma.track_plan import (
     plan_digest,
     plan_tracks,
 )
-from common.jobs.disk import require_space
-from common.jobs.run import JOURNAL, Job, run_jobs
+from common.jobs.files import require_space
+from common.jobs.journal import JOURNAL
+from common.jobs.run import Job, run_jobs
 from common.paths import display_path, output_root
-from common.records.record_jobs import PLAN, failure_table, write_table
+from common.records.coverage import find_shortcomings
+from common.records.shards import PLAN, failure_table
 from common.records.tfrecords import FAILURES
+from common.tables import read_table, write_table
 from spectrogram_image.convert import KINDS
-from spectrogram_image.images.folder import ImageParameters, ImageSet, table_path, write_tables
+from spectrogram_image.images.folder import (
+    ImageParameters,
+    ImageSet,
+    read_tables,
+    table_path,
+    write_tables,
+)
 from spectrogram_image.images.jobs import Task, draw_images
 from spectrogram_image.images.rendering import SIZES, palette
 from spectrogram_image.sound import LOWEST_SAMPLE_RATE
@@ -61,9 +71,10 @@ def generate(
     workers: int | str | None = None,
     tracks_per_job: int = TRACKS_PER_JOB,
 ) -> dict[str, ImageSet]:
-    """Make the images of a data set, or what is missing of them.
+    """Make the images of a data set, or those that are missing.
 
-    Kinds may be added later to the same folder.
+    An image is missing if it was not made, was damaged, or if its track failed and the track's
+    file has appeared or changed since. Kinds may be added later to the same folder.
 
     Parameters
     ----------
@@ -122,7 +133,7 @@ def generate(
         folder=out,
         settings=settings,
         workers=workers,
-        sources=[dataset.audio_dir],
+        source=dataset.audio_dir,
         description="images",
     )
     failures = [failed for result in results for failed in result["failures"]]
@@ -227,9 +238,16 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
     lines = [f"Images in {display_path(out)}"]
     for kind, images in sets.items():
         counts = ", ".join(f"{count:,} {split}" for split, count in images.images.items())
-        lost = len(pd.read_csv(out / kind / FAILURES))
+        lost = len(read_table(out / kind / FAILURES))
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
-        lines.append(f"  {kind:<11} {counts}; {lost:,} could not be had{where}")
+        lines.append(f"  {kind:<11} {counts}; {lost:,} skipped{where}")
+    for kind, images in list(sets.items())[:1]:  # all are made of the same tracks
+        made = read_tables(out / kind, images.genres)
+        counts = made.groupby("split")["genre"].value_counts()
+        by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
+        for found in find_shortcomings(images.genres, by_split):
+            lines.append(f"warning: {found}; training will refuse these images")
+        lines += describe_similar(images.genres)
     return "\n".join(lines)
 
 
@@ -244,8 +262,9 @@ def main() -> None:
         "Writes <kind>/<first three digits>/<track>.png, and in each <kind>/ three tables for\n"
         f"Keras' dataframe generator ({', '.join(table_path('', s).name for s in SPLITS)}),\n"
         "images.json (what the images are), tracks.csv (the plan) and failures.csv (which tracks\n"
-        "could not be had, and why). It may be stopped at any moment: the same command goes on\n"
-        "where it was. Other kinds can be added later to the same folder.\n\n"
+        "could not be had, and why). Other kinds can be added later to the same folder.\n\n"
+        "The command can be interrupted at any time; run it again to continue. It then also reads\n"
+        "the tracks in failures.csv again whose files have appeared or changed (size or time).\n\n"
         "The default kinds of a track take half a second of one core and 2.1 MB of disk at full\n"
         "size (2480 × 1232 pixels), 0.9 MB at half, 0.4 MB at quarter. Of an image at full size\n"
         "chroma takes 0.06 MB, cqt 0.2, mel and log-mel 0.5, log 1.0, linear 1.3.",

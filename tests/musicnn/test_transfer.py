@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,15 @@ import soundfile
 from fma_for_tests import music
 
 from common.errors import UserError
+from common.evaluation.cross_validation import make_folds
 from common.fma.dataset import Dataset
+from common.records.segments import Segments
 from common.training.options import TrainingOptions
 from spectrogram_feature import training
+from spectrogram_feature.features.kinds import LOG_MEL
 from spectrogram_feature.features.log_mel import LogMel, LogMelParameters
-from spectrogram_feature.features.records import FeatureRecords, LogMelRecords
+from spectrogram_feature.features.parameters import FeatureParameters
+from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.generate_records import default_folder, generate
 
 PARAMETERS = LogMelParameters(segment_seconds=0.5)
@@ -55,8 +61,8 @@ def folder(tiny_fma: Dataset, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def records(folder) -> LogMelRecords:
-    return LogMelRecords.open(folder)
+def records(folder) -> FeatureRecords:
+    return FeatureRecords.open(folder, LOG_MEL)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,7 @@ def run(weights, folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrained, "FOLDER", weights)
         return training.train_model(
-            LogMelRecords.open(folder),
+            FeatureRecords.open(folder, LOG_MEL),
             "musicnn",
             folder=tmp_path_factory.mktemp("models") / "musicnn",
             options=QUICK,
@@ -97,13 +103,51 @@ def test_each_network_refuses_records_of_the_other_kind(folder, tiny_records):
         training.open_records(folder, ["cnn", "texture"])
     with pytest.raises(UserError, match="musicnn takes other features than the others"):
         training.open_records(folder, ["cnn", "musicnn"])
-    assert type(training.open_records(folder, ["musicnn"])) is LogMelRecords
-    assert type(training.open_records(tiny_records, ["cnn"])) is FeatureRecords
+    assert training.open_records(folder, ["musicnn"]).parameters == PARAMETERS
+    assert training.open_records(tiny_records, ["cnn"]).parameters == FeatureParameters()
 
 
 def test_records_of_another_kind_are_not_added_to(folder, tiny_fma):
     with pytest.raises(UserError, match="holds"):
         generate(tiny_fma, folder, workers=1, tracks_per_shard=4)
+
+
+def test_records_and_models_without_a_loudness_are_refused(folder, run, tiny_fma, tmp_path):
+    from common.training.model_files import load_model, save_model
+    from spectrogram_feature.inference.classifier import GenreClassifier
+
+    old = tmp_path / "old"
+    shutil.copytree(folder, old)
+    for name in ("manifest.json", "journal.jsonl"):
+        text = (old / name).read_text()
+        (old / name).write_text(re.sub(r'"loudness": 0\.125,\s*', "", text))
+    with pytest.raises(UserError, match=r"old.*missing loudness.*--features log-mel makes"):
+        training.open_records(old, ["musicnn"])
+    with pytest.raises(UserError, match=r"parameters\.loudness was null, now 0\.125"):
+        generate(tiny_fma, old, workers=1, tracks_per_shard=4, parameters=PARAMETERS)
+
+    model, card = load_model(run.folder / "model.keras")
+    parameters = {k: v for k, v in card.parameters.items() if k != "loudness"}
+    save_model(model, old / "model.keras", replace(card, parameters=parameters))
+    with pytest.raises(UserError, match=r"old/model\.keras.*missing loudness.*train"):
+        GenreClassifier.load(old / "model.keras")
+
+
+@pytest.mark.parametrize("decibels", [6, -20, -90])
+def test_probabilities_do_not_depend_on_the_level(run, tmp_path, decibels):
+    import tensorflow as tf
+
+    from spectrogram_feature.inference.classifier import GenreClassifier
+    from spectrogram_feature.inference.waveform_model import WaveformModel
+
+    classifier = GenreClassifier.load(run.folder / "model.keras")
+    samples = music(0, 2, 16_000)
+    other = samples * np.float32(10 ** (decibels / 20))
+    expected = classifier.hear([samples], "loud").probability
+    np.testing.assert_allclose(classifier.hear([other], "quiet").probability, expected, atol=2e-3)
+    exported = WaveformModel(classifier)
+    probability = exported.predict(tf.constant(other[None]))["probabilities"][0]
+    np.testing.assert_allclose(probability, expected, atol=2e-3)
 
 
 def test_each_kind_has_a_folder_of_its_own(tiny_fma):
@@ -151,7 +195,7 @@ def test_a_segment_of_10_s_is_the_mean_of_three_patches_of_3_s(tf):
     parameters = LogMelParameters()
     network = musicnn()
     samples = music(0, 10, 16_000)
-    levels = LogMel(parameters).levels(samples)
+    levels = LogMel(parameters).levels(LogMel(parameters).scaled(samples))
     patches = np.stack([levels[start : start + 187] for start in (0, 187, 374)])
     expected = network.predict_on_batch(patches)[EMBEDDING].mean(axis=0)
     features = LogMel(parameters).features(samples)
@@ -185,7 +229,7 @@ def test_changed_records_are_embedded_anew(records, tmp_path):
 
     folder = tmp_path / "records"
     shutil.copytree(records.folder, folder, ignore=shutil.ignore_patterns("MSD_*"))
-    manifest = LogMelRecords.open(folder).manifest
+    manifest = FeatureRecords.open(folder, LOG_MEL).manifest
     list(EmbeddedRecords(folder, manifest).arrays("test"))
     before = sorted(folder.glob("MSD_*/*"))
     manifest.shards["test"][0]["crc32c"] += 1
@@ -199,7 +243,7 @@ def test_changed_records_are_embedded_anew(records, tmp_path):
 def test_the_probe_learns_what_embeddings_tell(tf):
     import keras
 
-    from common.training.training import fit_few
+    from common.training.train import fit_few
     from spectrogram_feature.musicnn.transfer import probe
 
     keras.utils.set_random_seed(0)
@@ -211,7 +255,7 @@ def test_the_probe_learns_what_embeddings_tell(tf):
 
 
 def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monkeypatch):
-    from common.training.runs import predict_split
+    from common.evaluation.predictions import predict
     from spectrogram_feature.inference.classifier import GenreClassifier
     from spectrogram_feature.musicnn import pretrained
 
@@ -219,7 +263,7 @@ def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monk
     classifier = GenreClassifier.load(run.folder / "model.keras")
     assert classifier.parameters == PARAMETERS
     assert not classifier.model.get_layer("musicnn").trainable_weights
-    expected = predict_split(run.model, records, "test")
+    expected = predict(run.model, records, "test")
     features, _, track_id = next(records.arrays("test"))
     np.testing.assert_array_equal(track_id, expected.track_id)
     loaded = classifier.model.predict_on_batch(features)
@@ -282,18 +326,19 @@ def test_the_command_compares_with_machines(folder, tmp_path, monkeypatch, capsy
 
 
 def test_each_stage_trains_its_layers_and_leaves_normalisations_alone(records, run):
-    from spectrogram_feature.musicnn.finetuning import STAGES, builder, thaw
+    from spectrogram_feature.musicnn.finetuning import last_layers, thaw
 
-    model = builder(records, "musicnn-last-layers", run.folder)()
+    model = last_layers(records, run.folder)
     features, *_ = next(records.arrays("test"))
     expected = run.model.predict_on_batch(features)
     np.testing.assert_allclose(model.predict_on_batch(features), expected, atol=1e-5)
-    trained = {}
-    for stage in STAGES:
-        thaw(model, stage)
-        network = model.get_layer("musicnn")
-        trained[stage] = {variable.path.split("/")[0] for variable in network.trainable_weights}
-    last, every = trained.values()
+    last, every = (
+        {
+            variable.path.split("/")[0]
+            for variable in thaw(model, front=front).get_layer("musicnn").trainable_weights
+        }
+        for front in (False, True)
+    )
     assert last == {"middle_1", "middle_2", "middle_3", "hidden"}
     assert every == last | {
         "timbral_38",
@@ -306,9 +351,9 @@ def test_each_stage_trains_its_layers_and_leaves_normalisations_alone(records, r
 
 def test_fine_tuning_goes_on_from_stage_to_stage(records, tmp_path):
     from spectrogram_feature.inference.classifier import GenreClassifier
-    from spectrogram_feature.musicnn.finetuning import finetune
 
-    run = finetune(records, folder=tmp_path, options=TrainingOptions(epochs=1, batch_size=8))
+    options = TrainingOptions(epochs=1, batch_size=8)
+    run = training.finetune(records, "musicnn", folder=tmp_path, options=options)
     folders = (tmp_path / "musicnn", tmp_path / "musicnn-last-layers", tmp_path)
     models = [GenreClassifier.load(folder / "model.keras").model for folder in folders]
 
@@ -325,26 +370,26 @@ def test_fine_tuning_goes_on_from_stage_to_stage(records, tmp_path):
 
 
 def test_the_stages_of_a_fold_go_on_from_its_probe(records, tmp_path):
-    from spectrogram_feature import cross_validation
+    from spectrogram_feature import models
     from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
-    from spectrogram_feature.musicnn.finetuning import STAGES, cross_validate_stages
 
-    options = TrainingOptions(epochs=1, batch_size=16)
-    folds = cross_validation.artist_folds(cross_validation.read_tracks(records), 3)[:1]
+    folds = make_folds(records.plan(), 3)[:1]
     embedded = EmbeddedRecords.of(records)
+    how = {"folder": tmp_path, "options": TrainingOptions(epochs=1, batch_size=16)}
     with pytest.raises(FileNotFoundError):
-        next(cross_validate_stages(records, folds, tmp_path, options, 1))
+        training.cross_validate_stages(records, folds, "musicnn", **how)
     shutil.rmtree(tmp_path)
-    cross_validation.cross_validate_model(
+    training.cross_validate_model(
         embedded,
-        cross_validation.Segments.read(embedded),
+        Segments.read(embedded),
         folds,
         "musicnn",
         folder=tmp_path / "musicnn",
-        options=options,
+        options=how["options"],
     )
-    judged = list(cross_validate_stages(records, folds, tmp_path, options, 1))
-    assert [result.model for result, _ in judged] == list(STAGES)
+    judged = training.cross_validate_stages(records, folds, "musicnn", **how)
+    stages = models.find("musicnn").stages
+    assert [result.model for result, _ in judged] == [stage.name for stage in stages]
     for _, predictions in judged:
         assert set(predictions.track_id) <= set(folds[0].test)
 
