@@ -2,23 +2,23 @@
 
 The constant-Q transform correlates the signal with windowed complex exponentials whose frequencies
 rise geometrically and whose lengths are a fixed number of periods [1]_. It is computed an octave at
-a time, from the top, at a sampling rate that is halved again and again, so that every octave meets
-kernels of about the same, short length [2]_. An octave is then one matrix product.
+a time, from the top. The sampling rate is halved repeatedly, so that the kernels of every octave
+have about the same, short length [2]_. An octave is then one matrix product.
 
-The values are those of ``librosa.cqt(..., sparsity=0, tuning=0.0)`` [3]_ to 0.2 dB, wherever they
+The values agree with ``librosa.cqt(..., sparsity=0, tuning=0.0)`` [3]_ to 0.2 dB, wherever they
 are within 60 dB of the maximum, the first and last frames included. librosa halves the rate while
-the hop remains a whole number of samples, and after each halving drops what the resampler leaves
-beyond the signal's ends, which shows where a sound begins or ends abruptly. It multiplies spectra
-without negative frequencies, which shows in bins near half the rate and far below loud ones. Here
-the same resampler halves as often, and the kernels lack the same frequencies. Octaves that librosa
-leaves at a higher rate than they need are taken further down by a much shorter filter, which drops
-nothing; the fraction of a sample by which a frame then stands between two is built into the
-kernels, one set per fraction. (Where librosa lowers the rate before the highest octave, it may
-count one frame more, beyond the signal's last sample.)
+the hop remains a whole number of samples. After each halving it drops the resampler's output beyond
+the signal's ends, which affects sounds that begin or end abruptly. It multiplies spectra without
+negative frequencies, which affects bins near half the rate and far below loud ones. This module
+uses the same resampler as often, and its kernels lack the same frequencies. A much shorter filter,
+which drops nothing, halves the rate further for octaves that librosa keeps at a higher rate than
+necessary; one set of kernels for each fraction of a sample then centres the frames. (Where librosa
+lowers the rate before the highest octave, it may count one frame more, beyond the signal's last
+sample.)
 
-Kernels are made once. NumPy and soxr suffice: a worker that extracts features imports neither
-librosa nor TensorFlow. `features.constant_q_layer` has the same computation as a Keras
-layer.
+Kernels are made once. The code needs NumPy and soxr only: a worker that extracts features imports
+neither librosa nor TensorFlow. `features.keras_layers.ConstantQLayer` is the same computation as a
+Keras layer.
 
 References
 ----------
@@ -31,13 +31,10 @@ References
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from common.errors import UserError
 from common.records.quantization import as_bytes
 from spectrogram_feature.features.constant_q_kernels import (
     BLOCK,
@@ -47,16 +44,14 @@ from spectrogram_feature.features.constant_q_kernels import (
 )
 from spectrogram_feature.features.parameters import FeatureParameters
 
-SILENCE = 1e-15  # a segment whose largest magnitude is not above this holds no sound
+SILENCE = 1e-15  # largest magnitude of a silent segment
 
 
 class ConstantQ:
     """The constant-Q transform of segments of sound.
 
-    Parameters
-    ----------
-    parameters : FeatureParameters
-        What to compute.
+    Samples are real (..., n), of one or more mono signals, and taken as silent beyond their ends;
+    NaN or infinity is a `UserError`. Results have the shape (..., 1 + n // hop_length, n_bins).
 
     Examples
     --------
@@ -70,35 +65,12 @@ class ConstantQ:
         self.halving = decimation_matrix(half_band(), 2, BLOCK)
 
     def magnitude(self, samples: np.ndarray) -> np.ndarray:
-        """Compute the magnitudes of the constant-Q transform.
+        """Compute the magnitudes of the constant-Q transform, float32.
 
-        Parameters
-        ----------
-        samples : np.ndarray [shape=(..., n), real]
-            One or more mono signals. Beyond its ends a signal is taken as silent.
-
-        Returns
-        -------
-        np.ndarray [shape=(..., 1 + n // hop_length, n_bins), float32]
-            Time first. A sine of amplitude ``a`` at a bin's frequency gives about ``a / 2`` times
-            the square root of the bin's window length in samples.
-
-        Raises
-        ------
-        UserError
-            If a sample is NaN or infinite.
+        The magnitude of a sine of amplitude ``a`` at a bin's frequency is about ``a / 2`` times the
+        square root of the bin's window length in samples.
         """
-        samples = np.asarray(samples, np.float32)
-        if not np.isfinite(samples).all():
-            raise UserError("the samples hold NaN or infinity: decode the audio anew or skip it")
-        *batch, length = samples.shape
-        segments = samples.reshape(math.prod(batch), length)
-        frames = 1 + length // self.parameters.hop_length
-        magnitude = np.empty((len(segments), frames, self.parameters.n_bins), np.float32)
-        # One segment at a time stays in the processor's cache; a whole batch at once is slower.
-        for segment, result in zip(segments, magnitude, strict=True):
-            self._transform(segment, result)
-        return magnitude.reshape(*batch, frames, self.parameters.n_bins)
+        return self.parameters.by_signal(samples, self._transform)
 
     def _transform(self, samples: np.ndarray, magnitude: np.ndarray) -> None:
         """Write the magnitudes [shape=(frames, n_bins)] of one signal [shape=(n,)]."""
@@ -128,22 +100,9 @@ class ConstantQ:
         return (parts[:-1, :BLOCK] + parts[1:, BLOCK:]).ravel()
 
     def decibels(self, samples: np.ndarray) -> np.ndarray:
-        """Compute levels relative to each segment's maximum.
+        """Compute levels relative to each segment's maximum, dB.
 
-        Parameters
-        ----------
-        samples : np.ndarray [shape=(..., n), real]
-            One or more segments.
-
-        Returns
-        -------
-        np.ndarray [shape=(..., 1 + n // hop_length, n_bins), float32]
-            dB, from ``-dynamic_range`` to 0; all ``-dynamic_range`` for silence.
-
-        Raises
-        ------
-        UserError
-            If a sample is NaN or infinite.
+        They range from ``-dynamic_range``, the level of silence, to 0, float32.
         """
         lowest = -self.parameters.dynamic_range
         magnitude = self.magnitude(samples)
@@ -152,22 +111,5 @@ class ConstantQ:
         return np.maximum(20 * np.log10(magnitude), lowest)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        """Compute what is stored: levels from the clipping point to the maximum, in 8 bits.
-
-        Parameters
-        ----------
-        samples : np.ndarray [shape=(..., n), real]
-            One or more segments.
-
-        Returns
-        -------
-        np.ndarray [shape=(..., 1 + n // hop_length, n_bins), uint8]
-            0 at ``-dynamic_range`` dB and below, 255 at the segment's maximum; zeros for silence.
-
-        Raises
-        ------
-        UserError
-            If a sample is NaN or infinite.
-        """
-        share = 1 + self.decibels(samples) / self.parameters.dynamic_range
-        return as_bytes(share)
+        """Quantize levels, from ``-dynamic_range`` dB (0) to the segment's maximum (255), uint8."""
+        return as_bytes(1 + self.decibels(samples) / self.parameters.dynamic_range)

@@ -22,18 +22,15 @@ BINS_PER_BAND = 3
 """Bins averaged into one modulation spectrum: a quarter of an octave."""
 
 MODULATION_FLOOR = 3e-6
-"""Added to the power of modulations: that of a modulation by 0.3 dB, the quantisation step of
-features. It keeps quantisation noise from dominating the logarithm in quiet bins."""
+"""Power of a modulation by 0.3 dB, the quantization step of features, added before the logarithm so
+that quantization noise does not dominate quiet bins."""
 
 
 class _InWindows(layers.Layer):
     """Descriptions of consecutive windows of equal length; a remainder at the end is dropped.
 
-    Parameters
-    ----------
-    frames : int
-        Target length of a window. The actual length is the closest that divides a segment into
-        whole windows; a shorter segment is one window.
+    Windows have about ``frames`` frames, the closest length that divides a segment into whole
+    windows; a shorter segment is one window.
     """
 
     def __init__(self, frames: int = TEXTURE_FRAMES, **kwargs: Any) -> None:
@@ -76,14 +73,8 @@ class ModulationSpectrum(_InWindows):
 
     The power spectrum of each bin over a window (Hann), averaged over neighbouring bins and over
     bands of modulation rate that widen with the rate, in logarithms; n is rates times bands of
-    bins. Windows of 120 frames of 21 ms have 11 rates from 0.4 Hz to 24 Hz.
-
-    Parameters
-    ----------
-    frames : int
-        Target length of a window.
-    bins_per_band : int
-        Neighbouring bins averaged into one spectrum; the last band may have fewer.
+    bins. Windows of 120 frames of 21 ms have 11 rates from 0.4 Hz to 24 Hz. A band has
+    ``bins_per_band`` neighbouring bins, the last one perhaps fewer.
     """
 
     def __init__(self, frames: int = TEXTURE_FRAMES, bins_per_band: int = 1, **kwargs: Any) -> None:
@@ -95,19 +86,15 @@ class ModulationSpectrum(_InWindows):
         _, windows, frames, bins = x.shape
         waves, rates = _rate_filters(frames)
         bands = _averages(np.arange(bins) // self.bins_per_band)
+        size = rates.shape[1] * bands.shape[1]
+        waves, rates, bands = (m.astype(self.compute_dtype) for m in (waves, rates, bands))
         # With time last, this is a single matrix product, twice as fast as with bins last.
         courses = ops.transpose(x - ops.mean(x, axis=2, keepdims=True), (0, 1, 3, 2))
-        cosines, sines = ops.split(
-            ops.einsum("bwkt,tf->bwkf", courses, self._constant(waves)), 2, 3
-        )
+        cosines, sines = ops.split(ops.einsum("bwkt,tf->bwkf", courses, waves), 2, 3)
         power = ops.square(cosines) + ops.square(sines)
-        power = ops.einsum("bwkf,fr->bwrk", power, self._constant(rates))
-        power = ops.einsum("bwrk,kn->bwrn", power, self._constant(bands))
-        size = rates.shape[1] * bands.shape[1]
+        power = ops.einsum("bwkf,fr->bwrk", power, rates)
+        power = ops.einsum("bwrk,kn->bwrn", power, bands)
         return ops.reshape(ops.log(power + MODULATION_FLOOR), (-1, windows, size))
-
-    def _constant(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
@@ -136,11 +123,8 @@ class Cepstrum(layers.Layer):
 def _rate_filters(frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Compute windowed waves, and the averages of their frequencies over bands of rate.
 
-    Returns
-    -------
-    waves : np.ndarray [shape=(frames, 2 * frequencies)]
-        Cosines, then sines, of 1, 2, 3 … cycles per window.
-    rates : np.ndarray [shape=(frequencies, rates)]
+    The shapes are (frames, 2 · frequencies), with cosines, then sines, of 1, 2, 3 … cycles per
+    window, and (frequencies, rates).
     """
     frequencies = np.arange(1, frames // 2 + 1)
     phase = 2 * np.pi * np.outer(np.arange(frames), frequencies) / frames
@@ -159,19 +143,9 @@ def _averages(group: np.ndarray) -> np.ndarray:
 def segments(
     input_shape: tuple[int, int], augmentation: keras.Layer | None
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Create the input of a network, scaled to 0…1 and augmented.
+    """Create the input of a network, uint8 (batch, frames, bins); scale it to 0…1 and augment it.
 
-    Parameters
-    ----------
-    input_shape : (int, int)
-        Frames, bins.
-    augmentation : keras.Layer, optional
-        Applied to float (batch, frames, bins).
-
-    Returns
-    -------
-    inputs : uint8 (batch, frames, bins)
-    x : float (batch, frames, bins)
+    Returns the input and the float output, of the same shape.
     """
     inputs = keras.Input(input_shape, dtype="uint8", name="features")
     x = layers.Rescaling(1 / FULL_SCALE, name="as_float")(inputs)
@@ -201,7 +175,7 @@ def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
 
 
 def describe_windows(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Describe texture windows, standardised: (batch, frames, bins) → float32 (batch, windows, n).
+    """Describe texture windows, batch-normed: (batch, frames, bins) → float32 (batch, windows, n).
 
     Concatenates `TextureWindows` and the modulation spectra of bands and of the cepstrum.
     """

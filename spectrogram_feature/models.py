@@ -1,9 +1,9 @@
 """The networks of stage 2, each a function from the shape of a segment to a Keras model.
 
-A model maps features as the records hold them, uint8 (batch, frames, bins), to genre probabilities,
-float32 (batch, genres). It scales them to 0…1 and contains the augmentation as a layer, active in
-training only. All functions take the arguments of `cnn`; with the defaults, a training step of the
-slowest takes about as long as one of `cnn`.
+A model maps stored features, uint8 (batch, frames, bins), to genre probabilities, float32 (batch,
+genres). It scales them to 0…1 and contains the augmentation as a layer, active in training only.
+All functions have the parameters of `cnn`; with the defaults, a training step of the slowest takes
+about as long as one of `cnn`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from spectrogram_feature.features.kinds import CONSTANT_Q, LOG_MEL
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
 from spectrogram_feature.musicnn import finetuning
-from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords, with_embedder
-from spectrogram_feature.musicnn.transfer import probe
+from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
+from spectrogram_feature.musicnn.transfer import complete, probe
 
 
 def cnn(
@@ -47,10 +47,9 @@ def cnn(
 
     A first layer with a stride of 84 ms, then 3×3 convolutions with max-pooling (Choi, Fazekas and
     Sandler 2016, "Automatic tagging using deep convolutional neural networks", ISMIR). The mean and
-    standard deviation over time of each channel go to the classification head, as for speaker
-    recognition (Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition",
-    ICASSP): genre depends on which sounds occur and how varied they are, not on when. A few broad
-    bands of frequency are kept apart.
+    standard deviation over time of each channel, in a few broad bands of frequency, are the input
+    of the classification head, as for speaker recognition (Snyder et al. 2018, "X-vectors: robust
+    DNN embeddings for speaker recognition", ICASSP).
 
     Parameters
     ----------
@@ -66,11 +65,6 @@ def cnn(
         Rate before the classification head.
     augmentation : keras.Layer, optional
         Applied to float (batch, frames, bins).
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(x, width)
@@ -93,11 +87,9 @@ def resnet(
 
     Residual blocks of two 3×3 convolutions (He, Zhang, Ren and Sun 2016, "Deep residual learning
     for image recognition", CVPR) with batch norm and ReLU before each convolution ("Identity
-    mappings in deep residual networks", ECCV 2016). First layer, pooling and head are those of
-    `cnn`, and so is the number of multiplications.
-
-    ``width`` is the channels of the first layer and the first block, doubled with each further
-    block; ``depth`` is the number of blocks.
+    mappings in deep residual networks", ECCV 2016). The first layer, pooling, classification head
+    and number of multiplications are those of `cnn`. The first layer and the first block have
+    ``width`` channels, each further block twice as many; ``depth`` is the number of blocks.
     """
     inputs, x = segments(input_shape, augmentation)
     x = max_pool(first_convolution(x, width, plain_convolution), 2, 2)
@@ -114,39 +106,31 @@ def lstm(
     depth: int = 1,
     dropout: float = 0.4,
     augmentation: keras.Layer | None = None,
+    cell: type[layers.RNN] = layers.LSTM,
 ) -> keras.Model:
     """Build a bidirectional recurrent network of LSTM cells.
 
     Long short-term memory (Hochreiter and Schmidhuber 1997, "Long short-term memory", Neural
     Computation 9) on frames of 84 ms, the output of a convolution over time with bins as channels.
-    The mean and standard deviation over time of the outputs go to the classification head, since
-    the last state depends mostly on the last seconds.
-
-    ``width`` is the number of cells per direction and the channels of the convolution; ``depth`` is
-    the number of recurrent layers.
+    The mean and standard deviation over time of the outputs are the input of the classification
+    head, since the last state depends mostly on the last seconds. ``width`` is the number of cells
+    per direction and of channels of the convolution, ``depth`` the number of recurrent layers.
     """
     inputs, x = segments(input_shape, augmentation)
-    x = _recurrent(x, layers.LSTM, width, depth)
-    return classifier(inputs, x, genres, dropout, "lstm")
+    x = join_frames(x, width)
+    for _ in range(depth):
+        # XLA cannot compile cuDNN's kernels with the rest of a network.
+        x = layers.Bidirectional(cell(width, return_sequences=True, use_cudnn=False))(x)
+    return classifier(inputs, statistics(x), genres, dropout, cell.__name__.lower())
 
 
-def gru(
-    input_shape: tuple[int, int],
-    genres: int,
-    *,
-    width: int = 64,
-    depth: int = 1,
-    dropout: float = 0.4,
-    augmentation: keras.Layer | None = None,
-) -> keras.Model:
-    """Build a bidirectional recurrent network of gated recurrent units.
+def gru(input_shape: tuple[int, int], genres: int, **architecture: Any) -> keras.Model:
+    """Build the network of `lstm` with gated recurrent units, which have 3/4 of the weights.
 
-    As `lstm`, with cells of three quarters the weights (Cho et al. 2014, "Learning phrase
-    representations using RNN encoder-decoder for statistical machine translation", EMNLP).
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical
+    machine translation", EMNLP.
     """
-    inputs, x = segments(input_shape, augmentation)
-    x = _recurrent(x, layers.GRU, width, depth)
-    return classifier(inputs, x, genres, dropout, "gru")
+    return lstm(input_shape, genres, cell=layers.GRU, **architecture)
 
 
 def crnn(
@@ -160,13 +144,11 @@ def crnn(
 ) -> keras.Model:
     """Build a convolutional recurrent network.
 
-    Convolutions find local patterns and pool frequency, two layers of gated recurrent units
-    summarise their sequence, and the last state of the second goes to the classification head
-    (Choi, Fazekas, Sandler and Cho 2017, "Convolutional recurrent neural networks for music
-    classification", ICASSP). Time is pooled twice, to 336 ms, to keep a sequence of some length.
-
-    ``width`` is the channels of the first layer, doubled with each further convolution; recurrent
-    layers have four times as many units. ``depth`` is the number of 3×3 convolutions.
+    Two layers of gated recurrent units follow convolutions that pool frequency, and the last state
+    of the second is the input of the classification head (Choi, Fazekas, Sandler and Cho 2017,
+    "Convolutional recurrent neural networks for music classification", ICASSP). Time is pooled
+    twice only, to 336 ms. The first layer has ``width`` channels, each further convolution twice as
+    many, and recurrent layers four times ``width``; ``depth`` is the number of 3×3 convolutions.
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(x, width)
@@ -195,17 +177,14 @@ def texture(
     IEEE Transactions on Speech and Audio Processing 10) are described by statistics of each bin and
     by modulation spectra of bands and of the cepstrum (Lee, Shih, Yu and Lin 2009, "Automatic music
     genre classification based on modulation spectral analysis of spectral and cepstral features",
-    IEEE Transactions on Multimedia 11). All windows share a hidden layer, and the mean over windows
-    goes to the classification head (Hamel, Lemieux, Bengio and Eck 2011, "Temporal pooling and
-    multiscale learning for automatic annotation and ranking of music audio", ISMIR).
+    IEEE Transactions on Multimedia 11). All windows share ``depth`` hidden layers of ``width``
+    units, and the mean over windows is the input of the classification head (Hamel, Lemieux, Bengio
+    and Eck 2011, "Temporal pooling and multiscale learning for automatic annotation and ranking of
+    music audio", ISMIR). ``dropout`` also applies to the descriptions.
 
-    From a few hundred segments, a convolutional network learns artists and recordings by heart.
-    Here, the patterns are given and only their weights are learnt. Unlike a support-vector machine,
-    the network can be augmented, and its training time is linear in the data.
-    ``results/real_music`` compares it with other networks.
-
-    ``width`` is the units of a hidden layer and ``depth`` the number of hidden layers; ``dropout``
-    also applies to the descriptions.
+    A convolutional network overfits a few hundred segments; this network has fixed descriptions.
+    Unlike a support-vector machine, it can be augmented, and its training time is linear in the
+    data. ``results/real_music`` compares it with other networks.
     """
     inputs, x = segments(input_shape, augmentation)
     x = layers.Dropout(dropout)(describe_windows(x))
@@ -216,23 +195,12 @@ def texture(
 
 
 def _residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
-    """(batch, frames, bands, c) → (batch, frames / strides, bands / strides, channels)."""
+    """Apply a residual block: (batch, frames, bands, c) → (…, channels), strided."""
     before = rectified(x)
     if x.shape[-1] != channels or strides > 1:
         x = plain_convolution(before, channels, kernel=1, strides=strides)
     residual = convolution(before, channels, strides=strides)
     return layers.Add()([x, plain_convolution(residual, channels)])
-
-
-def _recurrent(
-    x: keras.KerasTensor, cell: type[layers.RNN], width: int, depth: int
-) -> keras.KerasTensor:
-    """(batch, frames, bins) → float32 (batch, 4 · width)."""
-    x = join_frames(x, width)
-    for _ in range(depth):
-        # XLA cannot compile cuDNN's kernels with the rest of a network.
-        x = layers.Bidirectional(cell(width, return_sequences=True, use_cudnn=False))(x)
-    return statistics(x)
 
 
 @dataclass(frozen=True)
@@ -244,10 +212,8 @@ class Stage:
     name : str
     build : callable
         Builds the model of the stage from records and the folder of the training before it.
-    rate : float
-        Learning rate, as a share of that of the first training.
-    epochs : float
-        Epochs, as a share of those of the first training.
+    rate, epochs : float
+        Learning rate and number of epochs, as shares of those of the first training.
     """
 
     name: str
@@ -256,7 +222,7 @@ class Stage:
     epochs: float = 0.1
 
     def options(self, options: TrainingOptions) -> TrainingOptions:
-        """Give the options of the stage from those of the first training."""
+        """Derive the options of the stage from those of the first training."""
         return replace(
             options,
             learning_rate=self.rate * options.learning_rate,
@@ -266,24 +232,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the registry: how it is built, and what it is trained on.
+    """A network of the registry.
 
     Attributes
     ----------
     build : callable
-        From the shape of a segment and the number of genres to the model; see `cnn`.
+        Builds the model from the shape of a segment and the number of genres; see `cnn`.
     name : str
         By default that of the function.
     features : str
-        The kind of features it takes, a key of `features.kinds.KINDS`.
+        The kind of its features, a key of `features.kinds.KINDS`.
     prepare : callable
-        From records of these features to the records that `build`'s model is trained on, e.g.
-        their embeddings. By default the same records.
+        Maps records of these features to the records for training, e.g. their embeddings. By
+        default the same records.
     finish : callable
-        From the trained model and the records that it was trained on to the model that takes
-        features. By default the same model.
+        Maps the trained model and the records of its training to a model of the features. By
+        default the same model.
     stages : tuple of Stage
-        Stages of fine-tuning, which begin with the trained model.
+        Stages of fine-tuning, after the training.
     """
 
     build: Callable[..., keras.Model]
@@ -312,7 +278,7 @@ MODELS = {
             name="musicnn",
             features=LOG_MEL,
             prepare=EmbeddedRecords.of,
-            finish=with_embedder,
+            finish=lambda head, embedded: complete(embedded.network, head),
             stages=(
                 Stage("musicnn-last-layers", finetuning.last_layers, rate=0.1),
                 Stage("musicnn-all-layers", finetuning.all_layers, rate=0.03),
@@ -324,18 +290,12 @@ MODELS = {
 
 
 def find(name: str) -> Network:
-    """Find a network.
-
-    Raises
-    ------
-    UserError
-        If there is no such network.
-    """
+    """Find a network; an unknown name is a `UserError`."""
     if name not in MODELS:
         raise UserError(f"there is no model {name!r}: choose one of {', '.join(MODELS)}")
     return MODELS[name]
 
 
 def names_for(kind: str) -> list[str]:
-    """List the networks that take a kind of features."""
+    """List the networks of a kind of features."""
     return [name for name, network in MODELS.items() if network.features == kind]

@@ -15,9 +15,8 @@ import numpy as np
 
 from common.nn.spec_augment import Policy, SpecAugment
 from spectrogram_feature import models
-from spectrogram_feature.features.constant_q_layer import ConstantQLayer
+from spectrogram_feature.features.keras_layers import ConstantQLayer, LogMelLayer
 from spectrogram_feature.features.log_mel import LogMelParameters
-from spectrogram_feature.features.log_mel_layer import LogMelLayer
 from spectrogram_feature.features.parameters import FeatureParameters
 from spectrogram_feature.musicnn.transfer import complete, embedder, probe
 from spectrogram_image.models import cnn as image_cnn

@@ -10,13 +10,13 @@ import numpy as np
 
 from spectrogram_feature.features.parameters import FeatureParameters
 
-# An octave is analysed at the lowest rate of which this share still lies above its highest bin with
-# the side lobes that matter: they are 67 dB down at 9 bandwidths (frequency / Q) from it.
+# An octave is analysed at the lowest rate that, times HIGHEST_SHARE, exceeds its highest bin with
+# the relevant side lobes, which are 67 dB down at 9 bandwidths (frequency / Q).
 HIGHEST_SHARE = 0.36
 SIDE_LOBES = 9
-TAIL = 1e-5  # a kernel ends where it stays below this share of its largest value
+TAIL = 1e-5  # kernels are cut where they stay below this share of their largest value
 # The half-band filter: samples on either side of its centre, and the shape of its Kaiser window.
-# What would fold onto a bin is 95 dB down, since bins 60 dB below the loudest must hold to 0.2 dB.
+# Aliases are 95 dB down, since bins 60 dB below the loudest must be exact to 0.2 dB.
 REACH = 23
 KAISER_BETA = 9.5
 BLOCK = 24  # outputs of the half-band filter per row of its matrix product
@@ -24,18 +24,18 @@ BLOCK = 24  # outputs of the half-band filter per row of its matrix product
 
 @dataclass(frozen=True)
 class Octave:
-    """The kernels of the bins that one matrix product serves.
+    """The kernels of the bins of one matrix product.
 
-    Frame ``t`` is centred on sample ``t * hop_length / 2**level`` of the decimated signal; its
-    window begins `offset` samples from the whole part of that. The part after the point repeats
-    every `phases` frames and selects the kernel.
+    Frame ``t`` is centred on sample ``t * hop_length / 2**level`` of the decimated signal. Its
+    window begins `offset` samples from the integer part of that position. The fractional part
+    repeats every `phases` frames and selects the kernel.
 
     Parameters
     ----------
     level : int
-        How often the sampling rate is halved for these bins.
+        Number of halvings of the sampling rate for these bins.
     bins : slice
-        Their place among all bins.
+        Their indices among all bins.
     offset : int
         First sample of the kernels, relative to the centre of the frame; negative.
     kernels : np.ndarray [shape=(phases, window, 2 * bins), float32]
@@ -48,7 +48,7 @@ class Octave:
     kernels: np.ndarray
 
     def starts(self, frames: int, hop_length: int, origin: int, samples: int) -> np.ndarray:
-        """Return where each frame's window begins.
+        """Compute the first sample of each frame's window.
 
         Parameters
         ----------
@@ -62,8 +62,8 @@ class Octave:
         Returns
         -------
         np.ndarray [shape=(phases, ceil(frames / phases)), int]
-            Frame ``t`` stands at ``[t % phases, t // phases]``; frames that only fill the last
-            column are moved to where there is signal.
+            Frame ``t`` has the index ``[t % phases, t // phases]``. Surplus frames of the last
+            column are moved into the signal.
         """
         phases, window, _ = self.kernels.shape
         frame = np.arange(-(-frames // phases) * phases).reshape(-1, phases).T
@@ -78,27 +78,19 @@ class Rate:
     Parameters
     ----------
     halvings : int
-        How often librosa halves the rate for them.
+        Number of librosa's halvings of the rate.
     octaves : tuple of Octave
-        From the highest; none has a lower level than the one before it or than `halvings`.
+        From the highest, in ascending order of `level`, which is at least `halvings`.
     """
 
     halvings: int
     octaves: tuple[Octave, ...]
 
     def layout(self, samples: int) -> list[tuple[int, int]]:
-        """Lay out the zero-padded signal at each level, so that no window leaves it.
+        """Compute the zero-padding at each level, so that all windows are inside the signal.
 
-        Parameters
-        ----------
-        samples : int
-            Length of the signal at this rate.
-
-        Returns
-        -------
-        list of (origin, samples)
-            From `halvings` to the lowest octave's level, the position of time zero and the length,
-            padding included. A length is what the half-band filter makes of the one before it.
+        Returns, from `halvings` to the lowest octave's level, the position of time zero and the
+        padded length. The half-band filter maps each length to the next one.
         """
         further = self.octaves[-1].level - self.halvings
         origin = max(-octave.offset for octave in self.octaves)
@@ -113,7 +105,7 @@ class Rate:
 
 
 def _librosa_halvings(parameters: FeatureParameters, octaves: int) -> list[int]:
-    """Return how often librosa halves the rate for each octave, from the highest."""
+    """Compute the number of librosa's halvings for each octave, from the highest."""
     hop = parameters.hop_length
     twos = (hop & -hop).bit_length() - 1
     spare = math.ceil(math.log2(parameters.sample_rate / 2 / parameters.cutoff)) - 2
@@ -122,20 +114,11 @@ def _librosa_halvings(parameters: FeatureParameters, octaves: int) -> list[int]:
 
 
 def _wavelets(frequencies: np.ndarray, quality: float) -> np.ndarray:
-    """Return what librosa correlates with, on its own grid of samples.
+    """Compute librosa's wavelets on its own grid of samples [shape=(size, bins), complex128].
 
-    Parameters
-    ----------
-    frequencies : np.ndarray [shape=(bins,)]
-        Cycles per sample.
-    quality : float
-        Cycles in a window.
-
-    Returns
-    -------
-    np.ndarray [shape=(size, bins), complex128]
-        The middle row is the centre of the frame. `size` is a power of two: librosa multiplies
-        spectra of that size, and of the negative frequencies it takes none.
+    ``frequencies`` are in cycles per sample, and ``quality`` is the number of cycles in a window.
+    The middle row is the centre of the frame. `size` is a power of two: librosa multiplies spectra
+    of that size, without their negative frequencies.
     """
     length = quality / frequencies
     before, after = np.floor(length / 2), np.ceil(length / 2)
@@ -156,14 +139,14 @@ def _octave(parameters: FeatureParameters, bins: slice, halvings: int) -> Octave
     level = math.floor(math.log2(HIGHEST_SHARE * parameters.sample_rate / reached))
     level = max(halvings, level)
 
-    # Times are in samples of librosa's rate: a window holds some of them, at steps.
+    # Times are in samples of librosa's rate; a window contains every `step`-th of them.
     wavelets = _wavelets(frequencies * 2**halvings / parameters.sample_rate, parameters.quality)
     middle, step = len(wavelets) // 2, 2 ** (level - halvings)
     share = np.abs(wavelets) / np.abs(wavelets).max(axis=0)
-    heard = np.flatnonzero(share.max(axis=1) > TAIL) - middle
+    kept = np.flatnonzero(share.max(axis=1) > TAIL) - middle
     hop = parameters.hop_length >> halvings
     fractions = np.arange(step // math.gcd(hop, step)) * hop % step
-    first, last = -(-heard[0] // step), (heard[-1] + fractions.max()) // step
+    first, last = -(-kept[0] // step), (kept[-1] + fractions.max()) // step
     time = np.arange(first, last + 1) * step - fractions[:, None]
     padded = np.pad(wavelets, ((step, step), (0, 0)))
     kernels = math.sqrt(2**halvings) * step * padded[time + middle + step]
@@ -171,18 +154,7 @@ def _octave(parameters: FeatureParameters, bins: slice, halvings: int) -> Octave
 
 
 def rates(parameters: FeatureParameters) -> list[Rate]:
-    """Make the kernels.
-
-    Parameters
-    ----------
-    parameters : FeatureParameters
-        What to compute.
-
-    Returns
-    -------
-    list of Rate
-        From the highest; the lowest octave may hold fewer bins than the others.
-    """
+    """Make the kernels, from the highest rate; the lowest octave may have fewer bins."""
     tops = range(parameters.n_bins, 0, -parameters.bins_per_octave)
     slices = [slice(max(0, top - parameters.bins_per_octave), top) for top in tops]
     pairs = zip(_librosa_halvings(parameters, len(slices)), slices, strict=True)
@@ -193,20 +165,17 @@ def rates(parameters: FeatureParameters) -> list[Rate]:
 
 
 def decimation_matrix(taps: np.ndarray, factor: int, block: int) -> np.ndarray:
-    """Return a filter with decimation, as a matrix on blocks of samples.
+    """Compute the matrix of a decimating filter on blocks of ``factor * block`` samples.
 
-    A filter that reaches no further than one block of ``factor * block`` samples needs two
-    neighbours for `block` outputs: the left half of the columns is what a block gives to its own
-    outputs, the right half what it gives to those of the block before.
+    A block of outputs depends on two neighbouring blocks of samples. The left half of the columns
+    is a block's contribution to its own outputs, the right half that to the block before.
 
     Parameters
     ----------
     taps : np.ndarray [shape=(n_taps,)]
         Impulse response; at most ``factor * (block + 1)`` samples.
-    factor : int > 0
-        Samples for each output.
-    block : int > 0
-        Outputs in a block.
+    factor, block : int > 0
+        Samples for each output, and outputs in a block.
 
     Returns
     -------
@@ -219,6 +188,6 @@ def decimation_matrix(taps: np.ndarray, factor: int, block: int) -> np.ndarray:
 
 
 def half_band() -> np.ndarray:
-    """Return the short filter that halves the rate where librosa does not [shape=(taps,)]."""
+    """Compute the short filter that halves the rate where librosa does not [shape=(taps,)]."""
     taps = np.sinc(np.arange(-REACH, REACH + 1) / 2) * np.kaiser(2 * REACH + 1, KAISER_BETA)
     return taps / taps.sum()

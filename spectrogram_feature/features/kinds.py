@@ -1,4 +1,4 @@
-"""The kinds of features, by the names that manifests and models give them.
+"""The registry of feature kinds, by their names in manifests and saved models.
 
 A new kind is a module with its parameters and its transform, and one line in `KINDS`. This module
 imports neither TensorFlow nor Keras.
@@ -10,12 +10,9 @@ import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from spectrogram_feature.constant_q import ConstantQ
-from spectrogram_feature.features import log_mel
 from spectrogram_feature.features.log_mel import LogMel, LogMelParameters
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 
@@ -23,16 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 CONSTANT_Q = "constant-q"
-
-LOG_MEL = log_mel.KIND
-
-
-class Transform(Protocol):
-    """The computation of features."""
-
-    def features(self, samples: np.ndarray) -> np.ndarray:
-        """Turn segments (..., samples) into features, uint8 (..., frames, bins)."""
-        ...
+LOG_MEL = "log-mel"
 
 
 @dataclass(frozen=True)
@@ -42,36 +30,35 @@ class FeatureKind:
     Attributes
     ----------
     name : str
-        As manifests and models have it.
+        Name in manifests and saved models.
     parameters : type
         A subclass of `SegmentParameters`; its defaults are those of the project.
     transform : callable
-        From parameters to the `Transform`.
+        Returns the transform for some parameters, whose ``features`` maps segments (..., samples)
+        to uint8 (..., frames, bins).
     layer : str, optional
         The same computation as a Keras layer, ``"module.Class"``, for exported models. It takes
-        the parameters, and turns float32 (batch, samples) into levels from 0 to 1.
+        the parameters, and maps float32 (batch, samples) to levels from 0 to 1.
     """
 
     name: str
     parameters: type[Any]
-    transform: Callable[[Any], Transform]
+    transform: Callable[[Any], Any]
     layer: str = ""
 
     def make_layer(self, parameters: SegmentParameters) -> keras.Layer:
-        """Make the Keras layer, which needs Keras to be imported."""
+        """Make the Keras layer; this imports Keras."""
         module, _, name = self.layer.rpartition(".")
         return getattr(importlib.import_module(module), name)(parameters)
 
 
-_FEATURES = "spectrogram_feature.features"
+_LAYERS = "spectrogram_feature.features.keras_layers"
 
 KINDS = {
     kind.name: kind
     for kind in (
-        FeatureKind(
-            CONSTANT_Q, FeatureParameters, ConstantQ, f"{_FEATURES}.constant_q_layer.ConstantQLayer"
-        ),
-        FeatureKind(LOG_MEL, LogMelParameters, LogMel, f"{_FEATURES}.log_mel_layer.LogMelLayer"),
+        FeatureKind(CONSTANT_Q, FeatureParameters, ConstantQ, f"{_LAYERS}.ConstantQLayer"),
+        FeatureKind(LOG_MEL, LogMelParameters, LogMel, f"{_LAYERS}.LogMelLayer"),
     )
 }
 
@@ -83,5 +70,5 @@ def kind_of(parameters: SegmentParameters) -> FeatureKind:
 
 @functools.cache
 def transform_of(parameters: SegmentParameters) -> Any:
-    """Give the `Transform` with these parameters, whose kernels are made once a process."""
+    """Return the transform with these parameters; its kernels are made once a process."""
     return kind_of(parameters).transform(parameters)

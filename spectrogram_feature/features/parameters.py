@@ -1,11 +1,11 @@
-"""The parameters of features, which travel with the records and the models."""
+"""The parameters of features, stored in the manifest of the records and in saved models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,20 +17,23 @@ HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bi
 
 @dataclass(frozen=True)
 class SegmentParameters:
-    """What the parameters of all features have in common: frames of a segment, as plain numbers.
+    """Parameters that features of every kind have; subclasses add numbers above zero.
 
-    Subclasses are frozen dataclasses of numbers above zero.
-
-    Attributes
+    Parameters
     ----------
-    sample_rate : int
+    sample_rate : int > 0
         Samples per second of the audio, Hz.
-    segment_seconds : float
+    segment_seconds : float > 0
         Length of a segment, s.
-    hop_length : int
+    hop_length : int > 0
         Samples from one frame to the next.
-    n_bins : int
+    n_bins : int > 0
         Number of frequency bins.
+
+    Raises
+    ------
+    UserError
+        If a value has the wrong type or is not positive, or the segment contains no sample.
     """
 
     sample_rate: int
@@ -38,10 +41,16 @@ class SegmentParameters:
     hop_length: int
     n_bins: int
 
+    reference: ClassVar[str]
+    """The level of 0 dB in the output of `decibels`."""
+
     def __post_init__(self) -> None:
-        """Refuse values that no features can be made of."""
+        """Check the types and ranges of all values."""
         for field in fields(self):
-            _check_positive(field.name, getattr(self, field.name), whole=field.type == "int")
+            value, whole = getattr(self, field.name), field.type == "int"
+            kinds, wanted = (int, "a whole number") if whole else ((int, float), "a number")
+            if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+                raise UserError(f"{field.name} must be {wanted} above 0, not {value!r}")
         if self.segment_samples < 1:
             raise UserError(
                 f"segment_seconds={self.segment_seconds} at sample_rate={self.sample_rate} "
@@ -70,12 +79,7 @@ class SegmentParameters:
 
     @property
     def dynamic_range(self) -> float:
-        """How far the highest level that is stored is above the lowest, dB."""
-        raise NotImplementedError
-
-    @property
-    def reference(self) -> str:
-        """What has 0 dB among the levels that `decibels` gives."""
+        """Difference between the highest and the lowest level that features store, dB."""
         raise NotImplementedError
 
     def decibels(self, features: np.ndarray) -> np.ndarray:
@@ -88,13 +92,7 @@ class SegmentParameters:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild the parameters that `to_dict` wrote.
-
-        Raises
-        ------
-        UserError
-            If a name is unknown or missing, or a value is not allowed.
-        """
+        """Rebuild the parameters that `to_dict` wrote; other names are a `UserError`."""
         names = {field.name for field in fields(cls)}
         unknown, missing = sorted(set(values) - names), sorted(names - set(values))
         if unknown or missing:
@@ -105,33 +103,59 @@ class SegmentParameters:
             )
         return cls(**values)
 
+    def by_signal(
+        self, samples: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
+    ) -> np.ndarray:
+        """Apply a transform to each signal of a batch.
+
+        One signal at a time fits the processor's cache; a whole batch at once is slower.
+
+        Parameters
+        ----------
+        samples : np.ndarray [shape=(..., n), real]
+            One or more mono signals; NaN or infinity is a `UserError`.
+        write : callable
+            Writes the transform of a signal, float32 (n,), into its result.
+
+        Returns
+        -------
+        np.ndarray [shape=(..., 1 + n // hop_length, n_bins), float32]
+        """
+        samples = finite(samples)
+        *batch, length = samples.shape
+        signals = samples.reshape(math.prod(batch), length)
+        frames = 1 + length // self.hop_length
+        results = np.empty((len(signals), frames, self.n_bins), np.float32)
+        for signal, result in zip(signals, results, strict=True):
+            write(signal, result)
+        return results.reshape(*batch, frames, self.n_bins)
+
+
+def finite(samples: np.ndarray) -> np.ndarray:
+    """Convert samples to float32; NaN or infinity is a `UserError`."""
+    samples = np.asarray(samples, np.float32)
+    if not np.isfinite(samples).all():
+        raise UserError("the samples hold NaN or infinity: decode the audio anew or skip it")
+    return samples
+
 
 @dataclass(frozen=True)
 class FeatureParameters(SegmentParameters):
-    """Everything that decides what the numbers of constant-Q features mean.
+    """Parameters of Constant-Q features, in addition to those of `SegmentParameters`.
 
     Parameters
     ----------
-    sample_rate : int > 0
-        Samples per second of the audio, Hz.
-    segment_seconds : float > 0
-        Length of a segment, s.
-    hop_length : int > 0
-        Samples from one frame to the next.
-    n_bins : int > 0
-        Number of frequency bins.
     bins_per_octave : int > 0
         Frequency bins in an octave.
     fmin : float > 0
         Frequency of the lowest bin, Hz. The default is C1.
     dynamic_range : float > 0
-        What lies further below the segment's maximum than this is clipped, dB.
+        Levels are clipped this far below the segment's maximum, dB.
 
     Raises
     ------
     UserError
-        If a value has the wrong type or is not positive, the segment holds no sample, or the
-        highest bin reaches beyond half the sampling rate.
+        If the highest bin exceeds half the sampling rate; see also `SegmentParameters`.
     """
 
     sample_rate: int = 22_050
@@ -142,8 +166,10 @@ class FeatureParameters(SegmentParameters):
     fmin: float = 32.70319566257483
     dynamic_range: float = 80.0
 
+    reference: ClassVar[str] = "loudest"
+
     def __post_init__(self) -> None:
-        """Refuse values that no transform can be made of."""
+        """Check the values, and the highest frequency."""
         super().__post_init__()
         if self.cutoff > self.sample_rate / 2:
             raise UserError(
@@ -156,18 +182,13 @@ class FeatureParameters(SegmentParameters):
         """Centre frequencies of the bins, Hz [shape=(n_bins,), float64]."""
         return self.fmin * 2.0 ** (np.arange(self.n_bins) / self.bins_per_octave)
 
-    @property
-    def reference(self) -> str:
-        """What has 0 dB: the loudest of a segment."""
-        return "loudest"
-
     def decibels(self, features: np.ndarray) -> np.ndarray:
         """Restore levels in dB below the loudest; see `SegmentParameters.decibels`."""
         return (as_float(features) - 1) * self.dynamic_range
 
     @property
     def quality(self) -> float:
-        """The constant Q: periods of its frequency that a bin's window is long."""
+        """The constant Q: periods of a bin's frequency in its window."""
         square = 2.0 ** (2 / self.bins_per_octave)
         return (square + 1) / (square - 1)
 
@@ -175,9 +196,3 @@ class FeatureParameters(SegmentParameters):
     def cutoff(self) -> float:
         """Upper edge of the highest bin's band, Hz."""
         return float(self.frequencies[-1]) * (1 + HANN_BANDWIDTH / 2 / self.quality)
-
-
-def _check_positive(name: str, value: Any, *, whole: bool) -> None:
-    kinds, wanted = (int, "a whole number") if whole else ((int, float), "a number")
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
-        raise UserError(f"{name} must be {wanted} above 0, not {value!r}")

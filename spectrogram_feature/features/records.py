@@ -1,4 +1,4 @@
-"""Reading records of features, of every kind."""
+"""Reading records of features of any kind."""
 
 from __future__ import annotations
 
@@ -18,30 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureRecords(RecordFolder):
-    """A folder of features that ``generate_records`` has filled.
-
-    Attributes
-    ----------
-    folder : Path
-    manifest : Manifest
-    """
+    """A folder of features that ``generate_records`` has written."""
 
     command: ClassVar[str] = "spectrogram_feature.generate_records"
 
     @classmethod
     def open(cls, folder: str | Path, kind: str = CONSTANT_Q, **options: Any) -> Self:
-        """Open a folder of records.
+        """Open a folder of records of a kind, a key of `features.kinds.KINDS`.
 
-        Parameters
-        ----------
-        folder : path-like
-        kind : str
-            The kind of features that the caller takes, a key of `features.kinds.KINDS`.
-
-        Raises
-        ------
-        UserError
-            If it holds no finished records, or those of another kind or version.
+        A folder without finished records, or with those of another kind or version, is a
+        `UserError`.
         """
         try:
             records = cls(Path(folder), Manifest.read(folder, kind), **options)
@@ -61,7 +47,7 @@ class FeatureRecords(RecordFolder):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Tuple of int: the shape of a segment as a network takes it."""
+        """Tuple of int: the shape of a network's input."""
         return self.parameters.shape
 
     def decode(self, raw: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Which segments each track gives: decided before any audio is read."""
+"""Number of segments of each track, computed before any audio is read."""
 
 from __future__ import annotations
 
@@ -13,31 +13,23 @@ SEGMENTS_PER_TRACK = 3
 def plan_segments(
     tracks: pd.DataFrame, mapping: str = "all", *, balance: bool = True
 ) -> pd.DataFrame:
-    """Decide how many segments each track gives.
+    """Plan the number of segments of each track.
 
-    In training, a genre whose share of the tracks is above 1/number of genres gives one segment
-    a track and the others give three, so that rare genres are seen more often. Validation and
-    test tracks give all their segments: a track is judged on the whole of it.
+    In training, tracks of a genre with more than 1/number of genres of the tracks have one segment,
+    the others three, which raises the share of rare genres. Validation and test tracks have three:
+    a track is evaluated on all of its segments.
 
     Parameters
     ----------
-    tracks : pandas.DataFrame
-        Indexed by track id, with the columns `PLAN_COLUMNS`.
-    mapping : str
-        A key of `fma_utils.GENRE_MAPPINGS`.
+    tracks, mapping
+        See `common.fma.track_plan.plan_tracks`, also for errors.
     balance : bool
-        Otherwise every track gives three segments, for cross-validation, where each track is
-        judged once.
+        False: three segments for every track, for cross-validation, which tests each track once.
 
     Returns
     -------
     pandas.DataFrame
-        What `common.fma.track_plan.plan_tracks` gives, and ``segments``, before ``artist``.
-
-    Raises
-    ------
-    UserError
-        If a split has no track, or the training split lacks a genre of the others.
+        Indexed by track id, with ``split``, ``genre``, ``label``, ``segments`` and ``artist``.
     """
     plan = plan_tracks(tracks, mapping)
     in_training = plan["split"] == "training"

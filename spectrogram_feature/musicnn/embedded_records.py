@@ -1,8 +1,8 @@
-"""Records of log-mel features as musicnn embeds them."""
+"""musicnn's embeddings of records of log-mel features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,34 +15,21 @@ from common.jobs.files import atomic_write
 from common.jobs.run import progress_bar
 from spectrogram_feature.features.log_mel import LogMelParameters
 from spectrogram_feature.features.records import FeatureRecords
-from spectrogram_feature.musicnn.pretrained import CHECKPOINTS, load_musicnn
-from spectrogram_feature.musicnn.transfer import (
-    EMBEDDING,
-    EMBEDDING_SIZE,
-    complete,
-    embedder,
-    patch_frames,
-)
+from spectrogram_feature.musicnn.pretrained import CHECKPOINTS, PENULTIMATE, load_musicnn
+from spectrogram_feature.musicnn.transfer import EMBEDDING, embedder, patch_frames
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_BATCH = 16  # segments that are embedded at a time
+_BATCH = 16  # segments
 
 
 @dataclass(frozen=True)
 class EmbeddedRecords(FeatureRecords):
     """Embeddings of records of log-mel features, computed when they are first read.
 
-    They are cached beside the records, a file for each shard. The file's name contains the
-    checksum of the shard.
-
-    Attributes
-    ----------
-    folder : Path
-    manifest : Manifest
-    checkpoint : str
-        One of `pretrained.CHECKPOINTS`.
+    They are cached beside the records, in a file for each shard, whose name contains the checksum
+    of the shard. The checkpoint is one of `pretrained.CHECKPOINTS`.
     """
 
     checkpoint: str = CHECKPOINTS[0]
@@ -54,20 +41,14 @@ class EmbeddedRecords(FeatureRecords):
 
     @cached_property
     def network(self) -> keras.Model:
-        """keras.Model: the `embedder`, with the published weights.
-
-        Raises
-        ------
-        UserError
-            If they are not there.
-        """
+        """keras.Model: the `embedder`, with the published weights; without them a `UserError`."""
         parameters = cast(LogMelParameters, self.parameters)
         return embedder(parameters, load_musicnn(self.checkpoint, patch_frames(parameters)))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Tuple of int: the shape of an embedding."""
-        return (EMBEDDING_SIZE,)
+        return (PENULTIMATE,)
 
     def batches(
         self,
@@ -79,21 +60,18 @@ class EmbeddedRecords(FeatureRecords):
     ) -> tf.data.Dataset:
         """Read a split in batches; ``"features"`` are embeddings, float32 (batch, n).
 
-        Takes the options of `input_pipeline.read_batches`. All embeddings are in memory, whatever
-        ``cache`` is: 0.8 KB a segment.
+        The options are those of `input_pipeline.read_batches`. All embeddings are in memory,
+        whatever ``cache`` is: 0.8 KB a segment.
         """
         from common.records.input_pipeline import array_batches
 
-        shards = [self._embedded(split, shard) for shard in self._shards(split)]
-        arrays = [np.concatenate([shard[key] for shard in shards]) for key in keys]
-        return array_batches(tuple(arrays), **options)
-
-    def _shards(self, split: str) -> Iterable[dict[str, Any]]:
         self.manifest.shard_paths(self.folder, split)  # raises if one is missing
         shards = self.manifest.shards[split]
-        todo = sum(not self._path(shard).exists() for shard in shards)
-        description = f"embedding {split}"
-        return progress_bar(iterable=shards, desc=description, unit="shard", disable=not todo)
+        done = all(self._path(shard).exists() for shard in shards)
+        bar = progress_bar(iterable=shards, desc=f"embedding {split}", unit="shard", disable=done)
+        read = [self._embedded(split, shard) for shard in bar]
+        arrays = tuple(np.concatenate([shard[key] for shard in read]) for key in keys)
+        return array_batches(arrays, **options)
 
     def _path(self, shard: dict[str, Any]) -> Path:
         name = f"{Path(shard['name']).stem}-{shard['crc32c']:08x}.npz"
@@ -124,8 +102,3 @@ class EmbeddedRecords(FeatureRecords):
         ]
         columns = (np.concatenate(column) for column in zip(*parts, strict=True))
         return dict(zip(keys, columns, strict=True))
-
-
-def with_embedder(head: keras.Model, records: EmbeddedRecords) -> keras.Model:
-    """Put the embedding network before a head that was trained on its embeddings."""
-    return complete(records.network, head)

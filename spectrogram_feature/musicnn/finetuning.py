@@ -1,10 +1,10 @@
 """Fine-tuning of musicnn, beginning with its probe.
 
-First the layers behind the front end are trained, then all layers, each stage at a lower learning
-rate than the one before (gradual unfreezing; Howard and Ruder 2018, "Universal language model
-fine-tuning for text classification", ACL). An epoch takes hundreds of times as long as one of the
-probe. The batch normalisations keep their published statistics and weights: a small data set would
-only degrade them.
+The first stage trains the layers after the front end, the second all layers, each at a lower
+learning rate than the training before it (gradual unfreezing; Howard and Ruder 2018, "Universal
+language model fine-tuning for text classification", ACL). An epoch takes hundreds of times as long
+as one of the probe. Batch norms keep their published statistics and weights, which a small data set
+would only degrade.
 """
 
 from __future__ import annotations
@@ -22,19 +22,10 @@ _FRONT = ("timbral", "temporal")  # prefixes of the front end's layers
 
 
 def last_layers(records: FeatureRecords, before: Path) -> keras.Model:
-    """Build the first stage: the layers behind the front end are trained.
+    """Build the first stage, which trains the layers after the front end.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        Records of log-mel features.
-    before : Path
-        The folder of the probe's training, whose best weights are loaded.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    ``records`` are of log-mel features, and ``before`` is the folder of the probe's training, whose
+    best weights are loaded.
     """
     model, head = _untrained(records)
     head.load_weights(before / BEST_WEIGHTS)
@@ -49,20 +40,15 @@ def all_layers(records: FeatureRecords, before: Path) -> keras.Model:
 
 
 def thaw(model: keras.Model, *, front: bool) -> keras.Model:
-    """Make musicnn's layers trainable, except batch normalisations.
+    """Make musicnn's layers trainable, except batch norms and, unless ``front``, the front end.
 
-    Parameters
-    ----------
-    model : keras.Model
-        As `transfer.complete` makes it.
-    front : bool
-        Whether the front end is trainable, too.
+    ``model`` is the output of `transfer.complete`.
     """
     network = model.get_layer(MUSICNN)
     network.trainable = True
     for layer in network.layers:
-        stays = not front and layer.name.startswith(_FRONT)
-        layer.trainable = not (stays or isinstance(layer, keras.layers.BatchNormalization))
+        frozen = not front and layer.name.startswith(_FRONT)
+        layer.trainable = not (frozen or isinstance(layer, keras.layers.BatchNormalization))
     return model
 
 

@@ -1,4 +1,4 @@
-"""musicnn, a network trained to tag music, and the published weights.
+"""musicnn, a network trained to tag music, and its published weights.
 
 J. Pons and X. Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging",
 late-breaking session of ISMIR, 2019; the architecture is that of J. Pons et al., "End-to-end
@@ -23,29 +23,15 @@ from common.errors import UserError
 from common.paths import PROJECT_ROOT, display_path
 from common.text import flattened
 
-CHECKPOINTS = ("MSD_musicnn", "MTT_musicnn")
-"""Names of the published trainings; the first is the default."""
-
-FOLDER = PROJECT_ROOT / "data" / "pretrained"
-"""Folder of the weights."""
-
-PATCH_FRAMES = 187
-"""Frames of an input patch: 3 s at 16 ms."""
-
-BANDS = 96
-"""Mel bands of the input."""
-
+CHECKPOINTS = ("MSD_musicnn", "MTT_musicnn")  # the first is the default
+FOLDER = PROJECT_ROOT / "data" / "pretrained"  # of the weights
+PATCH_FRAMES = 187  # frames of an input patch: 3 s at 16 ms
+BANDS = 96  # mel bands of the input
 TAGS = 50
-"""Number of tags."""
+PENULTIMATE = 200  # size of the penultimate layer
 
-POOLED = 753
-"""Number of channels that are pooled over time."""
-
-PENULTIMATE = 200
-"""Size of the penultimate layer."""
-
-_TIMBRAL = (38, 67)  # bands that a filter of timbre spans: 0.4 and 0.7 of 96
-_TEMPORAL = (128, 64, 32)  # frames that a filter of time spans
+_TIMBRAL = (38, 67)  # bands of a timbral filter: 0.4 and 0.7 of 96
+_TEMPORAL = (128, 64, 32)  # frames of a temporal filter
 _MIDDLE = tuple(f"middle_{number}" for number in range(1, 4))
 _FRONT = (*(f"timbral_{bands}" for bands in _TIMBRAL), *(f"temporal_{n}" for n in _TEMPORAL))
 
@@ -78,9 +64,9 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
     Returns
     -------
     keras.Model
-        float32 (batch, frames, `BANDS`), as `features.log_mel.LogMel.levels` computes them → dict
-        of float32: ``mean_pool`` and ``max_pool`` (batch, `POOLED`), ``penultimate`` (batch,
-        `PENULTIMATE`) and ``tags`` (batch, `TAGS`), probabilities.
+        float32 (batch, frames, `BANDS`), the output of `features.log_mel.LogMel.levels` → dict of
+        float32: ``mean_pool`` and ``max_pool`` (batch, 753), ``penultimate`` (batch, `PENULTIMATE`)
+        and ``tags`` (batch, `TAGS`), probabilities.
     """
     inputs = keras.Input((frames, BANDS), name="levels")
     x = layers.Reshape((frames, BANDS, 1))(inputs)
@@ -96,9 +82,8 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
         x = layers.Conv1D(64, 7, padding="same", activation="relu", name=name)(parts[-1])
         x = layers.BatchNormalization(name=f"{name}_norm")(x)
         parts.append(x if len(parts) == 1 else layers.Add()([x, parts[-1]]))
-    frames_described = layers.Concatenate()(parts)
-    highest = layers.GlobalMaxPooling1D()(frames_described)
-    mean = layers.GlobalAveragePooling1D()(frames_described)
+    x = layers.Concatenate()(parts)
+    highest, mean = layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)
     # The checkpoint interleaves maximum and mean of each channel.
     pooled = [layers.Reshape((-1, 1))(highest), layers.Reshape((-1, 1))(mean)]
     x = layers.Flatten()(layers.Concatenate()(pooled))
@@ -122,12 +107,12 @@ def _front(
 
 
 def read_checkpoint(network: keras.Model, path: str | Path) -> None:
-    """Load the weights of a checkpoint of musicnn 0.1.0, which takes TensorFlow.
+    """Load the weights of a checkpoint of musicnn 0.1.0 with TensorFlow.
 
     Parameters
     ----------
     network : keras.Model
-        As `musicnn` builds it.
+        The output of `musicnn`.
     path : path-like
         The checkpoint's files without ``.index`` and ``.data-00000-of-00001``.
 
@@ -142,7 +127,7 @@ def read_checkpoint(network: keras.Model, path: str | Path) -> None:
     shapes = {
         name: shape
         for name, shape in reader.get_variable_to_shape_map().items()
-        if not _is_of_optimiser(name)
+        if "/Adam" not in name and name not in ("beta1_power", "beta2_power")
     }
     for name, variable in _checkpoint_variables(network):
         shape = shapes.pop(name, None)
@@ -170,47 +155,24 @@ def _checkpoint_variables(network: keras.Model) -> Iterator[tuple[str, keras.Var
                 yield f"{prefix}/{variable.name}", variable
 
 
-def _is_of_optimiser(name: str) -> bool:
-    return "/Adam" in name or name in ("beta1_power", "beta2_power")
-
-
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop axes of length 1; the checkpoint has convolutions over time in two dimensions."""
+    """Drop axes of length 1: the checkpoint's convolutions over time have two dimensions."""
     return tuple(length for length in shape if length > 1)
 
 
 def weights_path(checkpoint: str = CHECKPOINTS[0]) -> Path:
-    """Return the path of the weights of a training."""
+    """Return the path of a checkpoint's weights."""
     return FOLDER / f"{checkpoint}.weights.h5"
 
 
 def tags_path(checkpoint: str = CHECKPOINTS[0]) -> Path:
-    """Return the path of the names of its tags."""
+    """Return the path of a checkpoint's tag names."""
     return FOLDER / f"{checkpoint}.tags.json"
 
 
 def load_musicnn(checkpoint: str = CHECKPOINTS[0], frames: int = PATCH_FRAMES) -> keras.Model:
-    """Build the network with published weights.
-
-    Parameters
-    ----------
-    checkpoint : str
-        One of `CHECKPOINTS`.
-    frames : int
-        Length of a patch.
-
-    Returns
-    -------
-    keras.Model
-        As `musicnn` builds it.
-
-    Raises
-    ------
-    UserError
-        If the weights are missing or damaged.
-    """
-    path = weights_path(checkpoint)
-    _require(path)
+    """Build the network of `musicnn` with published weights; missing ones are a `UserError`."""
+    path = _required(weights_path(checkpoint))
     network = musicnn(frames)
     try:
         network.load_weights(path)
@@ -223,20 +185,13 @@ def load_musicnn(checkpoint: str = CHECKPOINTS[0], frames: int = PATCH_FRAMES) -
 
 
 def read_tags(checkpoint: str = CHECKPOINTS[0]) -> tuple[str, ...]:
-    """Read the names of the tags in the order of the network's output.
-
-    Raises
-    ------
-    UserError
-        If they are missing.
-    """
-    path = tags_path(checkpoint)
-    _require(path)
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
+    """Read the tag names in the order of the network's output; a missing file is a `UserError`."""
+    return tuple(json.loads(_required(tags_path(checkpoint)).read_text(encoding="utf-8")))
 
 
-def _require(path: Path) -> None:
+def _required(path: Path) -> Path:
     if not path.exists():
         raise UserError(
             f"{display_path(path)} is missing: make pretrained obtains musicnn's weights"
         )
+    return path

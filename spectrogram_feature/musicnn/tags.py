@@ -1,8 +1,9 @@
-"""What musicnn hears in a recording: its tags, such as "guitar" or "female vocal"."""
+"""Prediction of musicnn's tags, such as "guitar" or "female vocal", for recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,14 +26,9 @@ from spectrogram_feature.musicnn.pretrained import (
 
 @dataclass(frozen=True, eq=False)
 class Tagger:
-    """musicnn, with the names of what it says.
+    """The network of `pretrained.musicnn`, and the names of its tags in the order of its output.
 
-    Attributes
-    ----------
-    network : keras.Model
-        As `pretrained.musicnn` builds it for patches of `PATCH_FRAMES`.
-    names : tuple of str
-        Of the tags, in the order of the network's probabilities.
+    Methods return the probability of each tag, a Series indexed by tag name.
     """
 
     network: keras.Model
@@ -40,27 +36,13 @@ class Tagger:
 
     @classmethod
     def load(cls, checkpoint: str = CHECKPOINTS[0]) -> Self:
-        """Load the weights that ``make pretrained`` has written.
-
-        Raises
-        ------
-        UserError
-            If they are not there.
-        """
+        """Load the weights that ``make pretrained`` has written; missing ones are a `UserError`."""
         return cls(load_musicnn(checkpoint), read_tags(checkpoint))
 
     def of_levels(self, levels: np.ndarray) -> pd.Series:
-        """Tag levels as `LogMel.levels` computes them.
+        """Tag the output of `LogMel.levels` (frames, bands), at least a patch long.
 
-        Parameters
-        ----------
-        levels : np.ndarray [shape=(frames, bands), real]
-            As long as a patch, or longer; what is left behind the last whole patch is not heard.
-
-        Returns
-        -------
-        pandas.Series [shape=(tags,)]
-            The mean over patches of each tag's probability, indexed by its name.
+        The probabilities are means over patches. A remainder after the last whole patch is dropped.
         """
         patches = len(levels) // PATCH_FRAMES
         cut = levels[: patches * PATCH_FRAMES].reshape(patches, PATCH_FRAMES, -1)
@@ -68,18 +50,9 @@ class Tagger:
         return pd.Series(np.mean(probability, axis=0), index=list(self.names))
 
     def of_file(self, path: str | Path, duration: float = 30.0) -> pd.Series:
-        """Tag the beginning of a file; see `of_levels`.
+        """Tag the first ``duration`` seconds of a file; see `of_levels`.
 
-        Parameters
-        ----------
-        path : path-like
-        duration : float > 0
-            How much of it is heard, in seconds.
-
-        Raises
-        ------
-        AudioError
-            If it does not decode, or is shorter than a patch, 3 s.
+        A file that does not decode, or is shorter than a patch, 3 s, is an `AudioError`.
         """
         transform = LogMel()
         rate, hop = transform.parameters.sample_rate, transform.parameters.hop_length
@@ -88,54 +61,25 @@ class Tagger:
         return self.of_levels(transform.levels(samples))
 
     def profile(self, paths: Iterable[str | Path], at_most: int) -> pd.Series:
-        """Tag several files and average what is said of them.
-
-        Parameters
-        ----------
-        paths : iterable of path-like
-            Those that do not decode are passed over.
-        at_most : int > 0
-            How many are heard.
-
-        Returns
-        -------
-        pandas.Series [shape=(tags,)]
-            NaN if none decodes.
-        """
-        heard: list[pd.Series] = []
+        """Average the tags of the first ``at_most`` files that decode; NaN if none does."""
+        tagged: list[pd.Series] = []
         for path in paths:
-            if len(heard) == at_most:
+            if len(tagged) == at_most:
                 break
-            try:
-                heard.append(self.of_file(path))
-            except AudioError:
-                continue
-        return pd.DataFrame(heard, columns=list(self.names)).mean()
+            with suppress(AudioError):
+                tagged.append(self.of_file(path))
+        return pd.DataFrame(tagged, columns=list(self.names)).mean()
 
 
 def strongest(tags: pd.Series, count: int = 4) -> str:
-    """Name the most probable tags.
-
-    Returns
-    -------
-    str
-        For example ``guitar 41 %, rock 30 %``.
-    """
-    return ", ".join(
-        f"{name} {value:.0%}".replace("%", " %") for name, value in tags.nlargest(count).items()
-    )
+    """Format the most probable tags, e.g. ``guitar 41 %, rock 30 %``."""
+    return ", ".join(f"{name} {100 * value:.0f} %" for name, value in tags.nlargest(count).items())
 
 
 def likeness(tags: pd.Series, others: pd.Series) -> float:
-    """Compare two recordings by all of their tags.
+    """Correlate the log odds of two recordings' tags, whose probabilities differ by magnitudes.
 
-    Probabilities of tags differ by orders of magnitude, so their log odds are correlated.
-
-    Returns
-    -------
-    float
-        From -1 to 1; NaN if one has no tags.
+    Returns a number from -1 to 1, or NaN if a recording has no tags.
     """
-    return float(
-        np.corrcoef(logit(tags.clip(1e-6, 1 - 1e-6)), logit(others.clip(1e-6, 1 - 1e-6)))[0, 1]
-    )
+    odds = [logit(probability.clip(1e-6, 1 - 1e-6)) for probability in (tags, others)]
+    return float(np.corrcoef(*odds)[0, 1])

@@ -1,9 +1,9 @@
 """Genre classifiers on musicnn: a linear probe on its embeddings, and the whole network.
 
-The weights of musicnn do not change, and a small head is trained on its embeddings of segments
-(Alain and Bengio 2017, "Understanding intermediate layers using linear classifier probes", ICLR
-workshop). Each segment is embedded once, and training takes seconds. The saved model holds both: it
-takes log-mel features.
+The weights of musicnn do not change, and a classification head is trained on its embeddings of
+segments (Alain and Bengio 2017, "Understanding intermediate layers using linear classifier probes",
+ICLR workshop). Each segment is embedded once, and training takes seconds. The saved model contains
+both, and its input is log-mel features.
 """
 
 from __future__ import annotations
@@ -17,29 +17,19 @@ from common.errors import UserError
 from common.nn.blocks import BATCH_NORM_MOMENTUM, classifier
 from spectrogram_feature.features.log_mel import LogMelParameters
 from spectrogram_feature.layers import segments
-from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, PENULTIMATE, musicnn
+from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, musicnn
 
-MUSICNN = "musicnn"
-"""Name of the embedding network inside models, and of models with it."""
-
-EMBEDDING = "penultimate"
-"""The output of musicnn that embeds a patch."""
-
-EMBEDDING_SIZE = PENULTIMATE
-"""Numbers in an embedding."""
+MUSICNN = "musicnn"  # name of the embedding network inside models, and of models with it
+EMBEDDING = "penultimate"  # the output of musicnn that embeds a patch
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class Patches(layers.Layer):
     """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
 
-    Patches are consecutive, and a remainder at the end is dropped. In training, each step takes a
-    single patch of every segment, from a random position common to the batch.
-
-    Parameters
-    ----------
-    length : int
-        Frames of a patch, at most those of a segment.
+    Patches are consecutive, at most as long as a segment, and a remainder at the end is dropped. In
+    training, each step takes a single patch of every segment, from a random position common to the
+    batch.
     """
 
     def __init__(self, length: int, **kwargs: Any) -> None:
@@ -70,11 +60,6 @@ class MeanOfPatches(layers.Layer):
     """Average over the patches of each segment: (batch · patches, n) → (batch, n).
 
     In training, a segment has a single patch.
-
-    Parameters
-    ----------
-    patches : int
-        Number of patches per segment.
     """
 
     def __init__(self, patches: int, **kwargs: Any) -> None:
@@ -88,7 +73,7 @@ class MeanOfPatches(layers.Layer):
         return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return (None, n): the batch has as many patches as the mode of the layer asks for."""
+        """Return (None, n): the number of patches depends on the mode of the layer."""
         return None, input_shape[1]
 
     def get_config(self) -> dict[str, Any]:
@@ -103,32 +88,13 @@ def probe(
     dropout: float = 0.5,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Build the head: batch normalisation and one dense layer.
+    """Build the linear probe: batch norm, dropout and one dense layer.
 
-    Parameters
-    ----------
-    input_shape : (int,)
-        Numbers in an embedding.
-    genres : int
-    dropout : float
-        Before the dense layer.
-    augmentation : None
-        Embeddings cannot be augmented.
-
-    Returns
-    -------
-    keras.Model
-        float32 (batch, n) → float32 (batch, genres).
-
-    Raises
-    ------
-    UserError
-        If an augmentation is asked for.
+    The model maps float32 (batch, n) to float32 (batch, genres). Embeddings cannot be augmented: an
+    augmentation is a `UserError`.
     """
     if augmentation is not None:
-        raise UserError(
-            f"{MUSICNN} hears each segment once, before its training: leave --augment out"
-        )
+        raise UserError(f"{MUSICNN} embeds each segment once, before training: omit --augment")
     inputs = keras.Input(input_shape, name="embedding")
     x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(inputs)
     return classifier(inputs, x, genres, dropout, MUSICNN)
@@ -137,24 +103,13 @@ def probe(
 def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -> keras.Model:
     """Build the embedding of segments: musicnn on patches, and the mean over patches.
 
-    Parameters
-    ----------
-    parameters : LogMelParameters
-        Parameters of the features.
-    network : keras.Model, optional
-        As `pretrained.musicnn` builds it for patches of `patch_frames`; by default with random
-        weights.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, n).
+    The model maps uint8 (batch, frames, bins) to float32 (batch, n). ``network`` is the output of
+    `pretrained.musicnn` for patches of `patch_frames`; by default it has random weights.
     """
     length = patch_frames(parameters)
     network = network or musicnn(length)
     inputs, x = segments(parameters.shape, None)
     x = layers.Rescaling(parameters.ceiling, name="as_levels")(x)
-    # Without the layers behind the embedding.
     network = keras.Model(network.input, network.output[EMBEDDING], name=MUSICNN)
     x = network(Patches(length, name="patches")(x))
     patches = parameters.frames // length
@@ -162,27 +117,17 @@ def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -
 
 
 def patch_frames(parameters: LogMelParameters) -> int:
-    """Give the frames in a patch: those that musicnn was trained on, or of a shorter segment."""
+    """Return the frames in a patch: `PATCH_FRAMES`, or those of a shorter segment."""
     return min(PATCH_FRAMES, parameters.frames)
 
 
 def complete(network: keras.Model, head: keras.Model) -> keras.Model:
-    """Join an embedding network, which is frozen, and a trained head.
+    """Join the network of `embedder`, which is frozen, and the head of `probe`.
 
-    Parameters
-    ----------
-    network : keras.Model
-        As `embedder` builds it.
-    head : keras.Model
-        As `probe` builds it.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    The model maps uint8 (batch, frames, bins) to float32 (batch, genres).
     """
     network.trainable = False
     x = network.output
-    for layer in head.layers[1:]:  # one after the other, behind its input
+    for layer in head.layers[1:]:  # the first is the input
         x = layer(x)
     return keras.Model(network.input, x, name=MUSICNN)

@@ -326,7 +326,7 @@ def keras():
 
 @pytest.fixture(scope="module")
 def layer_class(keras):
-    from spectrogram_feature.features.constant_q_layer import ConstantQLayer
+    from spectrogram_feature.features.keras_layers import ConstantQLayer
 
     return ConstantQLayer
 

@@ -139,7 +139,7 @@ def test_impossible_parameters_are_refused(values, message):
 def test_the_layer_gives_what_numpy_gives(tf, tmp_path):
     import keras
 
-    from spectrogram_feature.features.log_mel_layer import LogMelLayer
+    from spectrogram_feature.features.keras_layers import LogMelLayer
 
     parameters = LogMelParameters(segment_seconds=1.0, n_bins=40)
     quiet, loud = (music(seed, 1, 16_000) * gain for seed, gain in enumerate((1e-4, 1.0)))

@@ -295,7 +295,7 @@ def test_it_can_be_exported(run, tmp_path):
 def test_augmentation_is_refused(records):
     from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
 
-    with pytest.raises(UserError, match=r"musicnn hears each segment once.*leave --augment out"):
+    with pytest.raises(UserError, match=r"musicnn embeds each segment once.*omit --augment"):
         training.build_model(EmbeddedRecords.of(records), "musicnn", "LD")
 
 

@@ -90,7 +90,7 @@ def test_layers_and_networks_do_not_name_tensorflow_at_import():
     code = """
 import sys, keras
 sys.modules["tensorflow"] = None
-import spectrogram_feature.features.constant_q_layer, spectrogram_feature.features.log_mel_layer
+import spectrogram_feature.features.keras_layers
 import spectrogram_feature.musicnn.pretrained, spectrogram_feature.musicnn.transfer
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,11 +1,11 @@
-"""The Constant-Q features as a Keras layer, for exported models and accelerators.
+"""The features as Keras layers, for exported models and accelerators.
 
-The kernels are those of `spectrogram_feature.constant_q`, which does not import Keras.
+Kernels, windows and bands are those of the NumPy transforms, which do not import Keras.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -15,9 +15,10 @@ from keras import ops
 from common.errors import UserError
 from spectrogram_feature.constant_q import SILENCE, ConstantQ
 from spectrogram_feature.features.constant_q_kernels import BLOCK, Octave, decimation_matrix
-from spectrogram_feature.features.parameters import FeatureParameters
+from spectrogram_feature.features.log_mel import QUIETEST, LogMel, LogMelParameters
+from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 
-SPAN = 100  # outputs of the resampler that depend on an input, on either side of it
+SPAN = 100  # outputs of the resampler on either side of an input that depend on it
 RESAMPLER_BLOCK = 256  # outputs of the resampler per row of its matrix product
 
 
@@ -40,7 +41,7 @@ class Resampler:
         # Responses to the impulses of one output period, in the order of time.
         taps = late[:, factor - 1 :: -1].ravel()[factor - 1 : factor + 2 * reach]
         self.matrix = decimation_matrix(taps, factor, RESAMPLER_BLOCK)
-        # For factors of 4 and more, soxr works in stages and drops what they leave before time 0.
+        # For factors of 4 and more, soxr works in stages and drops their output before time 0.
         self.at_the_beginning = (early - late[SPAN : 3 * SPAN]).T
 
     def __call__(self, samples: Any) -> Any:
@@ -57,42 +58,60 @@ class Resampler:
         return result
 
 
-@keras.saving.register_keras_serializable(package="spectrogram_feature")
-class ConstantQLayer(keras.layers.Layer):
-    """Levels of the Constant-Q transform, relative to the maximum of each segment.
+class _FeatureLayer(keras.layers.Layer):
+    """A transform of segments, in float32 whatever the dtype policy; without weights.
 
-    The layer has no weights and always computes in float32: half precision does not reach 80 dB.
+    Maps (batch, samples), real and finite, to (batch, 1 + samples // hop_length, n_bins), float32
+    from 0 to 1, not quantized; zeros for silence. Only the batch size may be unknown.
 
     Parameters
     ----------
-    parameters : FeatureParameters or dict
-        As such or as `FeatureParameters.to_dict` returns them.
+    parameters : SegmentParameters or dict, optional
+        A dict as `SegmentParameters.to_dict` returns it; other names are a `UserError`.
     **kwargs
         Arguments of `keras.layers.Layer` other than the dtype.
+    """
 
-    Raises
-    ------
-    UserError
-        If the parameters are not those of this version, or the number of samples is unknown.
+    kind: ClassVar[type[SegmentParameters]]
+
+    def __init__(
+        self, parameters: SegmentParameters | dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        if isinstance(parameters, dict):
+            parameters = self.kind.from_dict(parameters)
+        self.parameters: Any = parameters or self.kind()
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, ...]:
+        """Return (batch, frames, n_bins) for (batch, samples)."""
+        batch, length = input_shape
+        return batch, 1 + length // self.parameters.hop_length, self.parameters.n_bins
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
+        return {**super().get_config(), "parameters": self.parameters.to_dict()}
+
+
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class ConstantQLayer(_FeatureLayer):
+    """Levels of the Constant-Q transform, relative to the maximum of each segment.
+
+    Half precision does not reach 80 dB.
 
     Notes
     -----
-    Input: (batch, samples), real and finite. Output: (batch, 1 + samples // hop_length, n_bins),
-    float32 from 0 to 1, not quantised; zeros for silence. Only the batch size may be unknown.
-
     Matrix products with reduced precision (TensorFloat-32, bfloat16), the default of some
     accelerators, change quiet bins: by about 0.6 dB at 60 dB below the maximum and 3 dB at 80 dB
     below it. ``tf.config.experimental.enable_tensor_float_32_execution(False)`` or JAX's
     ``jax_default_matmul_precision`` restores float32.
     """
 
+    kind = FeatureParameters
+
     def __init__(
         self, parameters: FeatureParameters | dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
-        if isinstance(parameters, dict):
-            parameters = FeatureParameters.from_dict(parameters)
-        self.parameters = parameters or FeatureParameters()
+        super().__init__(parameters, **kwargs)
         self._transform = ConstantQ(self.parameters)
         halvings = [0, *(rate.halvings for rate in self._transform.rates)]
         factors = {2 ** int(step) for step in np.diff(halvings) if step}
@@ -134,14 +153,31 @@ class ConstantQLayer(keras.layers.Layer):
                 octaves.append(_octave_power(signal, octave, starts)[:, :frames])
         return ops.concatenate(octaves[::-1], axis=-1)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, ...]:
-        """Return (batch, frames, n_bins) for (batch, samples)."""
-        batch, length = input_shape
-        return batch, 1 + length // self.parameters.hop_length, self.parameters.n_bins
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the layer."""
-        return {**super().get_config(), "parameters": self.parameters.to_dict()}
+@keras.saving.register_keras_serializable(package="spectrogram_feature")
+class LogMelLayer(_FeatureLayer):
+    """Levels in mel bands of segments scaled to one loudness, from silence to the ceiling."""
+
+    kind = LogMelParameters
+
+    def __init__(
+        self, parameters: LogMelParameters | dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(parameters, **kwargs)
+        self._transform = LogMel(self.parameters)
+
+    def call(self, samples: Any) -> Any:
+        """Transform a batch of segments."""
+        length, hop = self.parameters.window_length, self.parameters.hop_length
+        centred = samples - ops.mean(samples, axis=-1, keepdims=True)
+        level = ops.sqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True))
+        scaled = centred * (self.parameters.loudness / ops.maximum(level, QUIETEST))
+        padded = ops.pad(scaled, ((0, 0), (length // 2, length // 2)), mode="reflect")
+        frames = ops.extract_sequences(padded, length, hop) * self._transform.window
+        real, imaginary = ops.rfft(frames, fft_length=length)
+        power = ops.matmul(ops.square(real) + ops.square(imaginary), self._transform.bands)
+        levels = ops.log10(1 + self.parameters.gain * power)
+        return ops.minimum(levels / self.parameters.ceiling, 1.0)
 
 
 def _decimate(signal: Any, matrix: np.ndarray, n_blocks: int) -> Any:
