@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: of every track, by models that were trained without it."""
+"""Out-of-fold predictions of every track, by models that were trained without it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.training import cross_validate_model
 
-SVM = "svm"
-"""Name of the support-vector machine, beside those of `models.MODELS`."""
-
-SVM_TRACKS = 2000
-"""Up to so many tracks the SVM is faster than a network; its time grows with their square."""
+SVM = "svm"  # name of the support-vector machine, in addition to those of `models.MODELS`
+SVM_TRACKS = 2000  # more tracks take longer than with a network: time is quadratic in their number
 
 
 def apt_model(tracks: int) -> str:
@@ -29,19 +26,15 @@ def apt_model(tracks: int) -> str:
 
 
 def apt_folds(label: pd.Series, most: int = 5) -> int:
-    """Choose the number of folds, 3 at least, so that each genre is in all of them.
+    """Choose the number of folds, at least 3, so that each genre is in all of them.
 
-    Parameters
-    ----------
-    label : pandas.Series of int
-        By track.
-    most : int >= 3
+    ``label`` is indexed by track id.
     """
     return max(3, min(most, int(label.value_counts().min())))
 
 
 def relabel(segments: Segments, label: pd.Series) -> Segments:
-    """Give segments the labels of their tracks, a Series by track."""
+    """Replace the labels of segments by those of their tracks, indexed by track id."""
     return replace(segments, label=label.loc[segments.track_id].to_numpy())
 
 
@@ -63,21 +56,15 @@ def predict_out_of_fold(
     Parameters
     ----------
     records : FeatureRecords
-        The folder that the segments come from.
+        The records of the segments.
     segments : Segments
-        With the labels to learn.
-    folds : list of Fold
+        All segments, with the labels for training.
     model : str
         `SVM`, or a key of `models.MODELS`.
     folder : path-like
-        For the networks. Networks that were trained with the same labels are loaded.
+        Folder of the networks. Networks that were trained with the same labels are loaded.
     options : TrainingOptions
         Options of the networks.
-
-    Returns
-    -------
-    Predictions
-        Of all segments, with the labels that were given.
     """
     data, members = (records, segments, folds), len(folds) - 1
     if model == SVM:

@@ -10,9 +10,7 @@ from spectrogram_feature.features.parameters import FeatureParameters, SegmentPa
 
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]
 
-DEFAULT_POLICY = "LD"
-"""The best of the paper on LibriSpeech, whose utterances of 12 s on average are about as long as
-segments."""
+DEFAULT_POLICY = "LD"  # the best of the paper on LibriSpeech, with utterances of 12 s on average
 
 
 def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Policy:
@@ -31,12 +29,8 @@ def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Pol
     SS     19   28    2    34  0.2    2
     ====  ===  ===  ====  ===  ===  ====
 
-    Parameters
-    ----------
-    name : str
-        A key of `POLICIES`; another is a `UserError`.
-    parameters : SegmentParameters, optional
-        By default those of the Constant-Q features.
+    A name that is no key of `POLICIES` is a `UserError`. The default parameters are those of
+    Constant-Q features.
     """
     parameters = parameters or FeatureParameters()
     hop_seconds = parameters.hop_length / parameters.sample_rate
@@ -51,13 +45,5 @@ def spec_augment(
     *,
     seed: int | None = None,
 ) -> SpecAugment:
-    """Create the layer for features, float (batch, frames, bins).
-
-    Parameters
-    ----------
-    name, parameters
-        See `scaled_policy`.
-    seed : int, optional
-        By default derived from `keras.utils.set_random_seed`.
-    """
+    """Create the layer for features, float (batch, frames, bins), with a `scaled_policy`."""
     return SpecAugment(scaled_policy(name, parameters), seed=seed, name="spec_augment")

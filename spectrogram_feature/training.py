@@ -1,6 +1,6 @@
-"""Training and judging genre classifiers on records of features.
+"""Training and evaluating genre classifiers on records of features.
 
-`train_model` chooses a network of `models.MODELS` and hands it to `common.training.train.train`.
+`train_model` builds a network of `models.MODELS` and calls `common.training.train.train`.
 TensorFlow is imported inside the functions that need it, so that ``--help`` is quick.
 """
 
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
     from common.training.train import Run
 
-Fit = Callable[[RecordFolder], Fitted]
-"""Function that fits a baseline to the splits of records."""
+Fit = Callable[[RecordFolder], Fitted]  # fits a baseline to the splits of records
 
 
 def train_model(
@@ -46,21 +45,10 @@ def train_model(
     ablation: str = "",
     **architecture: Any,
 ) -> Run:
-    """Train a network of `models.MODELS` on the splits of some records.
+    """Train a network of `models.MODELS` on the splits of records of its features.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        Records of the features that the network takes.
-    name : str
-    folder, options, ablation
-        See `common.training.train.train`.
-    **architecture
-        Further arguments of the network's function.
-
-    Returns
-    -------
-    Run
+    ``architecture`` are further arguments of the network's function; for the others see
+    `common.training.train.train`.
     """
     from common.training.train import train
     from spectrogram_feature import models
@@ -82,22 +70,10 @@ def train_model(
 def build_model(
     records: FeatureRecords, name: str, augment: str = "none", **architecture: Any
 ) -> keras.Model:
-    """Build a network of `models.MODELS` for the shape and the genres of some records.
+    """Build a network of `models.MODELS` for the shape and the genres of its training records.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        The records that the network is trained on.
-    name : str
-    augment : str
-        A policy of SpecAugment, or ``"none"``.
-    **architecture
-        Further arguments of the network's function.
-
-    Raises
-    ------
-    UserError
-        If there is no such network or policy.
+    ``augment`` is a policy of SpecAugment, or ``"none"``, and ``architecture`` are further
+    arguments of the network's function. An unknown network or policy is a `UserError`.
     """
     from spectrogram_feature import models
     from spectrogram_feature.spec_augment import spec_augment
@@ -114,12 +90,9 @@ def finetune(
     folder: str | Path,
     options: TrainingOptions | None = None,
 ) -> Run:
-    """Train a network, then the stages of its fine-tuning, each in a folder inside the last one's.
+    """Train a network, then the stages of its fine-tuning, and return the run of the last one.
 
-    Returns
-    -------
-    Run
-        That of the last stage.
+    The last stage is trained in ``folder``, the network and the other stages in folders inside it.
     """
     from common.training.train import train
     from spectrogram_feature import models
@@ -149,18 +122,10 @@ def cross_validate_model(
     members: int = 1,
     **architecture: Any,
 ) -> Judged:
-    """Cross-validate a network; each training resumes, or is loaded, from a folder of its own.
+    """Cross-validate a network; each training resumes, or is loaded, from its own folder.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        The records that the network is trained on.
-    segments : Segments
-        All of their segments.
-    folds, members
-        See `common.evaluation.cross_validation.cross_validate`.
-    name, folder, options, **architecture
-        See `train_model`.
+    ``records`` are those of the training, and ``segments`` all of their segments. For the other
+    parameters see `common.evaluation.cross_validation.cross_validate` and `train_model`.
     """
     from common.training.train import fold_trainer
 
@@ -183,42 +148,34 @@ def cross_validate_stages(
     options: TrainingOptions,
     members: int = 1,
 ) -> list[Judged]:
-    """Cross-validate the stages of a network's fine-tuning, after the network itself.
+    """Cross-validate the stages of a network's fine-tuning, after `cross_validate_model`.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        Records of the features that the network takes.
-    folds, name, options, members
-        As for `cross_validate_model`.
-    folder : Path
-        Holds the folder of the network, called ``name``, and those of the stages.
+    ``records`` are of the network's features. ``folder`` contains the folder of the network, called
+    ``name``, and those of the stages.
     """
     from common.training.train import fold_trainer
     from spectrogram_feature import models
 
-    stages, data = models.find(name).stages, (records, Segments.read(records), folds)
+    segments, judged, before = Segments.read(records), [], folder / name
+    for stage in models.find(name).stages:
+        own = folder / stage.name
 
-    def assess(stage: models.Stage, before: Path) -> Judged:
-        fit = fold_trainer(
-            stage.name,
-            lambda part: stage.build(records, before / part),
-            folder=folder / stage.name,
-            options=stage.options(options),
-        )
-        return cross_validate(fit, *data, members=members, folder=folder / stage.name)
+        def build(part: str, stage: models.Stage = stage, before: Path = before) -> keras.Model:
+            return stage.build(records, before / part)
 
-    befores = (folder / name, *(folder / stage.name for stage in stages))
-    return [assess(stage, before) for stage, before in zip(stages, befores, strict=False)]
+        fit = fold_trainer(stage.name, build, folder=own, options=stage.options(options))
+        judged.append(cross_validate(fit, records, segments, folds, members=members, folder=own))
+        before = own
+    return judged
 
 
 def baselines_for(
     records: FeatureRecords, names: Sequence[str]
 ) -> list[tuple[Fit, FeatureRecords]]:
-    """List the baselines of some networks, each with the records that it is fitted to.
+    """List the baselines for some networks, each with the records for its fit.
 
-    The first are those of `common.evaluation.baselines.BASELINES`. An SVM on the same prepared
-    records, e.g. embeddings, follows for each network that is trained on such.
+    `common.evaluation.baselines.BASELINES` come first, then, for each network that is trained on
+    prepared records, e.g. embeddings, an SVM on the same.
     """
     from spectrogram_feature import models
 
@@ -231,12 +188,9 @@ def baselines_for(
 
 
 def open_records(folder: str | Path, names: Sequence[str]) -> FeatureRecords:
-    """Open records of the features that some networks take.
+    """Open records of the networks' features.
 
-    Raises
-    ------
-    UserError
-        If the networks take different features, or the folder has none of theirs.
+    Networks of different features, or a folder without their features, are a `UserError`.
     """
     from spectrogram_feature import models
 
@@ -246,13 +200,13 @@ def open_records(folder: str | Path, names: Sequence[str]) -> FeatureRecords:
         if kinds[other] != kinds[first]:
             raise UserError(
                 f"{other} takes other features than the others ({kinds[other]}, not "
-                f"{kinds[first]}): train it by itself"
+                f"{kinds[first]}): train it separately"
             )
     return FeatureRecords.open(folder, kinds[first])
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:
-    """Give the default folder of a model, or the path of another file, for some records."""
+    """Return the default folder of a model, or the path of another file, for some records."""
     return output_root() / "models" / records.folder.resolve().name / name
 
 
@@ -269,7 +223,7 @@ def main() -> None:
     records = open_records(arguments.records, names)
     if arguments.finetune and not (len(names) == 1 and models.find(names[0]).stages):
         those = " or ".join(name for name, network in models.MODELS.items() if network.stages)
-        raise UserError(f"--finetune is for --model {those}: there are no stages for others")
+        raise UserError(f"--finetune is for --model {those}: other networks have no stages")
     if len(names) > 1 and not arguments.folds:
         raise UserError("several models at once need --folds: train them one by one")
     print(f"{records.manifest.data_set['title']}; {prepare_device()}")
@@ -290,12 +244,12 @@ def _on_splits(
     options: TrainingOptions,
     folder: Path,
 ) -> list[Judged]:
-    """Train on the training split, and judge on the test split."""
+    """Train on the training split, and evaluate on the test split."""
     from common.training.checkpoints import SETTINGS
 
     [name] = arguments.model
     if arguments.resume and not (folder / SETTINGS).exists():
-        raise UserError(f"{folder} holds no training to go on with: leave --resume out")
+        raise UserError(f"{folder} contains no training to resume: omit --resume")
     train_one = finetune if arguments.finetune else train_model
     run = train_one(records, name, folder=folder, options=options)
     pairs = [] if arguments.no_baselines else baselines_for(records, arguments.model)
@@ -310,42 +264,45 @@ def _on_folds(
     options: TrainingOptions,
     folder: Path,
 ) -> list[Judged]:
-    """Train and judge on folds of all tracks."""
+    """Cross-validate on all tracks."""
     from spectrogram_feature import models
 
     folds = make_folds(records.plan(), arguments.folds, rule=arguments.split_rule)
     segments, members = Segments.read(records), arguments.members
-    rivals = []
-    for fit, source in [] if arguments.no_baselines else baselines_for(records, arguments.model):
-        part = segments if source is records else Segments.read(source)
-        rivals.append(cross_validate(fit, source, part, folds, members=members))
+
+    def segments_of(source: FeatureRecords) -> Segments:
+        return segments if source is records else Segments.read(source)
+
+    pairs = [] if arguments.no_baselines else baselines_for(records, arguments.model)
+    baselines = [
+        cross_validate(fit, source, segments_of(source), folds, members=members)
+        for fit, source in pairs
+    ]
+    how: dict[str, Any] = {"options": options, "members": members}
     judged = []
     for name in arguments.model:
-        prepared = models.find(name).prepare(records)
-        part = segments if prepared is records else Segments.read(prepared)
-        how = {"folder": folder / name, "options": options, "members": members}
-        judged.append(cross_validate_model(prepared, part, folds, name, **how))
+        data = models.find(name).prepare(records)
+        own = folder / name
+        judged.append(cross_validate_model(data, segments_of(data), folds, name, folder=own, **how))
     if arguments.finetune:
-        [name] = arguments.model
-        how = {"folder": folder, "options": options, "members": members}
-        judged += cross_validate_stages(records, folds, name, **how)
+        judged += cross_validate_stages(records, folds, arguments.model[0], folder=folder, **how)
     elif len(judged) > 1:
         judged.append(average_models(judged))
-    if rivals:
-        judged = [note_gain(one, rivals[-1]) for one in judged]
-    return [*rivals, *judged]
+    if baselines:
+        judged = [note_gain(one, baselines[-1]) for one in judged]
+    return [*baselines, *judged]
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = cli.make_parser(
         "python -m spectrogram_feature.training",
-        "Train a genre classifier on records of features and judge it on the test split,\n"
-        "beside the majority class and a support-vector machine.\n\n"
+        "Train a genre classifier on records of features and compare it on the test split\n"
+        "with the majority class and a support-vector machine.\n\n"
         "The best epoch is selected on the validation split; the test split is used once, at the\n"
         "end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
         "Writes model.keras (with the feature parameters and genres inside), history.csv,\n"
-        "test_predictions.npz, leaderboard.csv and .png, and TensorBoard's logs. Stopped, the\n"
-        "same command goes on after the last finished epoch; finished, it only judges.",
+        "test_predictions.npz, leaderboard.csv and .png, and TensorBoard's logs. The same command\n"
+        "resumes a stopped training after the last finished epoch, and evaluates a finished one.",
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all\n"
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all \\\n"
         "      --model cnn --epochs 80 --augment LD --out models/long\n"
@@ -360,35 +317,33 @@ def _parse_arguments() -> argparse.Namespace:
         default=["cnn"],
         nargs="+",
         metavar="MODEL",
-        help="a network of spectrogram_feature/models.py, by default cnn; musicnn is a probe on "
-        "published weights (make pretrained); with --folds, any number",
+        help="a network of spectrogram_feature/models.py, by default cnn; musicnn is a linear "
+        "probe on published weights (make pretrained); with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
     parser.add_argument(
-        "--resume", action="store_true", help="fail if there is no training in --out to go on with"
+        "--resume", action="store_true", help="fail if --out contains no training to resume"
     )
     parser.add_argument(
-        "--folds",
-        type=int,
-        help="cross-validate over all splits instead of using the test split",
+        "--folds", type=int, help="cross-validate over all splits instead of using the test split"
     )
     parser.add_argument(
         "--split-rule",
         default="artist",
         choices=list(SPLIT_RULES),
-        help="with --folds: what is never divided between folds",
+        help="with --folds: tracks that stay in one fold",
     )
     parser.add_argument(
         "--members",
         type=int,
         default=1,
-        help="with --folds: number of models that are trained for a fold, each with another of the "
-        "other folds for validation, and averaged",
+        help="with --folds: number of models to train and average for a fold, each with another "
+        "of the other folds for validation",
     )
     parser.add_argument(
         "--finetune",
         action="store_true",
-        help="with --model musicnn: after the probe train its last layers, then all of it (slow)",
+        help="with --model musicnn: train the last layers, then all, after the probe (slow)",
     )
     parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"

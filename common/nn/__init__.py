@@ -1,1 +1,1 @@
-"""Blocks and layers that the networks of both stages share, SpecAugment among them."""
+"""Blocks and layers of the networks of both stages, and SpecAugment. Begin with `blocks`."""

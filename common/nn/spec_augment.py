@@ -21,35 +21,17 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Policy:
-    """Strength of the augmentation; the defaults leave a spectrogram as it is.
+    """Strength of the augmentation; with the defaults, a spectrogram does not change.
 
-    Parameters
-    ----------
-    warp : int ≥ 0
-        W: maximum displacement of a point in time, in frames.
-    frequency_width : int ≥ 0
-        F: maximum width of a frequency mask, in bins.
-    frequency_masks : int ≥ 0
-        m_F: number of frequency masks.
-    time_width : int ≥ 0
-        T: maximum width of a time mask, in frames.
-    time_share : number from 0 to 1
-        p: maximum width of a time mask, as a share of all frames.
-    time_masks : int ≥ 0
-        m_T: number of time masks.
-
-    Raises
-    ------
-    UserError
-        If a value has the wrong type or is out of range.
+    A value of the wrong type or out of range is a `UserError`.
     """
 
-    warp: int = 0
-    frequency_width: int = 0
-    frequency_masks: int = 0
-    time_width: int = 0
-    time_share: float = 1.0
-    time_masks: int = 0
+    warp: int = 0  # W: maximum displacement of a point in time, in frames
+    frequency_width: int = 0  # F: maximum width of a frequency mask, in bins
+    frequency_masks: int = 0  # m_F: number of frequency masks
+    time_width: int = 0  # T: maximum width of a time mask, in frames
+    time_share: float = 1.0  # p: maximum width of a time mask, as a share of all frames
+    time_masks: int = 0  # m_T: number of time masks
 
     def __post_init__(self) -> None:
         """Check the types and ranges of all values."""
@@ -69,12 +51,9 @@ class Policy:
         return POLICIES[name]
 
     def scaled(self, *, time: float, frequency: float) -> Policy:
-        """Convert the policy to another resolution; number and share of masks do not change.
+        """Convert the policy to another resolution: new frames per old frame, new bins per old bin.
 
-        Parameters
-        ----------
-        time, frequency : number > 0
-            New frames per old frame, new bins per old bin. Widths are rounded.
+        Widths are rounded; the number and the share of masks do not change.
         """
         return replace(
             self,
@@ -84,27 +63,24 @@ class Policy:
         )
 
 
+# Table 1 of the paper: LibriSpeech basic and double, Switchboard mild and strong.
 POLICIES = {
     "LB": Policy(80, 27, 1, 100, 1.0, 1),
     "LD": Policy(80, 27, 2, 100, 1.0, 2),
     "SM": Policy(40, 15, 2, 70, 0.2, 2),
     "SS": Policy(40, 27, 2, 70, 0.2, 2),
 }
-"""Table 1 of the paper: LibriSpeech basic and double, Switchboard mild and strong."""
-
-PAPER_BINS = 80
-"""Number of mel bins of the paper's spectrograms."""
-
-PAPER_HOP_SECONDS = 0.010
-"""Hop between frames of the paper's spectrograms, s."""
+PAPER_BINS = 80  # number of mel bins of the paper's spectrograms
+PAPER_HOP_SECONDS = 0.010  # hop between frames of the paper's spectrograms
 
 
 @keras.saving.register_keras_serializable(package="common")
 class SpecAugment(keras.layers.Layer):
     """Warp time, then mask bands of frequency and spans of time, in training only.
 
-    Each example of a batch is augmented with its own random numbers; all channels of an example
-    share them. In inference, the output is the input.
+    Input and output have the same shape, 3 or 4 axes, and the layer's compute dtype; only the batch
+    size may be unknown. Each example of a batch has its own random numbers; all channels of an
+    example share them.
 
     Parameters
     ----------
@@ -119,8 +95,6 @@ class SpecAugment(keras.layers.Layer):
         time from left to right, (batch, height, width, channels), have 2 and 1.
     seed : int, optional
         By default derived from `keras.utils.set_random_seed`.
-    **kwargs
-        Arguments of `keras.layers.Layer`.
 
     Raises
     ------
@@ -129,9 +103,6 @@ class SpecAugment(keras.layers.Layer):
 
     Notes
     -----
-    Input and output have the same shape, 3 or 4 axes, and the layer's compute dtype. Only the
-    batch size may be unknown.
-
     *Time warp.* A point between W and frames − W is moved by up to W, the ends are fixed, and time
     between them is interpolated linearly. The paper uses a spline over the image; this piecewise
     linear map is far cheaper.
@@ -193,7 +164,7 @@ class SpecAugment(keras.layers.Layer):
         """Augment (batch, frames, bins[, channels]) → (batch, frames, bins · channels)."""
         policy, batch = self.policy, ops.shape(x)[0]
         frames, bins, channels = (*x.shape[1:], 1)[:3]
-        # A single call of the generator: the call costs more than the numbers.
+        # A single call of the generator is faster than several.
         ends = (2, 2 + 2 * policy.time_masks)
         shape = (batch, ends[1] + 2 * policy.frequency_masks)
         draws = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
@@ -202,7 +173,7 @@ class SpecAugment(keras.layers.Layer):
         in_frequency = _masks(for_frequency, bins, policy.frequency_width)
         in_frequency = ops.repeat(in_frequency, channels, axis=1)
         filling = ops.tile(self._filling(x, channels), (1, bins))
-        # Fewer axes make the rest faster on a CPU.
+        # The rest is faster on a CPU with fewer axes.
         x = _warped(ops.reshape(x, (batch, frames, bins * channels)), policy.warp, for_warp)
         return ops.where(in_time[:, :, None] | in_frequency[:, None], filling[:, None], x)
 

@@ -72,7 +72,7 @@ class _FeatureLayer(keras.layers.Layer):
         Arguments of `keras.layers.Layer` other than the dtype.
     """
 
-    kind: ClassVar[type[SegmentParameters]]
+    kind: ClassVar[type[Any]]  # of the parameters
 
     def __init__(
         self, parameters: SegmentParameters | dict[str, Any] | None = None, **kwargs: Any

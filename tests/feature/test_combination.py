@@ -53,5 +53,5 @@ def test_other_tracks_do_not_combine(tmp_path, monkeypatch):
 
 def test_one_model_is_no_combination(tmp_path, monkeypatch):
     one = save(tmp_path / "one", [0], [0.4])
-    with pytest.raises(UserError, match="one model is no combination"):
+    with pytest.raises(UserError, match="an average needs two models"):
         run(monkeypatch, one, "--out", tmp_path / "out")
