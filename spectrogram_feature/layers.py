@@ -153,9 +153,7 @@ def segments(
 
 
 def first_convolution(
-    x: keras.KerasTensor,
-    channels: int,
-    convolve: Callable[..., keras.KerasTensor] = convolution,
+    x: keras.KerasTensor, channels: int, convolve: Callable[..., keras.KerasTensor] = convolution
 ) -> keras.KerasTensor:
     """Convolve over time and frequency: (batch, frames, bins) → (batch, frames / 4, bins, c).
 

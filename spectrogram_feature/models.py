@@ -205,21 +205,12 @@ def _residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of fine-tuning.
-
-    Attributes
-    ----------
-    name : str
-    build : callable
-        Builds the model of the stage from records and the folder of the training before it.
-    rate, epochs : float
-        Learning rate and number of epochs, as shares of those of the first training.
-    """
+    """One stage of fine-tuning."""
 
     name: str
-    build: Callable[[FeatureRecords, Path], keras.Model]
-    rate: float
-    epochs: float = 0.1
+    build: Callable[[FeatureRecords, Path], keras.Model]  # from the folder of the training before
+    rate: float  # learning rate, as a share of that of the first training
+    epochs: float = 0.1  # number of epochs, as a share
 
     def options(self, options: TrainingOptions) -> TrainingOptions:
         """Derive the options of the stage from those of the first training."""
@@ -234,30 +225,16 @@ class Stage:
 class Network:
     """A network of the registry.
 
-    Attributes
-    ----------
-    build : callable
-        Builds the model from the shape of a segment and the number of genres; see `cnn`.
-    name : str
-        By default that of the function.
-    features : str
-        The kind of its features, a key of `features.kinds.KINDS`.
-    prepare : callable
-        Maps records of these features to the records for training, e.g. their embeddings. By
-        default the same records.
-    finish : callable
-        Maps the trained model and the records of its training to a model of the features. By
-        default the same model.
-    stages : tuple of Stage
-        Stages of fine-tuning, after the training.
+    ``prepare`` maps records of its features to the records for training, e.g. their embeddings, and
+    ``finish`` maps the trained model and those records to a model of the features.
     """
 
-    build: Callable[..., keras.Model]
-    name: str = ""
-    features: str = CONSTANT_Q
+    build: Callable[..., keras.Model]  # has the parameters of `cnn`
+    name: str = ""  # by default that of the function
+    features: str = CONSTANT_Q  # a key of `features.kinds.KINDS`
     prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
     finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[Stage, ...] = ()  # of fine-tuning, after the training
 
     def __post_init__(self) -> None:
         """Name the network after its function."""

@@ -239,10 +239,7 @@ def main() -> None:
 
 
 def _on_splits(
-    records: FeatureRecords,
-    arguments: argparse.Namespace,
-    options: TrainingOptions,
-    folder: Path,
+    records: FeatureRecords, arguments: argparse.Namespace, options: TrainingOptions, folder: Path
 ) -> list[Judged]:
     """Train on the training split, and evaluate on the test split."""
     from common.training.checkpoints import SETTINGS
@@ -259,10 +256,7 @@ def _on_splits(
 
 
 def _on_folds(
-    records: FeatureRecords,
-    arguments: argparse.Namespace,
-    options: TrainingOptions,
-    folder: Path,
+    records: FeatureRecords, arguments: argparse.Namespace, options: TrainingOptions, folder: Path
 ) -> list[Judged]:
     """Cross-validate on all tracks."""
     from spectrogram_feature import models

@@ -28,42 +28,21 @@ class Octave:
 
     Frame ``t`` is centred on sample ``t * hop_length / 2**level`` of the decimated signal. Its
     window begins `offset` samples from the integer part of that position. The fractional part
-    repeats every `phases` frames and selects the kernel.
-
-    Parameters
-    ----------
-    level : int
-        Number of halvings of the sampling rate for these bins.
-    bins : slice
-        Their indices among all bins.
-    offset : int
-        First sample of the kernels, relative to the centre of the frame; negative.
-    kernels : np.ndarray [shape=(phases, window, 2 * bins), float32]
-        Columns hold real and imaginary parts in turn, as complex64 does in memory.
+    repeats every `phases` frames and selects the kernel. Columns of the kernels (phases, window,
+    2 · bins), float32, are real and imaginary parts in turn, the memory layout of complex64.
     """
 
-    level: int
-    bins: slice
-    offset: int
+    level: int  # number of halvings of the sampling rate
+    bins: slice  # indices among all bins
+    offset: int  # first sample of the kernels, relative to the centre of the frame; negative
     kernels: np.ndarray
 
     def starts(self, frames: int, hop_length: int, origin: int, samples: int) -> np.ndarray:
-        """Compute the first sample of each frame's window.
+        """Compute the first sample of each frame's window [shape=(phases, ceil(frames / phases))].
 
-        Parameters
-        ----------
-        frames : int
-            Number of frames.
-        hop_length : int
-            Hop at the full sampling rate.
-        origin, samples : int
-            Position of time zero in the decimated signal, and that signal's length.
-
-        Returns
-        -------
-        np.ndarray [shape=(phases, ceil(frames / phases)), int]
-            Frame ``t`` has the index ``[t % phases, t // phases]``. Surplus frames of the last
-            column are moved into the signal.
+        Frame ``t`` has the index ``[t % phases, t // phases]``. Surplus frames of the last column
+        are moved into the signal. ``hop_length`` is at the full sampling rate; ``origin`` is the
+        position of time zero in the decimated signal, and ``samples`` its length.
         """
         phases, window, _ = self.kernels.shape
         frame = np.arange(-(-frames // phases) * phases).reshape(-1, phases).T
@@ -73,18 +52,10 @@ class Octave:
 
 @dataclass(frozen=True)
 class Rate:
-    """The octaves that librosa analyses at one sampling rate.
+    """The octaves that librosa analyses at one sampling rate."""
 
-    Parameters
-    ----------
-    halvings : int
-        Number of librosa's halvings of the rate.
-    octaves : tuple of Octave
-        From the highest, in ascending order of `level`, which is at least `halvings`.
-    """
-
-    halvings: int
-    octaves: tuple[Octave, ...]
+    halvings: int  # by librosa
+    octaves: tuple[Octave, ...]  # in ascending order of level, which is at least `halvings`
 
     def layout(self, samples: int) -> list[tuple[int, int]]:
         """Compute the zero-padding at each level, so that all windows are inside the signal.
@@ -168,18 +139,9 @@ def decimation_matrix(taps: np.ndarray, factor: int, block: int) -> np.ndarray:
     """Compute the matrix of a decimating filter on blocks of ``factor * block`` samples.
 
     A block of outputs depends on two neighbouring blocks of samples. The left half of the columns
-    is a block's contribution to its own outputs, the right half that to the block before.
-
-    Parameters
-    ----------
-    taps : np.ndarray [shape=(n_taps,)]
-        Impulse response; at most ``factor * (block + 1)`` samples.
-    factor, block : int > 0
-        Samples for each output, and outputs in a block.
-
-    Returns
-    -------
-    np.ndarray [shape=(factor * block, 2 * block), float32]
+    is a block's contribution to its own outputs, the right half that to the block before. The
+    matrix is float32 (factor · block, 2 · block). ``taps`` is the impulse response, at most
+    ``factor * (block + 1)`` samples.
     """
     banded = np.zeros((2 * factor * block, block))
     for output in range(block):

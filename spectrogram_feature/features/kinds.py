@@ -25,26 +25,17 @@ LOG_MEL = "log-mel"
 
 @dataclass(frozen=True)
 class FeatureKind:
-    """A kind of features.
+    """A kind of features, with its name in manifests and saved models.
 
-    Attributes
-    ----------
-    name : str
-        Name in manifests and saved models.
-    parameters : type
-        A subclass of `SegmentParameters`; its defaults are those of the project.
-    transform : callable
-        Returns the transform for some parameters, whose ``features`` maps segments (..., samples)
-        to uint8 (..., frames, bins).
-    layer : str, optional
-        The same computation as a Keras layer, ``"module.Class"``, for exported models. It takes
-        the parameters, and maps float32 (batch, samples) to levels from 0 to 1.
+    The transform of some parameters has a method ``features``, which maps segments (..., samples)
+    to uint8 (..., frames, bins). The layer, for exported models, is the same computation in Keras:
+    it maps float32 (batch, samples) to levels from 0 to 1.
     """
 
     name: str
-    parameters: type[Any]
-    transform: Callable[[Any], Any]
-    layer: str = ""
+    parameters: type[Any]  # a subclass of `SegmentParameters`
+    transform: Callable[[Any], Any]  # from parameters
+    layer: str = ""  # "module.Class", called with parameters
 
     def make_layer(self, parameters: SegmentParameters) -> keras.Layer:
         """Make the Keras layer; this imports Keras."""

@@ -37,42 +37,26 @@ _HZ_PER_MEL = 200 / 3  # below 1 kHz, where Slaney's scale is linear
 _LINEAR_HZ = 1000.0
 _STEPS_PER_LOG = 27 / math.log(6.4)  # above, where it is logarithmic
 
-QUIETEST = 1e-6
-"""Root mean square below which a segment is scaled no further: 120 dB below full scale."""
+QUIETEST = 1e-6  # root mean square of the largest scaling: 120 dB below full scale
 
 
 @dataclass(frozen=True)
 class LogMelParameters(SegmentParameters):
-    """Parameters of log-mel features, in addition to those of `SegmentParameters`.
+    """Parameters of log-mel features.
 
-    Parameters
-    ----------
-    n_bins : int > 0
-        Number of mel bands, from 0 Hz to half the sampling rate.
-    window_length : int > 0
-        Length of the window, samples.
-    loudness : float > 0
-        Root mean square of each segment after scaling. The default is 18 dB below full scale, the
-        median of the excerpts in ``results/real_music``.
-    gain : float > 0
-        Factor of the power x in ``log10(1 + gain x)``.
-    ceiling : float > 0
-        Logarithms above this are clipped. A sine of full scale reaches 6.9.
-
-    Raises
-    ------
-    UserError
-        If the segment is not longer than a window; see also `SegmentParameters`.
+    The default loudness is 18 dB below full scale, the median of the excerpts in
+    ``results/real_music``. A sine of full scale reaches a logarithm of 6.9. A segment that is not
+    longer than a window is a `UserError`; see also `SegmentParameters`.
     """
 
     sample_rate: int = 16_000
     segment_seconds: float = 10.0
     hop_length: int = 256
-    n_bins: int = 96
-    window_length: int = 512
-    loudness: float = 0.125
-    gain: float = 10_000.0
-    ceiling: float = 7.0
+    n_bins: int = 96  # mel bands, from 0 Hz to half the sampling rate
+    window_length: int = 512  # samples
+    loudness: float = 0.125  # root mean square of each segment after scaling
+    gain: float = 10_000.0  # factor of the power x in log10(1 + gain x)
+    ceiling: float = 7.0  # logarithms are clipped above this
 
     reference: ClassVar[str] = "silence"
 

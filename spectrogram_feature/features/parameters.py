@@ -19,30 +19,15 @@ HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bi
 class SegmentParameters:
     """Parameters that features of every kind have; subclasses add numbers above zero.
 
-    Parameters
-    ----------
-    sample_rate : int > 0
-        Samples per second of the audio, Hz.
-    segment_seconds : float > 0
-        Length of a segment, s.
-    hop_length : int > 0
-        Samples from one frame to the next.
-    n_bins : int > 0
-        Number of frequency bins.
-
-    Raises
-    ------
-    UserError
-        If a value has the wrong type or is not positive, or the segment contains no sample.
+    A value of the wrong type or not above zero, or a segment without samples, is a `UserError`.
     """
 
-    sample_rate: int
-    segment_seconds: float
-    hop_length: int
-    n_bins: int
+    sample_rate: int  # samples per second of the audio, Hz
+    segment_seconds: float  # length of a segment, s
+    hop_length: int  # samples from one frame to the next
+    n_bins: int  # number of frequency bins
 
-    reference: ClassVar[str]
-    """The level of 0 dB in the output of `decibels`."""
+    reference: ClassVar[str]  # the level of 0 dB in the output of `decibels`
 
     def __post_init__(self) -> None:
         """Check the types and ranges of all values."""
@@ -141,21 +126,9 @@ def finite(samples: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FeatureParameters(SegmentParameters):
-    """Parameters of Constant-Q features, in addition to those of `SegmentParameters`.
+    """Parameters of Constant-Q features.
 
-    Parameters
-    ----------
-    bins_per_octave : int > 0
-        Frequency bins in an octave.
-    fmin : float > 0
-        Frequency of the lowest bin, Hz. The default is C1.
-    dynamic_range : float > 0
-        Levels are clipped this far below the segment's maximum, dB.
-
-    Raises
-    ------
-    UserError
-        If the highest bin exceeds half the sampling rate; see also `SegmentParameters`.
+    A highest bin above half the sampling rate is a `UserError`; see also `SegmentParameters`.
     """
 
     sample_rate: int = 22_050
@@ -163,8 +136,8 @@ class FeatureParameters(SegmentParameters):
     hop_length: int = 460
     n_bins: int = 84
     bins_per_octave: int = 12
-    fmin: float = 32.70319566257483
-    dynamic_range: float = 80.0
+    fmin: float = 32.70319566257483  # frequency of the lowest bin, Hz: C1
+    dynamic_range: float = 80.0  # levels are clipped this far below the segment's maximum, dB
 
     reference: ClassVar[str] = "loudest"
 

@@ -56,17 +56,9 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
     maximum over bands. Three convolutions over time follow, the second and third residual. The mean
     and maximum over time of all outputs go through two dense layers.
 
-    Parameters
-    ----------
-    frames : int
-        Length of a patch. The weights do not depend on it.
-
-    Returns
-    -------
-    keras.Model
-        float32 (batch, frames, `BANDS`), the output of `features.log_mel.LogMel.levels` → dict of
-        float32: ``mean_pool`` and ``max_pool`` (batch, 753), ``penultimate`` (batch, `PENULTIMATE`)
-        and ``tags`` (batch, `TAGS`), probabilities.
+    The input is the output of `features.log_mel.LogMel.levels`, float32 (batch, frames, `BANDS`).
+    Outputs are ``mean_pool`` and ``max_pool`` (batch, 753), ``penultimate`` (batch, `PENULTIMATE`)
+    and ``tags`` (batch, `TAGS`), probabilities. The weights do not depend on the number of frames.
     """
     inputs = keras.Input((frames, BANDS), name="levels")
     x = layers.Reshape((frames, BANDS, 1))(inputs)
@@ -107,19 +99,10 @@ def _front(
 
 
 def read_checkpoint(network: keras.Model, path: str | Path) -> None:
-    """Load the weights of a checkpoint of musicnn 0.1.0 with TensorFlow.
+    """Load the weights of a checkpoint of musicnn 0.1.0 into the network of `musicnn`.
 
-    Parameters
-    ----------
-    network : keras.Model
-        The output of `musicnn`.
-    path : path-like
-        The checkpoint's files without ``.index`` and ``.data-00000-of-00001``.
-
-    Raises
-    ------
-    UserError
-        If a variable is missing, left over or has another shape; the message names it.
+    ``path`` is that of the checkpoint's files without ``.index`` and ``.data-00000-of-00001``. A
+    variable that is missing, left over or of another shape is a `UserError`.
     """
     import tensorflow as tf
 
@@ -131,19 +114,16 @@ def read_checkpoint(network: keras.Model, path: str | Path) -> None:
     }
     for name, variable in _checkpoint_variables(network):
         shape = shapes.pop(name, None)
-        if shape is None:
-            raise UserError(f"{path} has no variable {name}: it is no checkpoint of musicnn 0.1.0")
-        if _without_ones(shape) != _without_ones(variable.shape):
+        if shape is None or _without_ones(shape) != _without_ones(variable.shape):
+            found = "absent" if shape is None else f"of shape {tuple(shape)}"
             raise UserError(
-                f"{path} has {name} in the shape {tuple(shape)}, musicnn's is "
-                f"{tuple(variable.shape)}: it is no checkpoint of musicnn 0.1.0"
+                f"{path} is no checkpoint of musicnn 0.1.0: {name} is {found}, "
+                f"not of shape {tuple(variable.shape)}"
             )
         variable.assign(np.reshape(reader.get_tensor(name), variable.shape))
     if shapes:
-        raise UserError(
-            f"{path} has variables that musicnn lacks ({', '.join(sorted(shapes))}): it is no "
-            "checkpoint of musicnn 0.1.0"
-        )
+        unknown = ", ".join(sorted(shapes))
+        raise UserError(f"{path} is no checkpoint of musicnn 0.1.0: musicnn has no {unknown}")
 
 
 def _checkpoint_variables(network: keras.Model) -> Iterator[tuple[str, keras.Variable]]:

@@ -275,11 +275,11 @@ def test_a_wheel_becomes_weights_and_tags(wheel, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v.pop("dense_1/bias"), "has no variable dense_1/bias"),
-        (lambda v: v.update({"new/kernel": np.zeros(3, np.float32)}), r"lacks \(new/kernel\)"),
+        (lambda v: v.pop("dense_1/bias"), "dense_1/bias is absent"),
+        (lambda v: v.update({"new/kernel": np.zeros(3, np.float32)}), "musicnn has no new/kernel"),
         (
             lambda v: v.update({"conv2d_3/kernel": np.zeros((64, 51), np.float32)[:60]}),
-            r"conv2d_3/kernel in the shape \(60, 51\), musicnn's is \(64, 1, 1, 51\)",
+            r"conv2d_3/kernel is of shape \(60, 51\), not of shape \(64, 1, 1, 51\)",
         ),
     ],
 )
