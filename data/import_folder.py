@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from common import cli
-from common.errors import AudioError, AudioTooShort, UserError
-from common.fma.audio_stream import stream_audio
+from common.errors import AudioError, UserError
+from common.fma.audio_stream import check_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
@@ -35,8 +35,6 @@ from data.importing.tables import (
 SHORTEST, LONGEST = 9.9, 30.0
 """Seconds: what a recording must have, a segment; and how much of it is tried and later used."""
 
-_SR = 22_050
-
 _DESCRIPTION = f"""\
 Bring recordings of your own into the FMA's layout, so that every command here works on them.
 
@@ -54,8 +52,8 @@ genre's tracks as nearly as whole artists allow; none is in two, or a network wo
 voices and studios that it knows. A genre needs three artists to be in all three.
 
 Your files are only read. Each is decoded first, 30 s of it; those that cannot be used (damaged,
-shorter than 10 s) are left out and listed in fma_metadata/{LEFT_OUT}. Stopped, the same command
-goes on. Run again after files were added, it keeps the ids and splits that were given.
+silent, shorter than 10 s) are left out and listed in fma_metadata/{LEFT_OUT}. Stopped, the same
+command goes on. Run again after files were added, it keeps the ids and splits that were given.
 
 Of each recording the first 30 s are used. WAV, FLAC, OGG and whatever else libsndfile reads will
 do as well as MP3: the layout calls every file .mp3, but what is in it counts."""
@@ -184,7 +182,7 @@ def place(placement: _Placement) -> dict:
     """
     target = placement.root / placement.name
     try:
-        _require_sound(placement.source)
+        check_audio(placement.source, LONGEST, at_least=SHORTEST)
     except AudioError as error:
         target.unlink(missing_ok=True)  # from when it was in order
         return {"problem": error.reason}
@@ -198,23 +196,6 @@ def place(placement: _Placement) -> dict:
         temporary.symlink_to(placement.source)
         temporary.replace(target)
     return {"problem": "", "files": {placement.name: target.stat().st_size}}
-
-
-def _require_sound(path: Path) -> None:
-    """Decode what will be used of a file.
-
-    Raises
-    ------
-    AudioError
-        If it does not decode, or is too short.
-    """
-    seconds = 0.0
-    for block in stream_audio(path, _SR):
-        seconds += len(block) / _SR
-        if seconds >= LONGEST:
-            return
-    if seconds < SHORTEST:
-        raise AudioTooShort(path, f"ends at {seconds:.2f} s, {SHORTEST} s are needed")
 
 
 def _divide(table: pd.DataFrame, known: pd.DataFrame, seed: int, left_out: Path) -> None:

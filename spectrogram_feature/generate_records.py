@@ -20,8 +20,9 @@ import pandas as pd
 from common import cli
 from common.cli import add_data_options, add_workers_option
 from common.errors import AudioError
-from common.fma.audio import read_audio
+from common.fma.audio import read_recording
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
+from common.fma.silence import SILENT, is_silent
 from common.fma.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
 from common.paths import output_root
 from common.records import record_jobs
@@ -162,8 +163,7 @@ def write_features(shard: Shard) -> dict:
 
     def records() -> Iterator[dict[str, bytes | int]]:
         for track_id, label, count in shard.tracks:
-            features = _track_features(shard, track_id, count, failures)
-            for segment, array in enumerate(features):
+            for segment, array in _track_features(shard, track_id, count, failures):
                 yield {
                     "features": array.tobytes(),
                     "label": label,
@@ -176,27 +176,29 @@ def write_features(shard: Shard) -> dict:
 
 def _track_features(
     shard: Shard, track_id: int, count: int, failures: list[tuple[int, float, str]]
-) -> np.ndarray:
-    """Give the features of a track's first segments (n, frames, bins), and note what is missing."""
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Give the first segments of a track and their features (frames, bins); note what is missing.
+
+    A segment that is silent is missing, too.
+    """
     parameters = shard.parameters
-    seconds = parameters.segment_seconds
+    seconds, sr = parameters.segment_seconds, parameters.sample_rate
+    reasons: dict[int, str] = {}
     try:
-        samples = read_audio(
-            get_audio_path(shard.audio_dir, track_id),
-            sr=parameters.sample_rate,
-            duration=count * seconds,
-            at_least=0,
-        )
-        available, reason = cut_segments(samples, count, parameters), ""
-        if len(available) < count:
-            reason = f"ends at {len(samples) / parameters.sample_rate:.2f} s"
+        path = get_audio_path(shard.audio_dir, track_id)
+        recording = read_recording(path, sr, duration=count * seconds, at_least=0)
+        segments = cut_segments(recording.samples, count, parameters)
+        end = f"ends at {len(recording.samples) / sr:.2f} s"
+        missing = "; ".join([end, *recording.notes])
+        silent = [i for i, one in enumerate(segments) if is_silent(one, sr, recording.step)]
+        reasons = dict.fromkeys(silent, SILENT)
     except AudioError as error:
-        available, reason = np.empty((0, parameters.segment_samples), np.float32), error.reason
-    for segment in range(len(available), count):
-        failures.append((track_id, segment * seconds, reason))
-    if len(available) == 0:
-        return np.empty((0, *parameters.shape), np.uint8)
-    return transform_of(parameters).features(available)
+        segments, missing = np.empty((0, parameters.segment_samples), np.float32), error.reason
+    reasons |= dict.fromkeys(range(len(segments), count), missing)
+    failures += [(track_id, index * seconds, reason) for index, reason in sorted(reasons.items())]
+    for index, samples in enumerate(segments):
+        if index not in reasons:
+            yield index, transform_of(parameters).features(samples)
 
 
 def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters) -> np.ndarray:

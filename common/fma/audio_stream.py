@@ -52,6 +52,8 @@ class AudioStream(AudioBlocks):
         A file of any format that libsndfile reads: MP3, FLAC, OGG, WAV and others.
     sr : int > 0
         The sample rate of the blocks in Hz.
+    duration : float > 0
+        How much is decoded, in seconds.
 
     Yields
     ------
@@ -64,9 +66,9 @@ class AudioStream(AudioBlocks):
         All are `AudioError`, and name the file.
     """
 
-    def __init__(self, path: str | Path, sr: int = 22_050) -> None:
+    def __init__(self, path: str | Path, sr: int = 22_050, duration: float = np.inf) -> None:
         super().__init__(path)
-        self.sr = sr
+        self.sr, self.duration = sr, duration
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Decode the file and resample its blocks."""
@@ -85,7 +87,7 @@ class AudioStream(AudioBlocks):
 
         resampler, rate = None, 0
         nothing = np.empty(0, np.float32)
-        for native_sr, block in self.read():
+        for native_sr, block in self.read(self.duration):
             if native_sr != rate:
                 if resampler:
                     yield resampler.resample_chunk(nothing, last=True)
@@ -123,7 +125,7 @@ def check_audio(path: str | Path, seconds: float, *, at_least: float = 0.0) -> l
     AudioMissing, AudioEmpty, AudioUndecodable, AudioTooShort, AudioSilent
         All are `AudioError`, and name the file.
     """
-    stream = AudioStream(path)
+    stream = AudioStream(path, duration=seconds)
     length = round(SILENCE_SECONDS * stream.sr)
     heard, audible = 0, False
     rest = np.empty(0, np.float32)
@@ -135,9 +137,7 @@ def check_audio(path: str | Path, seconds: float, *, at_least: float = 0.0) -> l
             rest = rest[length:]
         if audible:
             rest = rest[:0]
-        if heard >= seconds * stream.sr:
-            break
-    if heard < at_least * stream.sr:
+    if heard + 1 < at_least * stream.sr:
         short = f"ends at {heard / stream.sr:.2f} s, {at_least:g} s are needed"
         raise AudioTooShort(path, "; ".join([short, *stream.notes]))
     if not audible and is_silent(rest, stream.sr, stream.step):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.errors import AudioError
-from common.fma.audio import read_audio
+from common.errors import AudioError, AudioSilent
+from common.fma.audio import read_recording
 from common.fma.dataset import get_audio_path
+from common.fma.silence import SILENT, is_silent
 from common.fma.track_plan import MAX_PADDING
 from common.records.tfrecords import atomic_write
 from spectrogram_image.convert import KINDS
@@ -100,14 +101,24 @@ def draw_images(task: Task) -> dict:
 
 
 def _read_sound(task: Task, track_id: int) -> Sound:
-    """Decode the beginning of a track, completed by silence if a moment is missing."""
+    """Decode the beginning of a track, completed by silence if a moment is missing.
+
+    Raises
+    ------
+    AudioError
+        If it does not decode, is too short or silent.
+    """
     parameters = task.parameters
-    samples = read_audio(
-        get_audio_path(task.audio_dir, track_id),
-        sr=parameters.sample_rate,
+    path = get_audio_path(task.audio_dir, track_id)
+    recording = read_recording(
+        path,
+        parameters.sample_rate,
         duration=parameters.seconds,
         at_least=parameters.seconds - MAX_PADDING,
     )
+    samples = recording.samples
+    if is_silent(samples, parameters.sample_rate, recording.step):
+        raise AudioSilent(path, SILENT)
     missing = round(parameters.seconds * parameters.sample_rate) - len(samples)
     return Sound(np.pad(samples, (0, max(0, missing))), parameters.sample_rate)
 
