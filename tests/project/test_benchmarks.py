@@ -235,7 +235,7 @@ def test_a_benchmark_that_fails_costs_its_rows_only(monkeypatch, tmp_path, capsy
 
     results = tmp_path / "results.json"
     monkeypatch.setattr(run, "run", answer)
-    monkeypatch.setattr(run.fma_utils, "find_dataset", lambda: None)
+    monkeypatch.setattr(run, "find_dataset", lambda: None)
     monkeypatch.setattr(
         sys, "argv", ["run.py", "--only", "records", "constant_q", "--results", str(results)]
     )
