@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from command import run_benchmark
 from inputs import excerpt, kept_folder
 from PIL import Image
@@ -24,6 +23,7 @@ from rows import Row, compared
 from timing import Times, require_equal
 
 from common.quiet import import_tensorflow
+from common.tables import read_table
 from spectrogram_image import TFRecord_generation, spectrogram_generation
 from spectrogram_image.images.folder import ImageSet, table_path
 from spectrogram_image.images.input_speed import SPLIT, Side, all_sides, measure
@@ -49,7 +49,7 @@ def inputs() -> tuple[Path, ImageRecords]:
 
 def decoding_side(folder: Path) -> Side:
     """Decode files as Keras does, and do nothing else: lists of images."""
-    names = pd.read_csv(table_path(folder, SPLIT))["Pathname"]
+    names = read_table(table_path(folder, SPLIT))["Pathname"]
     parts = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     return lambda: (
         [[_pixels(folder / name) for name in part]] * 2 for part in itertools.cycle(parts)

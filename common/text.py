@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def format_duration(seconds: float) -> str:
     """Write a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
@@ -31,6 +33,15 @@ def one_line(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def name_text(name: str) -> str:
+    """Give the name of a file or folder as valid text: bytes that are not UTF-8 are Latin-1."""
+    raw = os.fsencode(name)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def flattened(text: object, length: int) -> str:

@@ -24,6 +24,7 @@ from common.errors import UserError
 from common.evaluation.leaderboard import ABSENT, LEADERBOARD_FILE
 from common.evaluation.metrics import Score
 from common.paths import PROJECT_ROOT, display_path
+from common.tables import read_table
 from tools.marked_text import add_check_option, markers, names_in, renew
 
 SCRIPT = "results/tables.py"
@@ -43,7 +44,7 @@ SHORT = (
     (
         "together_four_members",
         "average of these 2",
-        "`texture` and `musicnn` together, four of each",
+        "`texture` and unscaled `musicnn` together, four of each",
     ),
 )
 """The rows of the README's table: folder, model, what it is. The best of all is added to them."""
@@ -109,7 +110,7 @@ def read_rows(folder: Path) -> list[Row]:
     """
     path = folder / LEADERBOARD_FILE
     try:
-        table = pd.read_csv(path)
+        table = read_table(path)
     except FileNotFoundError:
         raise UserError(f"{display_path(path)} is missing: a training writes it") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from common.errors import AudioEmpty, AudioMissing, AudioUndecodable
+from common.fma.audio_files import UNREADABLE
 from common.fma.audio_parts import FilePart, count_lost, find_parts
 from common.fma.silence import FINEST_STEP
 
@@ -128,7 +130,7 @@ class AudioBlocks:
                     return
                 sound, begun = self._next_part(file, kind, begun, stopped)
         if self.seconds == 0 and failed:
-            raise AudioUndecodable(self.path, UNDECODABLE)
+            raise _undecodable(self.path)
         if self.seconds == 0:
             raise AudioEmpty(self.path, "; ".join(["decodes to no samples", *self.notes]))
 
@@ -276,7 +278,16 @@ def decoding(path: Path) -> Iterator[None]:
         with silenced_stderr():
             yield
     except soundfile.LibsndfileError:
-        raise AudioUndecodable(path, UNDECODABLE) from None
+        raise _undecodable(path) from None
+
+
+def _undecodable(path: Path) -> AudioUndecodable:
+    """Return the error of a file that does not decode, with the way to convert it if there is."""
+    if path.suffix.lower() not in UNREADABLE:
+        return AudioUndecodable(path, UNDECODABLE)
+    names = f"{shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
+    advice = f"convert it, for example: ffmpeg -i {names}"
+    return AudioUndecodable(path, f"{path.suffix} is a format that cannot be read here; {advice}")
 
 
 @contextmanager

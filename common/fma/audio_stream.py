@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from common.errors import AudioSilent, AudioTooShort, AudioUndecodable
+from common.errors import AudioSilent, AudioTooShort
 from common.fma.audio_blocks import AudioBlocks
 from common.fma.silence import SILENT, is_silent
 
-READABLE = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
-    | {".rf64", ".w64", ".wav"}
-)
-"""Endings of the audio files that a folder is searched for."""
-
-UNREADABLE = frozenset({".aac", ".ac3", ".ape", ".m4a", ".m4b", ".mp4", ".mpc", ".webm", ".wma"})
-"""Endings of audio files that libsndfile does not read, and another program has to convert."""
-
-
 SILENCE_SECONDS = 10.0
 """Length of the segments that `check_audio` looks for sound in."""
-
-
-def walk_audio(folder: Path) -> Iterator[Path]:
-    """Find the audio files of a folder and all folders in it; what is hidden is passed over.
-
-    Audio that needs another program is among them, so that it does not go unnoticed.
-    """
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in READABLE | UNREADABLE:
-                yield path
 
 
 class AudioStream(AudioBlocks):
@@ -72,17 +47,6 @@ class AudioStream(AudioBlocks):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Decode the file and resample its blocks."""
-        try:
-            yield from self._resampled()
-        except AudioUndecodable:
-            if self.path.suffix.lower() not in UNREADABLE:
-                raise
-            names = f"{shlex.quote(self.path.name)} {shlex.quote(f'{self.path.stem}.flac')}"
-            advice = f"convert it, for example: ffmpeg -i {names}"
-            reason = f"{self.path.suffix} is a format that cannot be read here; {advice}"
-            raise AudioUndecodable(self.path, reason) from None
-
-    def _resampled(self) -> Iterator[np.ndarray]:
         import soxr
 
         resampler, rate = None, 0
@@ -104,7 +68,13 @@ def stream_audio(path: str | Path, sr: int = 22_050) -> AudioStream:
     return AudioStream(path, sr)
 
 
-def check_audio(path: str | Path, seconds: float, *, at_least: float = 0.0) -> list[str]:
+def check_audio(
+    path: str | Path,
+    seconds: float,
+    *,
+    at_least: float = 0.0,
+    each: Callable[[np.ndarray], object] | None = None,
+) -> list[str]:
     """Decide whether the beginning of an audio file is usable.
 
     Parameters
@@ -114,6 +84,8 @@ def check_audio(path: str | Path, seconds: float, *, at_least: float = 0.0) -> l
         How much is decoded.
     at_least : float >= 0
         How much the file must have, in seconds.
+    each : callable, optional
+        Called with each block of samples at 22,050 Hz, for example to compute a checksum.
 
     Returns
     -------
@@ -130,6 +102,8 @@ def check_audio(path: str | Path, seconds: float, *, at_least: float = 0.0) -> l
     heard, audible = 0, False
     rest = np.empty(0, np.float32)
     for block in stream:
+        if each:
+            each(block)
         heard += len(block)
         rest = np.concatenate([rest, block])
         while len(rest) >= length and not audible:

@@ -1,4 +1,4 @@
-"""The tables of a data set that is not the FMA, written as the FMA writes its own."""
+"""``tracks.csv`` and ``genres.csv`` in the FMA's format."""
 
 from __future__ import annotations
 
@@ -23,13 +23,7 @@ COLUMNS = tuple((table, name) for table, names in _COLUMNS.items() for name in n
 
 
 def format_tracks_csv(rows: Iterable[tuple[int, Mapping[tuple[str, str], object]]]) -> str:
-    """Write ``tracks.csv`` with FMA's columns, its two header rows and the index's name.
-
-    Parameters
-    ----------
-    rows : iterable of (int, mapping)
-        Track id, and the cells that are not empty, by their `COLUMNS`.
-    """
+    """Write ``tracks.csv`` from each track's id and its cells by `COLUMNS`; others are empty."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["", *(table for table, _ in COLUMNS)])
@@ -41,13 +35,7 @@ def format_tracks_csv(rows: Iterable[tuple[int, Mapping[tuple[str, str], object]
 
 
 def format_genres_csv(rows: Iterable[tuple[int, int, int, str, int]]) -> str:
-    """Write ``genres.csv``.
-
-    Parameters
-    ----------
-    rows : iterable of (int, int, int, str, int)
-        Of each genre its id, number of tracks, parent (0: none), title and root.
-    """
+    """Write ``genres.csv`` from each genre's id, tracks, parent (0: none), title and root."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("genre_id", "#tracks", "parent", "title", "top_level"))

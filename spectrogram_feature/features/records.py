@@ -44,7 +44,9 @@ class FeatureRecords(RecordFolder):
             If it holds no finished records, or those of another kind.
         """
         try:
-            return cls(Path(folder), Manifest.read(folder, kind), **options)
+            records = cls(Path(folder), Manifest.read(folder, kind), **options)
+            records.parameters  # noqa: B018  (refuses parameters of another version)
+            return records
         except UserError as error:
             hint = f"; python -m {cls.command} --features {kind} makes them"
             raise UserError(f"{error}{hint if kind != CONSTANT_Q else ''}") from None
@@ -52,7 +54,10 @@ class FeatureRecords(RecordFolder):
     @property
     def parameters(self) -> SegmentParameters:
         """SegmentParameters: the parameters of the features."""
-        return KINDS[self.manifest.kind].parameters.from_dict(self.manifest.parameters)
+        try:
+            return KINDS[self.manifest.kind].parameters.from_dict(self.manifest.parameters)
+        except UserError as error:
+            raise UserError(f"{self.folder}: {error}") from None
 
     @property
     def shape(self) -> tuple[int, ...]:

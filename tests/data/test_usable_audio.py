@@ -141,7 +141,9 @@ def test_all_commands_agree(tmp_path, write, verdict, failures):
     place = folder / "Folk" / "tried" / "song.mp3"
     place.parent.mkdir()
     place.write_bytes(path.read_bytes())
-    problems = import_folder(folder, tmp_path / "mine", workers=1).set_index("path")["problem"]
+    problems = import_folder(folder, tmp_path / "mine", workers=1).table.set_index("path")[
+        "problem"
+    ]
     told = problems["Folk/tried/song.mp3"]
     if len(failures) == 3:
         assert told == failures[0][1]
