@@ -41,7 +41,7 @@ bench-scale: .venv/installed demo
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/fma_costs.py
 
-# Everything that can break, broken on purpose.
+# pytest -m slow, which injects faults at random moments, and the table of what they cost.
 bench-faults: .venv/installed
 	$(BIN)/python benchmarks/faults.py
 

@@ -32,8 +32,9 @@ from common.fma.track_plan import PLAN_COLUMNS
 from common.jobs.workers import worker_pool
 from common.quiet import import_tensorflow
 from common.records.quantization import as_float
+from common.records.shards import run_shard
 from spectrogram_feature.features.segment_plan import plan_segments
-from spectrogram_feature.generate_records import Shard, plan_shards, write_features
+from spectrogram_feature.generate_records import Shard, plan_shards
 
 
 def plain_segment(task: tuple[Path, int]) -> np.ndarray | None:
@@ -49,7 +50,7 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
     import tensorflow as tf
 
     tasks = [
-        (get_audio_path(shard.audio_dir, track_id), segment)
+        (get_audio_path(shard.source, track_id), segment)
         for shard in shards
         for track_id, _, count in shard.tracks
         for segment in range(count)
@@ -67,7 +68,7 @@ def run_plain(pool: Executor, shards: list[Shard], out: Path) -> int:
 
 def run_ours(pool: Executor, shards: list[Shard]) -> int:
     """Write all segments as generate_records does; return their number."""
-    return sum(result["shard"]["records"] for result in pool.map(write_features, shards))
+    return sum(result["shard"]["records"] for result in pool.map(run_shard, shards))
 
 
 def compute_features(paths: list[Path]) -> None:
@@ -81,7 +82,7 @@ def start_up(workers: int, shard: Shard) -> float:
     started = time.perf_counter()
     with worker_pool(workers) as pool:
         empty = Shard(**{**vars(shard), "tracks": ()})
-        list(pool.map(write_features, [empty] * workers))
+        list(pool.map(run_shard, [empty] * workers))
         return time.perf_counter() - started
 
 
@@ -103,8 +104,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
-        dealt = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
-        shards = dealt["training"]
+        shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
         with worker_pool(workers) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
                 run_ours(warm, shards[: 2 * workers])

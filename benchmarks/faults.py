@@ -1,87 +1,115 @@
-"""What breaks, and what is lost by it: faults injected into extractions and trainings.
+"""Run the tests that inject faults, and tabulate what each fault costs.
 
-    python benchmarks/faults.py [--kills 20] [--seed 0]
+    python benchmarks/faults.py
 
-Makes the smallest demo set, turns it into records and trains on these, undisturbed; then again and
-again while something goes wrong. After each fault the same command runs once more. What was
-finished before must not have been made again, and the end must be that of the undisturbed run: for
-records, all files to the byte; for a training, every epoch once and the model of the best one.
-
-Prints a table and writes it to ``benchmarks/faults.md``. Needs Linux; where file systems may not be
-mounted, the rows that need it are left out.
+Runs ``pytest -m slow``, which kills and disturbs extractions and trainings at random moments, and
+the quicker tests of faults. Prints a table and writes it to ``benchmarks/faults.md``. Needs Linux;
+tests that mount file systems are skipped where that is not allowed.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import shlex
+import re
 import sys
-import tempfile
-import time
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import psutil
-from fault_extractions import Extractions
-from fault_trainings import EPOCHS, Trainings
+import pytest
 
 from common import cli
-from common.jobs.run import default_workers
-from common.text import format_duration
-from data.demo.metadata import MIN_TRACKS
-from data.make_demo import make_demo
+from common.errors import UserError
+from common.jobs.workers import default_workers
+from common.paths import PROJECT_ROOT
 
 REPORT = Path(__file__).with_suffix(".md")
+TESTS = PROJECT_ROOT / "tests" / "jobs"
 
-EXPLAINED = f"""\
-Each fault is followed by the same command, undisturbed. *Lost* is what was finished when the fault
-came and was gone or made again afterwards: shards by their time, records by their bytes, epochs by
-their line of the learning curve. *As undisturbed* is how often the end was right. For an
-extraction: all files equal those of an undisturbed run to the byte, or, where the data were
-changed, the records of all other tracks do. For a training of {EPOCHS} epochs: every epoch is there
-once, and the saved model is that of the best one. (After a resumption batches come in another
-order, so that later epochs are not those of an undisturbed training.) A number in brackets is how
-often a line was seen; paths are shortened."""
+HEADER = """\
+# Faults
+
+Made by `python benchmarks/faults.py` on {cores} cores, {memory:.0f} GiB of memory, by tests in
+`tests/jobs/` on 20 tracks of synthetic audio.
+
+After each fault the same command runs again, undisturbed. *Lost* counts what was finished when the
+fault came and was gone or made again afterwards: shards (by their time), tracks other than the
+broken ones, or epochs (by their line of the learning curve). *As undisturbed* counts the faults
+after which the result was right. The files of an extraction must equal those of an undisturbed run
+to the byte. A training must have every epoch once, and the model of the best one. (A resumed
+training draws other batches, so later epochs differ from those of an undisturbed one.) A number in
+brackets counts the times a message was seen; paths are shortened.
+
+| fault | injected how | times | what the user sees | lost | as undisturbed |
+|---|---|---:|---|---:|---:|
+"""
+
+
+class Faults:
+    """A plugin of pytest that collects what the tests of faults note.
+
+    Attributes
+    ----------
+    noted : dict
+        (fault, how) → what was noted, and whether the test passed.
+    """
+
+    def __init__(self) -> None:
+        self.noted: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a test noted with ``record_property``."""
+        if report.when == "call":
+            fault: Any
+            for name, fault in report.user_properties:
+                if name == "fault":
+                    key = fault["fault"], fault["how"]
+                    self.noted[key].append({**fault, "passed": report.passed})
+
+    def table(self) -> str:
+        """Format a row for each kind of fault."""
+        rows = []
+        for (fault, how), noted in self.noted.items():
+            lines = Counter(_shortened(each["sees"]) for each in noted).most_common()
+            seen = [f"{line} ({n})" if len(lines) > 1 else line for line, n in lines]
+            lost, finished = (sum(each[what] for each in noted) for what in ("lost", "finished"))
+            cells = [fault, how, len(noted), "<br>".join(seen)]
+            cells.append(f"{lost} of {finished:,} {noted[0]['unit']}")
+            cells.append(f"{sum(each['passed'] for each in noted)} of {len(noted)}")
+            rows.append(f"| {' | '.join(map(str, cells))} |\n")
+        return "".join(rows)
+
+
+def _shortened(lines: list[str]) -> str:
+    """Join what a command printed, without the paths of this machine."""
+    if not lines:
+        return "nothing"
+    if any("resource_tracker" in line for line in lines):
+        return "Python's resource_tracker: 'leaked semaphore objects to clean up'"
+    if any(line.startswith("Traceback") for line in lines):
+        lines = [f"a traceback that ends with {lines[-1]}"]
+    shown = re.sub(r"/\S*/", "…/", "; ".join(lines))
+    return f"`{re.sub(r'(training|validation|test)-[0-9]{5}-of-[0-9]{5}', 'SHARD', shown)}`"
 
 
 def main() -> None:
-    """Inject all faults, print the table and write it."""
-    parser = cli.make_parser(
+    """Run the tests, print the table and write it."""
+    cli.make_parser(
         "python benchmarks/faults.py",
-        "Inject faults into extractions and trainings; count what is lost.",
-        "  python benchmarks/faults.py --kills 2",
-    )
-    parser.add_argument("--kills", type=int, default=20, help="of the extraction and of training")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and places")
-    arguments = parser.parse_args()
-    rng, started = random.Random(arguments.seed), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        scratch = Path(folder)
-        os.environ["TMPDIR"] = folder  # who is killed cannot delete its own temporary files
-        make_demo(scratch / "fma", tracks=MIN_TRACKS)
-        extractions = Extractions(scratch / "fma", scratch, rng)
-        shards = len(list(extractions.whole.glob("*.tfrecord")))
-        lines = [
-            "| fault | injected how | times | what the user sees | lost | as undisturbed |",
-            "|---|---|---:|---|---:|---:|",
-        ]
-        print("\n".join(lines), flush=True)
-        for trials in extractions.rows(arguments.kills):
-            lines.append(str(trials))
-            print(trials, flush=True)
-        for trials in Trainings(extractions, rng).rows(arguments.kills):
-            lines.append(str(trials))
-            print(trials, flush=True)
-    command = shlex.join(["python", "benchmarks/faults.py", *sys.argv[1:]])
-    machine = (
-        f"{default_workers()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory"
-    )
-    REPORT.write_text(
-        f"# Faults\n\nMade by `{command}` on {machine}, of {MIN_TRACKS + 3} synthetic tracks in "
-        f"{shards} shards.\n\n{EXPLAINED}\n\n" + "\n".join(lines) + "\n",
-        encoding="utf-8",
-    )
-    print(f"written after {format_duration(time.monotonic() - started)}: {REPORT}")
+        "Inject faults into extractions and trainings by tests; count what is lost.",
+        "  python benchmarks/faults.py",
+    ).parse_args()
+    faults = Faults()
+    options = ["-n", "0", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    files = [str(TESTS / name) for name in ("test_random_faults.py", "test_faults.py")]
+    code = pytest.main([*options, *files], plugins=[faults])
+    if not faults.noted:
+        raise UserError(f"the tests in {TESTS} did not run")
+    memory = psutil.virtual_memory().total / 2**30
+    report = HEADER.format(cores=default_workers(), memory=memory) + faults.table()
+    REPORT.write_text(report, encoding="utf-8")
+    print(report)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from common.errors import UserError
 from common.fma.genres import GENRE_MAPPINGS
-from common.jobs.run import default_workers
+from common.jobs.workers import default_workers
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",

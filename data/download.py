@@ -16,9 +16,9 @@ from common.errors import AudioEmpty, AudioError, AudioMissing, AudioTooShort, U
 from common.fma.audio import read_audio
 from common.fma.dataset import DEMO_MARKER, find_dataset, get_audio_path
 from common.fma.metadata import SUBSETS
-from common.jobs.disk import require_space
-from common.jobs.locks import only_run_in
-from common.jobs.run import progress_bar, worker_pool
+from common.jobs.files import only_run_in, require_space
+from common.jobs.run import progress_bar
+from common.jobs.workers import worker_pool
 from common.paths import PROJECT_ROOT
 from common.text import format_size
 from data.fetching.archives import Archive, obtain

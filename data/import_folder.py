@@ -18,7 +18,7 @@ from common.jobs.files import atomic_write
 from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import display_path
-from common.records.record_jobs import write_table
+from common.records.shards import write_table
 from data.importing.artist_splits import deal_artists, require_every_split
 from data.importing.sources import read_sources
 from data.importing.tables import (

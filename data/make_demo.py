@@ -14,10 +14,12 @@ from common.cli import make_parser
 from common.errors import UserError
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.genres import ROOT_GENRES
-from common.jobs.run import JOURNAL, Job, default_workers, run_jobs
+from common.jobs.files import atomic_write
+from common.jobs.journal import JOURNAL
+from common.jobs.run import Job, run_jobs
+from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 from common.plotting.mp3 import encode_mp3
-from common.records.tfrecords import atomic_write
 from data.demo.metadata import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
 from data.demo.music import compose, make_artist
 from data.demo.performance import perform

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from common.cli import make_parser, run_command
 from common.errors import UserError
+from common.jobs.files import atomic_write
 from common.paths import PROJECT_ROOT, display_path
 from common.quiet import import_tensorflow
-from common.records.tfrecords import atomic_write
 
 REQUIREMENT = "musicnn==0.1.0"
 

@@ -1,18 +1,17 @@
-"""From audio to TFRecords: the jobs that write them, and the command that runs these.
+"""Extraction of features from audio into TFRecords, and its command.
 
-The plan comes first (`segment_plan`): every track with its label and the number of its segments.
-Its tracks are dealt into shards, each shard is a job, and each job decodes its tracks once,
-computes their features and writes one TFRecord file.
+A plan (`segment_plan`) lists every track with its label and number of segments. Its tracks are
+dealt into shards. Each shard is a job, which decodes its tracks once, computes their features and
+writes one TFRecord file.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +23,8 @@ from common.fma.audio import read_audio
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.fma.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
 from common.paths import output_root
-from common.records import record_jobs
-from common.records.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
+from common.records import shards
+from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records.tfrecords import Manifest
 from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS, kind_of, transform_of
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
@@ -36,28 +35,32 @@ KIND = CONSTANT_Q
 
 
 @dataclass(frozen=True)
-class Shard(record_jobs.Shard):
-    """One job: the tracks of one TFRecord file, and all that is needed to write it.
+class Shard(shards.Shard):
+    """One job: the tracks of one TFRecord file, as (track id, label, number of segments).
 
     Attributes
     ----------
-    split : str
-    path : Path
-        The file to write.
-    tracks : tuple of (int, int, int)
-        Track id, label, number of segments.
-    audio_dir : Path
-        As `get_audio_path` takes it.
     parameters : SegmentParameters
+        Of the features. The other attributes are those of `common.records.shards.Shard`; its
+        failures are (track id, offset in seconds, reason).
     """
 
-    audio_dir: Path
     parameters: SegmentParameters
 
     @property
     def size(self) -> int:
-        """int: see `record_jobs.Shard`."""
+        """int: approximate size of the file in bytes if no track fails."""
         return sum(count for _, _, count in self.tracks) * math.prod(self.parameters.shape)
+
+    def file_of(self, track: tuple) -> Path:
+        """Return the path of a track's MP3."""
+        return get_audio_path(self.source, track[0])
+
+    def read(self, track: tuple) -> tuple[np.ndarray, list[tuple]]:
+        """Decode a track and compute the features (segments, frames, bins) of its segments."""
+        track_id, _, count = track
+        failures: list[tuple] = []
+        return _track_features(self, track_id, count, failures), failures
 
 
 def plan_shards(
@@ -66,15 +69,12 @@ def plan_shards(
     out: Path,
     parameters: SegmentParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
-) -> dict[str, list[Shard]]:
-    """Deal the tracks of each split into shards; see `common.records.record_jobs.deal_tracks`."""
-    return deal_tracks(
-        plan,
-        out,
-        functools.partial(Shard, audio_dir=audio_dir, parameters=parameters),
-        columns=("label", "segments"),
-        tracks_per_shard=tracks_per_shard,
-    )
+) -> list[Shard]:
+    """Deal the tracks of each split into shards; see `common.records.shards.deal_tracks`."""
+    return [
+        Shard(split, out / name, audio_dir, tracks, parameters)
+        for split, name, tracks in deal_tracks(plan, ("label", "segments"), tracks_per_shard)
+    ]
 
 
 def generate(
@@ -87,7 +87,10 @@ def generate(
     parameters: SegmentParameters | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
-    """Write the records of a data set, or what is missing of them.
+    """Write the records of a data set, or those that are missing.
+
+    A shard is missing if it was not written, was damaged, or lacks segments of tracks whose files
+    have appeared or changed since.
 
     Parameters
     ----------
@@ -119,70 +122,39 @@ def generate(
     out = Path(out).absolute()  # a cluster's workers may start elsewhere
     parameters = parameters or FeatureParameters()
     plan = plan_segments(dataset.tracks(PLAN_COLUMNS), mapping, balance=balance)
-    shards = plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard)
-    described = Manifest(
-        kind=kind_of(parameters).name,
-        parameters=parameters.to_dict(),
-        genres=genres_of(plan),
-        mapping=mapping,
-        data_set=describe_dataset(dataset),
-        segments={},
-        tracks={},
-        shards={},
-        versions={name: version(name) for name in ("numpy", "soundfile", "soxr")},
-    )
-    return run_shards(
-        write_features,
-        shards,
+    described: dict[str, Any] = {
+        "kind": kind_of(parameters).name,
+        "parameters": parameters.to_dict(),
+        "genres": genres_of(plan),
+    }
+    written = run_shards(
+        plan_shards(plan, dataset.audio_dir, out, parameters, tracks_per_shard),
         plan,
-        described,
+        {**described, "tracks_per_shard": tracks_per_shard},
         out=out,
         source=dataset.audio_dir,
         failure=("offset", "reason"),
-        tracks_per_shard=tracks_per_shard,
         workers=workers,
         description="features",
     )
+    manifest = Manifest(
+        **described,
+        **written,
+        mapping=mapping,
+        data_set=describe_dataset(dataset),
+        versions={name: version(name) for name in ("numpy", "soundfile", "soxr")},
+    )
+    manifest.write(out)
+    return manifest
 
 
-def write_features(shard: Shard) -> dict:
-    """Write one shard: decode its tracks, compute their features, store them as raw bytes.
-
-    Parameters
-    ----------
-    shard : Shard
-
-    Returns
-    -------
-    dict
-        As `record_jobs.write_records` gives it. ``failures`` are ``(track_id, offset in
-        seconds, reason)`` for every planned segment that could not be had.
-    """
-    failures: list[tuple[int, float, str]] = []
-
-    def records() -> Iterator[dict[str, bytes | int]]:
-        for track_id, label, count in shard.tracks:
-            features = _track_features(shard, track_id, count, failures)
-            for segment, array in enumerate(features):
-                yield {
-                    "features": array.tobytes(),
-                    "label": label,
-                    "track_id": track_id,
-                    "segment": segment,
-                }
-
-    return record_jobs.write_records(shard, records(), failures)
-
-
-def _track_features(
-    shard: Shard, track_id: int, count: int, failures: list[tuple[int, float, str]]
-) -> np.ndarray:
+def _track_features(shard: Shard, track_id: int, count: int, failures: list[tuple]) -> np.ndarray:
     """Give the features of a track's first segments (n, frames, bins), and note what is missing."""
     parameters = shard.parameters
     seconds = parameters.segment_seconds
     try:
         samples = read_audio(
-            get_audio_path(shard.audio_dir, track_id),
+            get_audio_path(shard.source, track_id),
             sr=parameters.sample_rate,
             duration=count * seconds,
             at_least=0,
@@ -237,8 +209,10 @@ def main() -> None:
         "Rare genres give three segments a training track, frequent ones give one.\n\n"
         "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
         "tracks.csv (the plan) and failures.csv (which segments could not be had, and why). Takes\n"
-        "about 41 KB of disk a segment. It may be stopped at any moment: the same command goes on\n"
-        "where it was.",
+        "about 41 KB of disk a segment.\n\n"
+        "The command can be interrupted at any time; run it again to continue. It then also reads\n"
+        "the tracks in failures.csv again whose files have appeared or changed (size or time).\n"
+        "Files of tracks that were read are not compared: for those, choose a new --out.",
         "  python -m spectrogram_feature.generate_records\n"
         "  python -m spectrogram_feature.generate_records --subset medium --genres merged\n"
         "  FMA_ROOT=/music/fma python -m spectrogram_feature.generate_records --out /fast/records",
@@ -276,7 +250,7 @@ def main() -> None:
 
 def summary(manifest: Manifest, out: Path) -> str:
     """Say in a few lines what a folder of records holds."""
-    return record_jobs.summarise(manifest, out, "segments")
+    return shards.summarise(manifest, out, "segments")
 
 
 if __name__ == "__main__":

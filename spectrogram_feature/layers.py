@@ -1,4 +1,4 @@
-"""What the networks share beyond `common.nn.blocks`: their beginning, and texture windows."""
+"""Layers of the networks of stage 2: input, first convolution, texture windows."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from typing import Any
 
 import keras
 import numpy as np
-import scipy.fft
 from keras import layers, ops
 
 from common.nn.blocks import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
 from common.records.quantization import FULL_SCALE
 
 FRAMES_PER_STEP = 4
-"""How many frames the first layer joins: 21 ms each, four are 84 ms."""
+"""Stride of the first layer in frames: four frames of 21 ms become one of 84 ms."""
 
 TEXTURE_FRAMES = 120
-"""How many frames a texture window has: 2.5 s, the length of a bar or two."""
+"""Length of a texture window in frames: 2.5 s, a bar or two."""
 
 BINS_PER_BAND = 3
-"""How many semitones share a modulation spectrum: a quarter of an octave."""
+"""Bins averaged into one modulation spectrum: a quarter of an octave."""
 
 MODULATION_FLOOR = 3e-6
-"""Added to the power of modulations: that of a swing of 0.3 dB, the step in which features are
-stored. Without it, rounding would weigh in a quiet bin what rhythm weighs in a loud one."""
+"""Added to the power of modulations: that of a modulation by 0.3 dB, the quantisation step of
+features. It keeps quantisation noise from dominating the logarithm in quiet bins."""
 
 
 class _InWindows(layers.Layer):
-    """What describes windows side by side, all equally long; what is left at the end is ignored.
+    """Descriptions of consecutive windows of equal length; a remainder at the end is dropped.
 
     Parameters
     ----------
     frames : int
-        How long a window should be. Those of a segment are made as near to this as they can be
-        while filling it, and a segment of less is one window.
+        Target length of a window. The actual length is the closest that divides a segment into
+        whole windows; a shorter segment is one window.
     """
 
     def __init__(self, frames: int = TEXTURE_FRAMES, **kwargs: Any) -> None:
@@ -49,24 +48,23 @@ class _InWindows(layers.Layer):
         return self.describe(ops.reshape(x[:, : windows * length], (-1, windows, length, bins)))
 
     def describe(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Describe windows that are cut already: (batch, windows, frames, bins) → (…, n)."""
+        """Describe windows: (batch, windows, frames, bins) → (batch, windows, n)."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "frames": self.frames}
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class TextureWindows(_InWindows):
-    """Statistics of bins in windows: (batch, frames, bins) → (batch, windows, 3 bins).
+    """Statistics of texture windows: (batch, frames, bins) → (batch, windows, 3 bins).
 
-    Of each bin the mean, the standard deviation and the mean absolute step between neighbouring
-    frames.
+    Mean, standard deviation and mean absolute difference between consecutive frames, per bin.
     """
 
     def describe(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Summarise: (batch, windows, frames, bins) → (batch, windows, 3 bins)."""
+        """Compute the statistics: (batch, windows, frames, bins) → (batch, windows, 3 bins)."""
         deviation = ops.sqrt(ops.var(x, axis=2) + EPSILON)
         step = ops.mean(ops.abs(x[:, :, 1:] - x[:, :, :-1]), axis=2)
         return ops.concatenate([ops.mean(x, axis=2), deviation, step], axis=-1)
@@ -74,19 +72,18 @@ class TextureWindows(_InWindows):
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class ModulationSpectrum(_InWindows):
-    """How strongly what is given fluctuates at which rate: (batch, frames, bins) → (…, windows, n).
+    """Modulation spectra of texture windows: (batch, frames, bins) → (batch, windows, n).
 
-    The power spectrum of each bin's course over a window (Hann), averaged over neighbouring bins
-    and over rates that widen with the rate, in logarithms: n is rates times bands. In windows of
-    120 frames of 21 ms, the rates are 11, from 0.4 Hz, a slow swell, through the beat and its
-    divisions, to 24 Hz, a rough edge.
+    The power spectrum of each bin over a window (Hann), averaged over neighbouring bins and over
+    bands of modulation rate that widen with the rate, in logarithms; n is rates times bands of
+    bins. Windows of 120 frames of 21 ms have 11 rates from 0.4 Hz to 24 Hz.
 
     Parameters
     ----------
     frames : int
-        How long a window should be.
+        Target length of a window.
     bins_per_band : int
-        How many neighbouring bins share a spectrum; the last band may have fewer.
+        Neighbouring bins averaged into one spectrum; the last band may have fewer.
     """
 
     def __init__(self, frames: int = TEXTURE_FRAMES, bins_per_band: int = 1, **kwargs: Any) -> None:
@@ -94,11 +91,11 @@ class ModulationSpectrum(_InWindows):
         self.bins_per_band = bins_per_band
 
     def describe(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Transform: (batch, windows, frames, bins) → (batch, windows, rates · bands)."""
+        """Compute the spectra: (batch, windows, frames, bins) → (batch, windows, rates · bands)."""
         _, windows, frames, bins = x.shape
         waves, rates = _rate_filters(frames)
         bands = _averages(np.arange(bins) // self.bins_per_band)
-        # With time last, this is one product of matrices, twice as fast as with bins last.
+        # With time last, this is a single matrix product, twice as fast as with bins last.
         courses = ops.transpose(x - ops.mean(x, axis=2, keepdims=True), (0, 1, 3, 2))
         cosines, sines = ops.split(
             ops.einsum("bwkt,tf->bwkf", courses, self._constant(waves)), 2, 3
@@ -113,34 +110,36 @@ class ModulationSpectrum(_InWindows):
         return values.astype(self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "bins_per_band": self.bins_per_band}
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class Cepstrum(layers.Layer):
-    """The broad shape of each frame's spectrum: (batch, frames, bins) → (batch, frames, bins / 3).
+    """Cepstrum of each frame: (batch, frames, bins) → (batch, frames, bins / 3).
 
-    The first third of its discrete cosine transform: loudness, brightness, and so on to ripples of
-    half an octave (Davis and Mermelstein 1980, "Comparison of parametric representations for
-    monosyllabic word recognition in continuously spoken sentences", IEEE TASSP 28, there of mel
-    bands).
+    The first third of the discrete cosine transform (type II, orthonormal) over bins: the spectral
+    envelope down to ripples of half an octave (Davis and Mermelstein 1980, "Comparison of
+    parametric representations for monosyllabic word recognition in continuously spoken sentences",
+    IEEE TASSP 28, with mel bands).
     """
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Transform."""
+        """Transform a batch."""
         bins = x.shape[-1]
-        waves = scipy.fft.dct(np.eye(bins), norm="ortho")[:, : -(-bins // 3)]
+        order = np.arange(-(-bins // 3))
+        waves = np.cos(np.pi / bins * np.outer(np.arange(bins) + 0.5, order))
+        waves *= np.where(order == 0, np.sqrt(1 / bins), np.sqrt(2 / bins))
         return ops.einsum("btk,kc->btc", x, waves.astype(self.compute_dtype))
 
 
 def _rate_filters(frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make windowed waves, and what averages their frequencies into rates.
+    """Compute windowed waves, and the averages of their frequencies over bands of rate.
 
     Returns
     -------
     waves : np.ndarray [shape=(frames, 2 * frequencies)]
-        Cosines, then sines, of 1, 2, 3 … cycles.
+        Cosines, then sines, of 1, 2, 3 … cycles per window.
     rates : np.ndarray [shape=(frequencies, rates)]
     """
     frequencies = np.arange(1, frames // 2 + 1)
@@ -152,7 +151,7 @@ def _rate_filters(frames: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _averages(group: np.ndarray) -> np.ndarray:
-    """Make what averages the members of each group: (members, groups)."""
+    """Compute the matrix that averages the members of each group [shape=(members, groups)]."""
     within = group[:, None] == np.unique(group)
     return within / within.sum(axis=0)
 
@@ -160,20 +159,19 @@ def _averages(group: np.ndarray) -> np.ndarray:
 def segments(
     input_shape: tuple[int, int], augmentation: keras.Layer | None
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Begin a network.
+    """Create the input of a network, scaled to 0…1 and augmented.
 
     Parameters
     ----------
     input_shape : (int, int)
         Frames, bins.
     augmentation : keras.Layer, optional
-        Takes and gives float (batch, frames, bins).
+        Applied to float (batch, frames, bins).
 
     Returns
     -------
     inputs : uint8 (batch, frames, bins)
     x : float (batch, frames, bins)
-        Between 0 and 1, augmented.
     """
     inputs = keras.Input(input_shape, dtype="uint8", name="features")
     x = layers.Rescaling(1 / FULL_SCALE, name="as_float")(inputs)
@@ -187,18 +185,15 @@ def first_convolution(
 ) -> keras.KerasTensor:
     """Convolve over time and frequency: (batch, frames, bins) → (batch, frames / 4, bins, c).
 
-    The kernels are 8 frames long and move by 4: from 21 ms, the frames become 84 ms, at a fraction
-    of the cost of convolving all of them. Normalised and rectified by default.
+    Kernels of 8 × 3 with a stride of 4 frames reduce the frame rate, and with it the cost of all
+    later layers. ``convolve`` adds batch norm and ReLU by default.
     """
     x = layers.Reshape((*x.shape[1:], 1))(x)
     return convolve(x, channels, kernel=(2 * FRAMES_PER_STEP, 3), strides=(FRAMES_PER_STEP, 1))
 
 
 def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    """Convolve over time, bins being channels: (batch, frames, bins) → (batch, frames / 4, c).
-
-    As `first_convolution`, but blind to which bins are neighbours.
-    """
+    """Convolve over time with bins as channels: (batch, frames, bins) → (batch, frames / 4, c)."""
     x = layers.Conv1D(
         channels, 2 * FRAMES_PER_STEP, strides=FRAMES_PER_STEP, padding="same", use_bias=False
     )(x)
@@ -208,15 +203,14 @@ def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
 def describe_windows(x: keras.KerasTensor) -> keras.KerasTensor:
     """Describe texture windows, standardised: (batch, frames, bins) → float32 (batch, windows, n).
 
-    By what `TextureWindows` gives, and by the modulation spectra of bands and of the cepstrum. In
-    float32 always, as in `statistics`.
+    Concatenates `TextureWindows` and the modulation spectra of bands and of the cepstrum.
     """
     parts = (
         TextureWindows(dtype="float32")(x),
         ModulationSpectrum(bins_per_band=BINS_PER_BAND, dtype="float32")(x),
         ModulationSpectrum(dtype="float32")(Cepstrum(dtype="float32")(x)),
     )
-    # Steps between frames vary by some 3e-4 (squared), less than Keras' ε of 1e-3 added to it.
+    # Frame differences have a variance of about 3e-4, less than Keras' default ε of 1e-3.
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-4, dtype="float32")(
         layers.Concatenate(dtype="float32")(parts)
     )

@@ -1,11 +1,9 @@
-"""The networks of stage 2: each a function from the shape of a segment to a Keras model.
+"""The networks of stage 2, each a function from the shape of a segment to a Keras model.
 
-Every model takes features as the records hold them, uint8 (batch, frames, bins), scales them to
-0…1, and gives genre probabilities, float32 (batch, genres). Augmentation is a layer inside, active
-in training only, so that it runs on the device that trains. What they share is in `layers`.
-
-All take the same arguments, explained at `cnn`; what width and depth count is said at each. In
-their default form, a training step of the slowest takes about as long as one of `cnn`.
+A model maps features as the records hold them, uint8 (batch, frames, bins), to genre probabilities,
+float32 (batch, genres). It scales them to 0…1 and contains the augmentation as a layer, active in
+training only. All functions take the arguments of `cnn`; with the defaults, a training step of the
+slowest takes about as long as one of `cnn`.
 """
 
 from __future__ import annotations
@@ -47,26 +45,27 @@ def cnn(
 ) -> keras.Model:
     """Build a small convolutional network with statistics pooling.
 
-    After a first layer that makes 84 ms of 21 ms frames, 3×3 convolutions with max-pooling follow
-    (Choi, Fazekas and Sandler 2016, "Automatic tagging using deep convolutional neural networks",
-    ISMIR). At the end, each channel's mean and standard deviation over time are taken, as for
-    speakers (Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition",
-    ICASSP): genre is in what happens how much and how varied, not in when. Frequency is kept, in a
-    few broad bands, since bass and treble do not mean the same.
+    A first layer with a stride of 84 ms, then 3×3 convolutions with max-pooling (Choi, Fazekas and
+    Sandler 2016, "Automatic tagging using deep convolutional neural networks", ISMIR). The mean and
+    standard deviation over time of each channel go to the classification head, as for speaker
+    recognition (Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition",
+    ICASSP): genre depends on which sounds occur and how varied they are, not on when. A few broad
+    bands of frequency are kept apart.
 
     Parameters
     ----------
     input_shape : (int, int)
         Frames, bins.
     genres : int
+        Number of classes.
     width : int
-        Channels of the first layer; each further one has twice as many.
+        Channels of the first layer; each further layer has twice as many.
     depth : int
         Number of 3×3 convolutions.
     dropout : float
-        Before the classifier.
+        Rate before the classification head.
     augmentation : keras.Layer, optional
-        Takes and gives float (batch, frames, bins).
+        Applied to float (batch, frames, bins).
 
     Returns
     -------
@@ -92,20 +91,13 @@ def resnet(
 ) -> keras.Model:
     """Build a small residual network with statistics pooling.
 
-    Blocks of two 3×3 convolutions add to what they were given instead of replacing it (He, Zhang,
-    Ren and Sun 2016, "Deep residual learning for image recognition", CVPR), each normalised and
-    rectified before it, not after ("Identity mappings in deep residual networks", ECCV 2016), so
-    that the sum passes from block to block untouched. The beginning and the end are those of
-    `cnn`, and so is the number of multiplications: width doubles with every halving of the
-    resolution, beginning one block later.
+    Residual blocks of two 3×3 convolutions (He, Zhang, Ren and Sun 2016, "Deep residual learning
+    for image recognition", CVPR) with batch norm and ReLU before each convolution ("Identity
+    mappings in deep residual networks", ECCV 2016). First layer, pooling and head are those of
+    `cnn`, and so is the number of multiplications.
 
-    Takes the arguments of `cnn`; ``width`` is the channels of the first layer and the first block,
-    each further block has twice as many; ``depth`` is the number of blocks.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    ``width`` is the channels of the first layer and the first block, doubled with each further
+    block; ``depth`` is the number of blocks.
     """
     inputs, x = segments(input_shape, augmentation)
     x = max_pool(first_convolution(x, width, plain_convolution), 2, 2)
@@ -126,18 +118,12 @@ def lstm(
     """Build a bidirectional recurrent network of LSTM cells.
 
     Long short-term memory (Hochreiter and Schmidhuber 1997, "Long short-term memory", Neural
-    Computation 9) reads frames of 84 ms, made of those of 21 ms by a convolution over time with
-    all bins as its channels: a quarter of the steps, which no processor can take side by side.
-    As in `cnn`, the mean and the standard deviation over time of what the cells say go to the
-    classifier: their last state alone remembers the last seconds best.
+    Computation 9) on frames of 84 ms, the output of a convolution over time with bins as channels.
+    The mean and standard deviation over time of the outputs go to the classification head, since
+    the last state depends mostly on the last seconds.
 
-    Takes the arguments of `cnn`; ``width`` is the number of cells in each direction, and the
-    channels of the convolution; ``depth`` is the number of recurrent layers.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    ``width`` is the number of cells per direction and the channels of the convolution; ``depth`` is
+    the number of recurrent layers.
     """
     inputs, x = segments(input_shape, augmentation)
     x = _recurrent(x, layers.LSTM, width, depth)
@@ -155,16 +141,8 @@ def gru(
 ) -> keras.Model:
     """Build a bidirectional recurrent network of gated recurrent units.
 
-    As `lstm`, with simpler cells of three quarters the weights (Cho et al. 2014, "Learning phrase
+    As `lstm`, with cells of three quarters the weights (Cho et al. 2014, "Learning phrase
     representations using RNN encoder-decoder for statistical machine translation", EMNLP).
-
-    Takes the arguments of `cnn`; ``width`` is the number of cells in each direction, and the
-    channels of the convolution; ``depth`` is the number of recurrent layers.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
     """
     inputs, x = segments(input_shape, augmentation)
     x = _recurrent(x, layers.GRU, width, depth)
@@ -180,22 +158,15 @@ def crnn(
     dropout: float = 0.4,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Build a network of convolutions whose frames two recurrent layers sum up.
+    """Build a convolutional recurrent network.
 
-    Choi, Fazekas, Sandler and Cho 2017, "Convolutional recurrent neural networks for music
-    classification", ICASSP: convolutions find local patterns and pool frequency away, two layers
-    of gated recurrent units read what is left from frame to frame, and the state of the second
-    after the last frame is the summary. Time is pooled twice only, to 336 ms, lest nothing be left
-    to read.
+    Convolutions find local patterns and pool frequency, two layers of gated recurrent units
+    summarise their sequence, and the last state of the second goes to the classification head
+    (Choi, Fazekas, Sandler and Cho 2017, "Convolutional recurrent neural networks for music
+    classification", ICASSP). Time is pooled twice, to 336 ms, to keep a sequence of some length.
 
-    Takes the arguments of `cnn`; ``width`` is the channels of the first layer, each further
-    convolution has twice as many, each recurrent layer four times; ``depth`` is the number of 3×3
-    convolutions.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    ``width`` is the channels of the first layer, doubled with each further convolution; recurrent
+    layers have four times as many units. ``depth`` is the number of 3×3 convolutions.
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(x, width)
@@ -218,31 +189,23 @@ def texture(
     dropout: float = 0.6,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Build a shallow network on what describes texture windows: the choice for few labels.
+    """Build a shallow network on descriptions of texture windows, for few labels.
 
-    Windows of 2.5 s (the texture windows of Tzanetakis and Cook 2002, "Musical genre
-    classification of audio signals", IEEE Transactions on Speech and Audio Processing 10) are
-    described by each bin's mean, standard deviation and mean absolute step, and by modulation
-    spectra, of bands and of the cepstrum: how strongly the sound swings at which rate (Lee, Shih,
-    Yu and Lin 2009, "Automatic music genre classification based on modulation spectral analysis of
-    spectral and cepstral features", IEEE Transactions on Multimedia 11). The descriptions go
-    through a hidden layer that all windows share, and the mean over windows to the classifier
-    (Hamel, Lemieux, Bengio and Eck 2011, "Temporal pooling and multiscale learning for automatic
-    annotation and ranking of music audio", ISMIR).
+    Windows of 2.5 s (Tzanetakis and Cook 2002, "Musical genre classification of audio signals",
+    IEEE Transactions on Speech and Audio Processing 10) are described by statistics of each bin and
+    by modulation spectra of bands and of the cepstrum (Lee, Shih, Yu and Lin 2009, "Automatic music
+    genre classification based on modulation spectral analysis of spectral and cepstral features",
+    IEEE Transactions on Multimedia 11). All windows share a hidden layer, and the mean over windows
+    goes to the classification head (Hamel, Lemieux, Bengio and Eck 2011, "Temporal pooling and
+    multiscale learning for automatic annotation and ranking of music audio", ISMIR).
 
-    It is meant for few labels. A convolutional network has to find out from the labels which
-    patterns matter, and from some hundred segments it learns artists and recordings instead, until
-    it makes no mistake in training; here patterns known to matter are given, and the labels only
-    have to weigh them. Unlike a support-vector machine, it can be augmented, and its time grows in
-    step with the data. ``results/real_music`` has the numbers, and those of what else was tried.
+    From a few hundred segments, a convolutional network learns artists and recordings by heart.
+    Here, the patterns are given and only their weights are learnt. Unlike a support-vector machine,
+    the network can be augmented, and its training time is linear in the data.
+    ``results/real_music`` compares it with other networks.
 
-    Takes the arguments of `cnn`; ``width`` is the units of a hidden layer, ``depth`` the number of
-    hidden layers (two were worse than one), ``dropout`` also that of the statistics.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
+    ``width`` is the units of a hidden layer and ``depth`` the number of hidden layers; ``dropout``
+    also applies to the descriptions.
     """
     inputs, x = segments(input_shape, augmentation)
     x = layers.Dropout(dropout)(describe_windows(x))
@@ -267,7 +230,7 @@ def _recurrent(
     """(batch, frames, bins) → float32 (batch, 4 · width)."""
     x = join_frames(x, width)
     for _ in range(depth):
-        # cuDNN's kernels cannot be compiled together with the rest of a network by XLA.
+        # XLA cannot compile cuDNN's kernels with the rest of a network.
         x = layers.Bidirectional(cell(width, return_sequences=True, use_cudnn=False))(x)
     return statistics(x)
 

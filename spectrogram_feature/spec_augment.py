@@ -1,6 +1,6 @@
-"""SpecAugment for Constant-Q features: the paper's policies in frames and bins of these features.
+"""SpecAugment for features of segments: the paper's policies in frames and bins.
 
-The layer itself is `common.nn.spec_augment.SpecAugment`, for images too.
+The layer is `common.nn.spec_augment.SpecAugment`.
 """
 
 from __future__ import annotations
@@ -11,39 +11,32 @@ from spectrogram_feature.features.parameters import FeatureParameters, SegmentPa
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]
 
 DEFAULT_POLICY = "LD"
-"""The best of the paper on LibriSpeech, whose utterances are about as long as the segments here:
-12 s on average."""
+"""The best of the paper on LibriSpeech, whose utterances of 12 s on average are about as long as
+segments."""
 
 
 def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Policy:
-    """Give a policy of the paper in frames and bins of some features.
+    """Convert a policy of the paper to the resolution of some features.
 
-    In frequency, masks keep their share of the axis: of 84 bins as of the paper's 80. In time, warp
-    and masks keep their length in seconds, which keeps their share of the axis too, since segments
-    are about as long as the paper's utterances. Taken as numbers of frames they would be twice as
-    long, 21 ms a frame instead of 10 ms, and the two masks of LD could hide four tenths of a
-    segment.
+    Frequency masks keep their share of the axis. Time masks and the warp keep their length in
+    seconds, which also keeps their share, since segments are about as long as the paper's
+    utterances. At the default parameters, the policies are
+
+    ====  ===  ===  ====  ===  ===  ====
+    name   W    F   m_F    T    p   m_T
+    ====  ===  ===  ====  ===  ===  ====
+    LB     38   28    1    48  1.0    1
+    LD     38   28    2    48  1.0    2
+    SM     19   16    2    34  0.2    2
+    SS     19   28    2    34  0.2    2
+    ====  ===  ===  ====  ===  ===  ====
 
     Parameters
     ----------
     name : str
-        A key of `POLICIES`.
+        A key of `POLICIES`; another is a `UserError`.
     parameters : SegmentParameters, optional
-        By default those of the project, for which policies become
-
-        ====  ===  ===  ====  ===  ===  ====
-        name   W    F   m_F    T    p   m_T
-        ====  ===  ===  ====  ===  ===  ====
-        LB     38   28    1    48  1.0    1
-        LD     38   28    2    48  1.0    2
-        SM     19   16    2    34  0.2    2
-        SS     19   28    2    34  0.2    2
-        ====  ===  ===  ====  ===  ===  ====
-
-    Raises
-    ------
-    UserError
-        If there is no such policy.
+        By default those of the Constant-Q features.
     """
     parameters = parameters or FeatureParameters()
     hop_seconds = parameters.hop_length / parameters.sample_rate
@@ -58,20 +51,13 @@ def spec_augment(
     *,
     seed: int | None = None,
 ) -> SpecAugment:
-    """Make the layer for Constant-Q features, float (batch, frames, bins).
+    """Create the layer for features, float (batch, frames, bins).
 
     Parameters
     ----------
-    name : str
-        A key of `POLICIES`.
-    parameters : SegmentParameters, optional
-        By default those of the project.
+    name, parameters
+        See `scaled_policy`.
     seed : int, optional
-        By default one that `keras.utils.set_random_seed` decides.
-
-    Raises
-    ------
-    UserError
-        If there is no such policy.
+        By default derived from `keras.utils.set_random_seed`.
     """
     return SpecAugment(scaled_policy(name, parameters), seed=seed, name="spec_augment")

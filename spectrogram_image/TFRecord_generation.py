@@ -1,18 +1,16 @@
-"""From images to TFRecords: the jobs that write them, and the command that runs these.
+"""Conversion of images to TFRecords, and its command.
 
-A record holds the levels of an image, a byte a pixel, not the file and not the colours. A PNG must
-be inflated every time it is read and colours take three bytes; levels are read as they are and
-looked up in the palette, which stands in the manifest. Nothing is lost: levels and palette give
-back the pixels.
+A record holds the levels of an image, a byte a pixel, instead of the file or the colours. A PNG
+must be inflated whenever it is read, and colours take three bytes; levels are read directly and
+looked up in the palette, which is in the manifest. Levels and palette restore the exact pixels.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +18,8 @@ from common import cli
 from common.cli import add_workers_option
 from common.errors import UserError
 from common.paths import output_root
-from common.records import record_jobs
-from common.records.record_jobs import TRACKS_PER_SHARD, deal_tracks, run_shards
+from common.records import shards
+from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records.tfrecords import Manifest
 from spectrogram_image.images.folder import ImageError, ImageSet, read_levels, read_tables
 from spectrogram_image.images.records import KIND
@@ -32,33 +30,39 @@ REDUCTIONS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Shard(record_jobs.Shard):
-    """One job: the images of one TFRecord file, and all that is needed to write it.
+class Shard(shards.Shard):
+    """One job: the images of one TFRecord file, as (track id, label, path relative to `source`).
 
     Attributes
     ----------
-    split : str
-    path : Path
-        The file to write.
-    tracks : tuple of (int, int, str)
-        Track id, label, image (relative to the folder).
-    folder : Path
-        Of the images.
     images : ImageSet
-        What they are.
+        The description of the images.
     reduction : int
-        One of `REDUCTIONS`.
+        One of `REDUCTIONS`. The other attributes are those of `common.records.shards.Shard`; its
+        failures are (track id, reason).
     """
 
-    folder: Path
     images: ImageSet
     reduction: int
 
     @property
     def size(self) -> int:
-        """int: see `record_jobs.Shard`."""
+        """int: approximate size of the file in bytes if no image is damaged."""
         pixels = self.images.parameters.width * self.images.parameters.height
-        return len(self.tracks) * pixels // self.reduction**2
+        there = sum(self.file_of(track).exists() for track in self.tracks)
+        return there * pixels // self.reduction**2
+
+    def file_of(self, track: tuple) -> Path:
+        """Return the path of a track's image."""
+        return self.source / track[2]
+
+    def read(self, track: tuple) -> tuple[list[np.ndarray], list[tuple]]:
+        """Read the levels of a track's image, reduced."""
+        try:
+            levels = read_levels(self.file_of(track), self.images)
+        except ImageError as error:
+            return [], [(track[0], error.reason)]
+        return [reduce_levels(levels, self.reduction)], []
 
 
 def generate(
@@ -69,7 +73,10 @@ def generate(
     workers: int | str | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
-    """Write the records of a folder of images, or what is missing of them.
+    """Write the records of a folder of images, or those that are missing.
+
+    A shard is missing if it was not written, was damaged, or lacks images that have appeared or
+    changed since.
 
     Parameters
     ----------
@@ -102,16 +109,9 @@ def generate(
     images = ImageSet.read(folder)
     reduction = _reduction(images, size)
     plan = read_tables(folder, images.genres)
-    shards = deal_tracks(
-        plan,
-        out,
-        functools.partial(Shard, folder=folder, images=images, reduction=reduction),
-        columns=("label", "image"),
-        tracks_per_shard=tracks_per_shard,
-    )
-    described = Manifest(
-        kind=KIND,
-        parameters={
+    described: dict[str, Any] = {
+        "kind": KIND,
+        "parameters": {
             "representation": images.kind,
             **asdict(images.parameters),
             "width": images.parameters.width // reduction,
@@ -119,26 +119,31 @@ def generate(
             "reduction": reduction,
             "palette": images.palette,
         },
-        genres=images.genres,
-        mapping=images.mapping,
-        data_set=images.data_set,
-        segments={},
-        tracks={},
-        shards={},
-        versions=images.versions | {name: version(name) for name in ("numpy", "pillow")},
-    )
-    return run_shards(
-        write_images,
-        shards,
+        "genres": images.genres,
+    }
+    dealt = [
+        Shard(split, out / name, folder, tracks, images, reduction)
+        for split, name, tracks in deal_tracks(plan, ("label", "image"), tracks_per_shard)
+    ]
+    written = run_shards(
+        dealt,
         plan,
-        described,
+        {**described, "tracks_per_shard": tracks_per_shard},
         out=out,
         source=folder,
         failure=("reason",),
-        tracks_per_shard=tracks_per_shard,
         workers=workers,
         description="records",
     )
+    manifest = Manifest(
+        **described,
+        **written,
+        mapping=images.mapping,
+        data_set=images.data_set,
+        versions=images.versions | {name: version(name) for name in ("numpy", "pillow")},
+    )
+    manifest.write(out)
+    return manifest
 
 
 def _reduction(images: ImageSet, size: str | None) -> int:
@@ -155,38 +160,6 @@ def _reduction(images: ImageSet, size: str | None) -> int:
             f"{wanted[1]}: choose of {names}, or make larger images"
         )
     return possible[wanted]
-
-
-def write_images(shard: Shard) -> dict:
-    """Write one shard: read its images, store their levels as raw bytes.
-
-    Parameters
-    ----------
-    shard : Shard
-
-    Returns
-    -------
-    dict
-        As `record_jobs.write_records` gives it. ``failures`` are ``(track_id, reason)`` for
-        every image that is missing or damaged.
-    """
-    failures: list[tuple[int, str]] = []
-
-    def records() -> Iterator[dict[str, bytes | int]]:
-        for track_id, label, image in shard.tracks:
-            try:
-                levels = read_levels(shard.folder / image, shard.images)
-            except ImageError as error:
-                failures.append((track_id, error.reason))
-                continue
-            yield {
-                "features": reduce_levels(levels, shard.reduction).tobytes(),
-                "label": label,
-                "track_id": track_id,
-                "segment": 0,
-            }
-
-    return record_jobs.write_records(shard, records(), failures)
 
 
 def reduce_levels(levels: np.ndarray, reduction: int) -> np.ndarray:
@@ -233,8 +206,9 @@ def main() -> None:
         "2 × 2 or 4 × 4 pixels are averaged and rounded.\n\n"
         "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
         "tracks.csv (the plan) and failures.csv (which images are missing or damaged). A record\n"
-        "takes 3.1 MB of disk at full size, 0.76 MB at half, 0.19 MB at quarter. It may be\n"
-        "stopped at any moment: the same command goes on where it was.",
+        "takes 3.1 MB of disk at full size, 0.76 MB at half, 0.19 MB at quarter.\n\n"
+        "The command can be interrupted at any time; run it again to continue. It then also reads\n"
+        "the images in failures.csv again that have appeared or changed (size or time).",
         "  python -m spectrogram_image.TFRecord_generation data/images/demo-medium-half/log\n"
         "  python -m spectrogram_image.TFRecord_generation data/images/fma-medium-full/mel \\\n"
         "      --size quarter --out /fast/records/mel",
@@ -250,7 +224,7 @@ def main() -> None:
     workers = arguments.cluster or arguments.workers
     manifest = generate(arguments.images, out, size=arguments.size, workers=workers)
     print(f"Data set: {manifest.data_set['title']}")
-    print(record_jobs.summarise(manifest, out, "images"))
+    print(shards.summarise(manifest, out, "images"))
 
 
 if __name__ == "__main__":

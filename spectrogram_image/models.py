@@ -1,4 +1,4 @@
-"""The network of stage 1: a function from the shape of an image to a Keras model."""
+"""The network of stage 1, a function from the shape of an image to a Keras model."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from common.nn.blocks import classifier, convolution, max_pool, statistics
 from common.records.quantization import FULL_SCALE
 
 STEM_COLUMNS = 155
-"""To about how many columns the first layer brings an image, whatever its size."""
+"""Approximate number of columns after the first layer, for images of any size."""
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_image")
 class SlidingWindows(layers.Layer):
-    """Cut windows out of time: (batch, frames, …) → (batch, windows, window, …).
+    """Cut windows along time: (batch, frames, …) → (batch, windows, window, …).
 
     Parameters
     ----------
     window : int > 0
-        Frames of a window.
+        Length of a window in frames.
     shift : int > 0
-        Frames from one window to the next. What is left at the end is not looked at.
+        Frames from one window to the next. A remainder at the end is dropped.
     """
 
     def __init__(self, window: int, shift: int, **kwargs: Any) -> None:
@@ -33,12 +33,12 @@ class SlidingWindows(layers.Layer):
         self.shift = shift
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Cut."""
+        """Cut a batch."""
         starts = range(0, x.shape[1] - self.window + 1, self.shift)
         return ops.stack([x[:, start : start + self.window] for start in starts], axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "window": self.window, "shift": self.shift}
 
 
@@ -55,14 +55,13 @@ def cnn(
 ) -> keras.Model:
     """Build a convolutional network for images of spectrograms.
 
-    A first layer reads square patches side by side, as large as brings every size of image to
-    about the same number of them (Dosovitskiy et al. 2021, "An image is worth 16×16 words", ICLR),
-    so that images of all sizes are judged by networks of the same depth and nearly the same cost.
-    Convolutions with max-pooling follow, and the mean and standard deviation of each channel over
-    time, bands of frequency kept apart, as in stage 2.
+    The first layer maps square patches to vectors; their size depends on the image, so that images
+    of all sizes become about `STEM_COLUMNS` columns (Dosovitskiy et al. 2021, "An image is worth
+    16×16 words", ICLR) and later layers cost the same. Convolutions with max-pooling follow, then
+    the mean and standard deviation over time of each channel and band.
 
-    With a window, the image is read as a sequence: windows slide over time, one network reads each
-    of them, and a gated recurrent unit reads what it says (Choi, Fazekas, Sandler and Cho 2017,
+    With ``window``, the image is a sequence of windows over time: one network is applied to each
+    window, and a gated recurrent unit to its outputs (Choi, Fazekas, Sandler and Cho 2017,
     "Convolutional recurrent neural networks for music classification", ICASSP).
 
     Parameters
@@ -70,17 +69,18 @@ def cnn(
     input_shape : (int, int, int)
         Height, width and channels of an image.
     genres : int
+        Number of classes.
     width : int
-        Channels of the first layer; each further one has twice as many.
+        Channels of the first layer; each further layer has twice as many.
     depth : int
         Number of 3×3 convolutions.
     dropout : float
-        Before the classifier.
+        Rate before the classification head.
     window, shift : int, optional
-        Pixels of a sliding window and from one to the next, rounded to patches; by default there
-        are none, and with a window alone, half of it is the shift.
+        Width of a sliding window and its step in pixels, rounded to patches. The default step is
+        half a window.
     augmentation : keras.Layer, optional
-        Takes and gives float (batch, height, width, channels).
+        Applied to float (batch, height, width, channels).
 
     Returns
     -------
@@ -103,7 +103,7 @@ def cnn(
         return classifier(inputs, _read(x, width, depth), genres, dropout, "cnn")
     x = _windows(x, window, shift, patch, columns)
     windows = x.shape[1]
-    # All windows as one batch, which is several times as fast as TimeDistributed.
+    # A single batch of all windows is several times as fast as TimeDistributed.
     x = _read(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
     x = ops.reshape(x, (-1, windows, x.shape[1]))
     x = layers.GRU(4 * width, use_cudnn=False)(x)
@@ -111,7 +111,7 @@ def cnn(
 
 
 def _read(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
-    """Convolve, pool and sum up: (batch, frames, bands, c) → float32 (batch, n)."""
+    """Apply convolutions and statistics pooling: (batch, frames, bands, c) → float32 (batch, n)."""
     for block in range(1, depth + 1):
         x = max_pool(x, 2, 2)
         x = convolution(x, width * 2**block)
@@ -121,7 +121,7 @@ def _read(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
 def _windows(
     x: keras.KerasTensor, window: int | None, shift: int | None, patch: int, columns: int
 ) -> keras.KerasTensor:
-    """Cut (batch, frames, bands, c) into windows given in pixels."""
+    """Cut (batch, frames, bands, c) into windows of a size in pixels."""
     if window is None:
         raise UserError("a shift needs a window that is shifted: give both")
     if not 0 < window <= columns or not 0 < (shift or 1) <= columns:

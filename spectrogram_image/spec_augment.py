@@ -1,8 +1,7 @@
 """SpecAugment for images of spectrograms: the paper's policies in pixels.
 
-The layer itself is `common.nn.spec_augment.SpecAugment`. In an image, time runs from left to right;
-all channels are masked alike, and a mask has the lowest colour of the colour map: what it covers
-is silent.
+The layer is `common.nn.spec_augment.SpecAugment`. Time runs from left to right, all channels have
+the same masks, and masks have the lowest colour of the colour map: silence.
 """
 
 from __future__ import annotations
@@ -16,25 +15,19 @@ __all__ = ["POLICIES", "scaled_policy", "spec_augment"]
 
 
 def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
-    """Give a policy of the paper in pixels of some images.
+    """Convert a policy of the paper to pixels.
 
-    In frequency, masks keep their share of the axis; in time, warp and masks keep their length in
-    seconds. An image of 25 s is twice as long as the paper's utterances: its masks cover half the
-    share that theirs do.
+    Frequency masks keep their share of the axis. Time masks and the warp keep their length in
+    seconds: in images of 25 s, time masks cover half the share that they cover in the paper.
 
     Parameters
     ----------
     name : str
-        A key of `POLICIES`.
+        A key of `POLICIES`; another is a `UserError`.
     size : (int, int)
         Width and height of an image in pixels.
     seconds : float > 0
-        What an image shows.
-
-    Raises
-    ------
-    UserError
-        If there is no such policy.
+        Duration of an image.
     """
     width, height = size
     return Policy.named(name).scaled(
@@ -50,25 +43,16 @@ def spec_augment(
     *,
     seed: int | None = None,
 ) -> SpecAugment:
-    """Make the layer for images, float (batch, height, width, channels) from 0 to 1.
+    """Create the layer for images, float (batch, height, width, channels) from 0 to 1.
 
     Parameters
     ----------
-    name : str
-        A key of `POLICIES`.
-    size : (int, int)
-        Width and height of an image in pixels.
-    seconds : float > 0
-        What an image shows.
+    name, size, seconds
+        See `scaled_policy`.
     silence : sequence of int
         The lowest colour of the colour map: a number from 0 to 255 for each channel.
     seed : int, optional
-        By default one that `keras.utils.set_random_seed` decides.
-
-    Raises
-    ------
-    UserError
-        If there is no such policy.
+        By default derived from `keras.utils.set_random_seed`.
     """
     return SpecAugment(
         scaled_policy(name, size, seconds),

@@ -1,7 +1,7 @@
-"""From audio to images on the disk: the jobs that make them, and the command that runs these.
+"""Generation of spectrogram images from audio, and its command.
 
-A job (`image_jobs`) is a fixed list of tracks. When all are done, the tables that describe a kind's
-images are written beside them.
+A job (`images.jobs`) is a fixed list of tracks. After the last job, tables that describe the images
+of a kind are written beside them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from common.fma.track_plan import (
     plan_digest,
     plan_tracks,
 )
-from common.jobs.disk import require_space
-from common.jobs.run import JOURNAL, Job, run_jobs
+from common.jobs.files import require_space
+from common.jobs.journal import JOURNAL
+from common.jobs.run import Job, run_jobs
 from common.paths import display_path, output_root
-from common.records.record_jobs import PLAN, failure_table, write_table
+from common.records.shards import PLAN, failure_table, write_table
 from common.records.tfrecords import FAILURES
 from spectrogram_image.convert import KINDS
 from spectrogram_image.images.folder import ImageParameters, ImageSet, table_path, write_tables
@@ -61,9 +62,10 @@ def generate(
     workers: int | str | None = None,
     tracks_per_job: int = TRACKS_PER_JOB,
 ) -> dict[str, ImageSet]:
-    """Make the images of a data set, or what is missing of them.
+    """Make the images of a data set, or those that are missing.
 
-    Kinds may be added later to the same folder.
+    An image is missing if it was not made, was damaged, or if its track failed and the track's
+    file has appeared or changed since. Kinds may be added later to the same folder.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def generate(
         folder=out,
         settings=settings,
         workers=workers,
-        sources=[dataset.audio_dir],
+        source=dataset.audio_dir,
         description="images",
     )
     failures = [failed for result in results for failed in result["failures"]]
@@ -244,8 +246,9 @@ def main() -> None:
         "Writes <kind>/<first three digits>/<track>.png, and in each <kind>/ three tables for\n"
         f"Keras' dataframe generator ({', '.join(table_path('', s).name for s in SPLITS)}),\n"
         "images.json (what the images are), tracks.csv (the plan) and failures.csv (which tracks\n"
-        "could not be had, and why). It may be stopped at any moment: the same command goes on\n"
-        "where it was. Other kinds can be added later to the same folder.\n\n"
+        "could not be had, and why). Other kinds can be added later to the same folder.\n\n"
+        "The command can be interrupted at any time; run it again to continue. It then also reads\n"
+        "the tracks in failures.csv again whose files have appeared or changed (size or time).\n\n"
         "The default kinds of a track take half a second of one core and 2.1 MB of disk at full\n"
         "size (2480 × 1232 pixels), 0.9 MB at half, 0.4 MB at quarter. Of an image at full size\n"
         "chroma takes 0.06 MB, cqt 0.2, mel and log-mel 0.5, log 1.0, linear 1.3.",

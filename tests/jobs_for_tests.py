@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from common.errors import UserError
+from common.jobs.files import atomic_write, fingerprint
 from common.jobs.run import Job, run_jobs
-from common.records.tfrecords import atomic_write
 
 Argument = tuple[str, int]
 
@@ -107,3 +107,19 @@ def write_slowly(argument: Argument) -> dict:
 def run_slowly(folder: str) -> None:
     """Run four slow jobs in two processes."""
     run_jobs(write_slowly, jobs(Path(folder), 4), folder=folder, settings={}, workers=2)
+
+
+def note_source(folder: Path, n: int, text: str) -> None:
+    """Write the source of job n."""
+    (folder / "source").mkdir(exist_ok=True)
+    (folder / "source" / f"{n}.txt").write_text(text)
+
+
+def read_source(argument: Argument) -> dict:
+    """Fail unless the source is there and good."""
+    folder, n = note_call(argument)
+    path = folder / "source" / f"{n}.txt"
+    state = fingerprint(path)
+    text = path.read_text() if path.exists() else "missing"
+    failures = [] if text == "good" else [text]
+    return {"failures": failures, "unusable": {path.name: state} if failures else {}}

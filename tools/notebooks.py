@@ -16,8 +16,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
+from common.jobs.files import atomic_write
 from common.paths import PROJECT_ROOT, display_path
-from common.records.tfrecords import atomic_write
 from tools.imports import code_digest, used_modules
 from tools.notebook_outputs import tidy
 

@@ -1,4 +1,4 @@
-"""Parallel jobs that resume: a journal, worker processes or a Dask cluster, atomic files, locks.
+"""Parallel jobs that resume: worker processes or a Dask cluster, a journal, atomic files, a lock.
 
-Begin with `run.run_jobs`.
+Begin with `run.run_jobs`, which uses all the rest.
 """

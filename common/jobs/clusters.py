@@ -1,7 +1,6 @@
-"""Jobs on a Dask cluster: a pool of workers on other machines, used as one on this machine is.
+"""A pool of workers on a Dask cluster, with the interface of the local pool.
 
-Workers need this project installed and the data under the same paths, on a file system that all
-share; what they write appears there too.
+The workers need this project, and a shared file system with the data under the same paths.
 """
 
 from __future__ import annotations
@@ -21,25 +20,19 @@ from common.text import flattened
 CONNECT_SECONDS = 20.0
 MESSAGE_LENGTH = 300
 LOOK_SECONDS = 1.0
-"""How often the connection to the scheduler is looked at."""
+"""The interval at which the connection to the scheduler is checked."""
 
 
 @contextmanager
 def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
-    """Connect to the workers of a Dask cluster.
-
-    A worker that dies costs time only: its job is given to another one.
+    """Connect to the workers of a Dask cluster. The jobs of a worker that dies go to another one.
 
     Parameters
     ----------
     address : str
-        Of the scheduler, e.g. ``tcp://10.0.0.1:8786``.
+        The scheduler's, e.g. ``tcp://10.0.0.1:8786``.
     folders : sequence of Path
-        Which the workers must see.
-
-    Yields
-    ------
-    concurrent.futures.Executor
+        The folders that the workers must see.
 
     Raises
     ------
@@ -49,7 +42,7 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
     """
     from distributed import Client, KilledWorker
 
-    # What they say of lost connections in many lines, an error of ours says in one.
+    # Their many lines about lost connections are replaced by one error.
     for name in [
         name for name in logging.root.manager.loggerDict if name.startswith("distributed")
     ]:
@@ -62,24 +55,23 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
         ) from None
     executor = _ClusterExecutor(client, address)
     try:
-        _wait_for_workers(client, address)
-        _check_workers(client, folders)
+        _check_workers(client, address, folders)
         yield executor
     except KilledWorker as error:
         raise UserError(
             f"{flattened(error, MESSAGE_LENGTH)} What is finished is kept; workers often die for "
             "want of memory"
         ) from None
-    except CancelledError:  # what Dask makes of jobs whose scheduler is gone
+    except CancelledError:  # the jobs' state after the scheduler is lost
         raise _lost(address) from None
     finally:
         executor.shutdown()
-        if client.status == "running":  # otherwise it would wait for the scheduler to come back
-            client.close()  # the scheduler drops jobs that nobody waits for any more
+        if client.status == "running":  # otherwise closing waits for the scheduler
+            client.close()  # the scheduler drops the remaining jobs
 
 
 class _ClusterExecutor(Executor):
-    """Dask's own, whose futures fail when the scheduler is lost instead of waiting for it."""
+    """Dask's executor with futures that fail when the scheduler is lost instead of waiting."""
 
     def __init__(self, client: Any, address: str) -> None:
         self.client, self.address = client, address
@@ -114,7 +106,7 @@ def _lost(address: str) -> UserError:
 
 
 def _call_alone(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call with one thread for linear algebra, as the workers of this machine do."""
+    """Call with one thread for linear algebra, as local workers do."""
     import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
     from threadpoolctl import threadpool_limits
 
@@ -122,16 +114,13 @@ def _call_alone(function: Callable[..., Any], *arguments: Any, **options: Any) -
         return function(*arguments, **options)
 
 
-def _wait_for_workers(client: Any, address: str) -> None:
+def _check_workers(client: Any, address: str, folders: Sequence[Path]) -> None:
     if not client.scheduler_info()["workers"]:
         print(f"waiting for the first worker at {address}", file=sys.stderr)
         client.wait_for_workers(1)
-
-
-def _check_workers(client: Any, folders: Sequence[Path]) -> None:
     workers = client.scheduler_info()["workers"].values()
     for worker in workers:
-        if worker["nthreads"] > 1:  # decoders' notes are silenced for a whole process at a time
+        if worker["nthreads"] > 1:  # decoders' messages are silenced a process at a time
             raise UserError(
                 f"the worker {worker['name']} has {worker['nthreads']} threads: start workers with "
                 "--nthreads 1, as many processes as there are cores"

@@ -1,4 +1,4 @@
-"""Worker processes: a pool that ends with its parent, and leaves nothing half-written."""
+"""A pool of worker processes that end with their parent and leave no partial files."""
 
 from __future__ import annotations
 
@@ -25,26 +25,15 @@ def default_workers() -> int:
 
 @contextmanager
 def worker_pool(workers: int | None = None) -> Iterator[Executor]:
-    """Open a pool of processes that end with their parent, whatever ends it.
+    """Open a pool of processes, by default one a core, that end whenever their parent ends.
 
-    Parameters
-    ----------
-    workers : int, optional
-        Number of processes, by default one a core. Each uses one thread for linear algebra.
-
-    Yields
-    ------
-    concurrent.futures.Executor
-
-    Raises
-    ------
-    UserError
-        If the number is below one, or if a worker process died.
+    Each uses one thread for linear algebra. A `UserError` is raised if the number is below one, or
+    if a worker process died.
     """
     workers = default_workers() if workers is None else workers
     if workers < 1:
         raise UserError(f"{workers} workers cannot work: ask for at least 1")
-    # Spawned, not forked: a copy of a process with TensorFlow's threads in it may lock up.
+    # Spawned: a forked copy of a process with TensorFlow's threads may deadlock.
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
@@ -73,14 +62,14 @@ def _start_worker() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _stop_worker)  # last: who has not begun may just end
+    signal.signal(signal.SIGTERM, _stop_worker)  # last: before, it may just end
 
 
 def _stop_worker(signum: int, frame: Any) -> None:
     _stopping.set()
-    sys.exit()  # unwinds the running job, which removes what is half written
+    sys.exit()  # unwinds the running job, which removes its partial file
 
 
 def _end_with_parent() -> None:
@@ -90,7 +79,7 @@ def _end_with_parent() -> None:
 
 
 def call(function: Callable[[Any], dict], argument: Any) -> dict:
-    """Run a job in a worker that is not told to stop."""
+    """Run a job, unless the worker has been told to stop."""
     if _stopping.is_set():
         sys.exit()
     return function(argument)

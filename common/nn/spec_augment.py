@@ -1,7 +1,7 @@
 """SpecAugment as a Keras layer, for spectrograms as arrays and as images.
 
-Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech recognition",
-Interspeech, arXiv:1904.08779. Sections and letters named below are those of the paper.
+Letters are those of the paper: Park et al. 2019, "SpecAugment: a simple data augmentation method
+for automatic speech recognition", Interspeech, arXiv:1904.08779.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from common.errors import UserError
@@ -22,27 +21,27 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Policy:
-    """How strongly SpecAugment augments; by default, not at all.
+    """Strength of the augmentation; the defaults leave a spectrogram as it is.
 
     Parameters
     ----------
     warp : int ≥ 0
-        W: frames by which a point in time is moved, at most.
+        W: maximum displacement of a point in time, in frames.
     frequency_width : int ≥ 0
-        F: bins that a frequency mask covers, at most.
+        F: maximum width of a frequency mask, in bins.
     frequency_masks : int ≥ 0
         m_F: number of frequency masks.
     time_width : int ≥ 0
-        T: frames that a time mask covers, at most.
+        T: maximum width of a time mask, in frames.
     time_share : number from 0 to 1
-        p: share of all frames that a time mask covers, at most.
+        p: maximum width of a time mask, as a share of all frames.
     time_masks : int ≥ 0
         m_T: number of time masks.
 
     Raises
     ------
     UserError
-        If a value has the wrong type or is out of its range.
+        If a value has the wrong type or is out of range.
     """
 
     warp: int = 0
@@ -53,7 +52,7 @@ class Policy:
     time_masks: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be meant."""
+        """Check the types and ranges of all values."""
         for field in fields(self):
             value, whole = getattr(self, field.name), field.type == "int"
             kinds, most = (int, math.inf) if whole else ((int, float), 1)
@@ -63,25 +62,19 @@ class Policy:
 
     @classmethod
     def named(cls, name: str) -> Policy:
-        """Give one of `POLICIES`.
-
-        Raises
-        ------
-        UserError
-            If there is no such policy.
-        """
+        """Look up a policy of `POLICIES`; an unknown name is a `UserError`."""
         if name not in POLICIES:
             known = ", ".join(POLICIES)
             raise UserError(f"there is no SpecAugment policy {name!r}: choose one of {known}")
         return POLICIES[name]
 
     def scaled(self, *, time: float, frequency: float) -> Policy:
-        """Adapt the policy to steps of another size; the number and the share of masks stay.
+        """Convert the policy to another resolution; number and share of masks do not change.
 
         Parameters
         ----------
         time, frequency : number > 0
-            New frames for one of the old, new bins for one of the old. Results are rounded.
+            New frames per old frame, new bins per old bin. Widths are rounded.
         """
         return replace(
             self,
@@ -97,54 +90,55 @@ POLICIES = {
     "SM": Policy(40, 15, 2, 70, 0.2, 2),
     "SS": Policy(40, 27, 2, 70, 0.2, 2),
 }
-"""Table 1: LibriSpeech basic and double, Switchboard mild and strong; see `PAPER_BINS`."""
+"""Table 1 of the paper: LibriSpeech basic and double, Switchboard mild and strong."""
 
 PAPER_BINS = 80
-"""Mel bins of the spectrograms that `POLICIES` are made for."""
+"""Number of mel bins of the paper's spectrograms."""
 
 PAPER_HOP_SECONDS = 0.010
-"""Step from one of their frames to the next."""
+"""Hop between frames of the paper's spectrograms, s."""
 
 
 @keras.saving.register_keras_serializable(package="common")
 class SpecAugment(keras.layers.Layer):
-    """Warp time, then mask bands of frequency and stretches of time, in training only.
+    """Warp time, then mask bands of frequency and spans of time, in training only.
 
-    Every example of a batch has its own draw; its channels share it. In inference the layer gives
-    back what it takes.
+    Each example of a batch is augmented with its own random numbers; all channels of an example
+    share them. In inference, the output is the input.
 
     Parameters
     ----------
     policy : Policy or mapping
-        In frames and bins of the input; a mapping has the fields of `Policy`. What exceeds the
-        input is cut down to it.
+        In frames and bins of the input; a mapping has the fields of `Policy`. Widths above the
+        size of the input are reduced to it.
     fill : "mean", number or sequence of number
-        What the masks hold: the mean over time and frequency that each channel of each example has
-        before the warp (section 2, where it is zero), a number, or one for each channel.
+        Value of masked points: the mean of each channel of each example before the warp, a number,
+        or one number per channel.
     time_axis, frequency_axis : int from 1 to 3
-        The defaults are for (batch, frames, bins) and (batch, frames, bins, channels). Images with
+        The defaults fit (batch, frames, bins) and (batch, frames, bins, channels). Images with
         time from left to right, (batch, height, width, channels), have 2 and 1.
     seed : int, optional
-        By default one that `keras.utils.set_random_seed` decides.
+        By default derived from `keras.utils.set_random_seed`.
     **kwargs
-        What `keras.layers.Layer` takes.
+        Arguments of `keras.layers.Layer`.
 
     Raises
     ------
     UserError
-        If an argument cannot be meant, or the input has not the axes and channels it speaks of.
+        If an argument is invalid, or does not fit the axes and channels of the input.
 
     Notes
     -----
     Input and output have the same shape, 3 or 4 axes, and the layer's compute dtype. Only the
-    batch may be of unknown size.
+    batch size may be unknown.
 
-    *Time warp.* A point between W and frames − W is moved by up to W, the ends stay, and what lies
-    between follows in proportion, with linear interpolation between frames. The paper moves such a
-    point by a spline over the image; a line on either side of it costs far less.
+    *Time warp.* A point between W and frames − W is moved by up to W, the ends are fixed, and time
+    between them is interpolated linearly. The paper uses a spline over the image; this piecewise
+    linear map is far cheaper.
 
-    *Masks.* A width is uniform from 0 to F (or T), both included, a start uniform over all places
-    where the mask fits. The paper leaves out the last of them, and so never masks the last bin.
+    *Masks.* A width is uniform from 0 to F (or T), both included, and a start is uniform over all
+    positions where the mask fits. The paper excludes the last position, so that it never masks the
+    last bin.
     """
 
     def __init__(
@@ -170,7 +164,7 @@ class SpecAugment(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Refuse inputs that the arguments do not speak of."""
+        """Check that the arguments fit the axes and channels of the input."""
         rank, axes = len(input_shape), (self.time_axis, self.frequency_axis)
         if not max(axes) < rank <= 4 or None in input_shape[1:]:
             raise UserError(
@@ -184,7 +178,7 @@ class SpecAugment(keras.layers.Layer):
             )
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        """Augment a batch, or give it back."""
+        """Augment a batch in training; return it unchanged in inference."""
         x = ops.cast(x, self.compute_dtype)
         if not training:
             return x
@@ -196,29 +190,26 @@ class SpecAugment(keras.layers.Layer):
         return _transposed(x, [order.index(axis) for axis in range(len(order))])
 
     def _augmented(self, x: Any) -> Any:
-        """Augment (batch, frames, bins) or (batch, frames, bins, channels).
-
-        Gives (batch, frames, bins · channels): fewer axes make faster work on a CPU.
-        """
+        """Augment (batch, frames, bins[, channels]) → (batch, frames, bins · channels)."""
         policy, batch = self.policy, ops.shape(x)[0]
         frames, bins, channels = (*x.shape[1:], 1)[:3]
-        # One call of the generator for all: the call costs more than the numbers.
-        counts = (2, 2 * policy.time_masks, 2 * policy.frequency_masks)
-        draws = keras.random.uniform(
-            (batch, sum(counts)), dtype="float32", seed=self.seed_generator
-        )
-        for_warp, for_time, for_frequency = tf.split(draws, counts, axis=1)
+        # A single call of the generator: the call costs more than the numbers.
+        ends = (2, 2 + 2 * policy.time_masks)
+        shape = (batch, ends[1] + 2 * policy.frequency_masks)
+        draws = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        for_warp, for_time, for_frequency = ops.split(draws, ends, axis=1)
         in_time = _masks(for_time, frames, min(policy.time_width, int(policy.time_share * frames)))
         in_frequency = _masks(for_frequency, bins, policy.frequency_width)
         in_frequency = ops.repeat(in_frequency, channels, axis=1)
         filling = ops.tile(self._filling(x, channels), (1, bins))
+        # Fewer axes make the rest faster on a CPU.
         x = _warped(ops.reshape(x, (batch, frames, bins * channels)), policy.warp, for_warp)
         return ops.where(in_time[:, :, None] | in_frequency[:, None], filling[:, None], x)
 
     def _filling(self, x: Any, channels: int) -> Any:
-        """Give what the masks hold [shape=(batch or 1, channels)]."""
+        """Compute the value of masked points [shape=(batch or 1, channels)]."""
         if self.fill == MEAN:
-            # In float32: the sum over a segment is beyond half precision.
+            # The sum over a segment exceeds the range of float16.
             mean = ops.mean(ops.cast(x, "float32"), axis=(1, 2))
             return ops.cast(ops.reshape(mean, (ops.shape(x)[0], channels)), x.dtype)
         return ops.broadcast_to(ops.convert_to_tensor(self.fill, x.dtype), (1, channels))
@@ -228,7 +219,7 @@ class SpecAugment(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds the layer."""
+        """Return the arguments of the layer."""
         return {
             **super().get_config(),
             "policy": asdict(self.policy),
@@ -255,7 +246,7 @@ def _transposed(x: Any, order: Sequence[int]) -> Any:
 
 
 def _masks(draws: Any, size: int, widest: int) -> Any:
-    """Turn draws [shape=(batch, 2 masks)] into the union of masks [shape=(batch, size), bool]."""
+    """Compute the union of masks [shape=(batch, size), bool] from draws (batch, 2 · masks)."""
     widths, starts = ops.split(ops.expand_dims(draws, -1), 2, axis=1)
     widths = ops.floor(widths * (min(widest, size) + 1))
     starts = ops.floor(starts * (size - widths + 1))
@@ -264,16 +255,16 @@ def _masks(draws: Any, size: int, widest: int) -> Any:
 
 
 def _warped(x: Any, furthest: int, draws: Any) -> Any:
-    """Warp the time of (batch, frames, n), given two draws for each example."""
+    """Warp the time of (batch, frames, n), given two draws (batch, 2)."""
     last = x.shape[1] - 1
-    # The point keeps a frame's distance from the ends, also after it has moved.
+    # The point stays at least one frame from either end.
     furthest = min(furthest, last / 2 - 1)
     if furthest <= 0:
         return x
     point = 1 + furthest + draws[:, :1] * (last - 2 - 2 * furthest)
     moved = point + furthest * (2 * draws[:, 1:] - 1)
-    # Where each frame of the result comes from [shape=(batch, frames)]. Counted from the end on its
-    # side of the point, so that both ends are met exactly.
+    # Source of each output frame [shape=(batch, frames)], counted from the end beyond the point, so
+    # that both ends are exact.
     to = ops.arange(last + 1, dtype="float32")
     from_first = to * (point / moved)
     from_last = last - (last - to) * ((last - point) / (last - moved))
@@ -281,7 +272,10 @@ def _warped(x: Any, furthest: int, draws: Any) -> Any:
     frame = ops.floor(source)
     weight = ops.cast(source - frame, x.dtype)[:, :, None]
     frame = ops.cast(frame, "int32")
-    # Not ops.take_along_axis, which takes over ten times as long.
-    before = tf.gather(x, frame, axis=1, batch_dims=1)
-    after = tf.gather(x, ops.minimum(frame + 1, last), axis=1, batch_dims=1)
+    # Rows of all examples in one matrix: ops.take_along_axis takes over ten times as long.
+    batch = ops.shape(x)[0]
+    rows = ops.reshape(x, (batch * (last + 1), x.shape[2]))
+    first = ops.arange(batch, dtype="int32")[:, None] * (last + 1)
+    before = ops.take(rows, first + frame, axis=0)
+    after = ops.take(rows, first + ops.minimum(frame + 1, last), axis=0)
     return before + weight * (after - before)

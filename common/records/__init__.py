@@ -1,4 +1,4 @@
-"""TFRecords: format, writing, reading, and the input pipeline that feeds a network.
+"""TFRecords: how shards are written and described, and how they become batches.
 
-Begin with `tfrecords` for the format and `input_pipeline.read_batches` for reading.
+Begin with `shards.run_shards` for writing and `folder.RecordFolder` for reading.
 """

@@ -1,4 +1,4 @@
-"""Reading a folder of finished records: as TensorFlow's batches, or as NumPy's."""
+"""Reading a folder of finished records, as batches of TensorFlow or of NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.records.record_jobs import PLAN
+from common.records.shards import PLAN
 from common.records.tfrecords import Manifest
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordFolder:
-    """A folder of finished records. A stage says which kind it reads, and how to decode it.
-
-    Attributes
-    ----------
-    folder : Path
-    manifest : Manifest
-    """
+    """A folder of finished records. A stage derives a class with a `kind` and a `decode`."""
 
     folder: Path
     manifest: Manifest
@@ -40,13 +34,7 @@ class RecordFolder:
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:
-        """Open a folder of records.
-
-        Parameters
-        ----------
-        folder : path-like
-        **options
-            Further attributes of the class.
+        """Open a folder, with further attributes of the class as options.
 
         Raises
         ------
@@ -81,13 +69,7 @@ class RecordFolder:
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
-        """Name the damaged shard, of which TensorFlow only says that there is one.
-
-        Raises
-        ------
-        UserError
-            If what is done inside meets a damaged record.
-        """
+        """Replace TensorFlow's error about a damaged record by a `UserError` naming the shard."""
         import tensorflow as tf
 
         try:
@@ -98,34 +80,21 @@ class RecordFolder:
 
     @property
     def reading_batch(self) -> int:
-        """int: records at a time where the size of a batch does not change the result."""
+        """int: the size of batches where it does not change the result."""
         return 256
 
     def decode(self, raw: tf.Tensor) -> tf.Tensor:
-        """Turn the raw bytes of a batch, a string tensor (batch,), into features (batch, ...)."""
+        """Decode a string tensor (batch,) of raw bytes into features (batch, ...)."""
         raise NotImplementedError
 
     def batches(self, split: str, **options: Any) -> tf.data.Dataset:
-        """Read a split in batches.
-
-        Parameters
-        ----------
-        split : str
-        **options
-            As `input_pipeline.read_batches` takes them: ``batch_size``, ``training``,
-            ``keys``, ``seed``, ``cache``.
-
-        Returns
-        -------
-        tf.data.Dataset
-            Of tuples; ``"features"`` are what `decode` gives.
-        """
+        """Read a split in batches; the options are those of `input_pipeline.read_batches`."""
         from common.records.input_pipeline import read_batches
 
         return read_batches(self.folder, self.manifest, split, self.decode, **options)
 
     def labelled(self, split: str) -> tf.data.Dataset:
-        """Read a split, in its own order, as batches of features, labels and track ids."""
+        """Read a split in the order of its shards: batches of features, labels and track ids."""
         keys = ("features", "label", "track_id")
         return self.batches(split, batch_size=self.reading_batch, keys=keys)
 
@@ -135,6 +104,6 @@ class RecordFolder:
             yield from self.labelled(split).as_numpy_iterator()
 
     def some(self, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw features (count, ...) and labels (count,) from all over a split."""
+        """Draw features (count, ...) and labels (count,) at random from a split."""
         batches = self.batches(split, batch_size=count, training=True)
         return next(batches.as_numpy_iterator())

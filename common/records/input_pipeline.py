@@ -12,11 +12,11 @@ import tensorflow as tf
 from common.records.tfrecords import Manifest
 
 CACHE_SHARE = 0.4
-"""By default, a split is kept in memory if it takes at most this share of what is free."""
+"""By default, a split is cached if it takes at most this share of the free memory."""
 
 SHUFFLE_BYTES = 256 << 20
-"""What the shuffling may hold: 6,500 segments of stage 2, 350 images of 1240 × 616 pixels. Shards
-are mixed when they are written and drawn in random order, so that even few records are a mixture.
+"""Size of the shuffle buffer: 6,500 segments of stage 2, or 350 images of 1240 × 616 pixels. Shards
+are shuffled when they are written and read in random order, so even a small buffer mixes well.
 """
 
 
@@ -32,10 +32,10 @@ def read_batches(
     seed: int = 0,
     cache: bool | None = None,
 ) -> tf.data.Dataset:
-    """Read one split of a folder of records.
+    """Read one split of a folder of records as a dataset of tuples.
 
     Shards are read in parallel. Serialised records are cached before they are shuffled, so that
-    every epoch has new batches, and parsed a whole batch at a time, which costs little more than
+    every epoch has new batches, and parsed a batch at a time, at little more than the cost of
     copying the bytes.
 
     Parameters
@@ -46,23 +46,18 @@ def read_batches(
     split : str
         One of `fma_utils.SPLITS`.
     decode : callable
-        Takes the raw bytes of a batch's features, a string tensor (batch,), and gives the
-        features (batch, ...).
+        Converts a string tensor (batch,) of raw features into features (batch, ...).
     batch_size : int
     training : bool
         Shuffle, and drop the last, smaller batch if there is a full one. Otherwise the order is
-        that of the shards, the same every time.
+        that of the shards.
     keys : sequence of str
-        What each batch is a tuple of: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
+        The parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
     seed : int
         For the shuffling.
     cache : bool, optional
-        Whether to keep the records in memory; by default where they take at most `CACHE_SHARE` of
+        Whether to keep the records in memory; by default if they take at most `CACHE_SHARE` of
         what is free.
-
-    Returns
-    -------
-    tf.data.Dataset
 
     Raises
     ------
@@ -110,24 +105,9 @@ def read_batches(
 def array_batches(
     arrays: tuple[np.ndarray, ...], *, batch_size: int, training: bool = False, seed: int = 0
 ) -> tf.data.Dataset:
-    """Batch arrays that are in memory, as `read_batches` does records.
-
-    Parameters
-    ----------
-    arrays : tuple of np.ndarray [shape=(segments, ...)]
-        What each batch is a tuple of.
-    batch_size : int
-    training : bool
-        Shuffle, and drop the last, smaller batch if there is a full one.
-    seed : int
-        For the shuffling.
-
-    Returns
-    -------
-    tf.data.Dataset
-    """
+    """Batch arrays (segments, ...) in memory as `read_batches` batches records."""
     count = len(arrays[0])
-    # Indices are shuffled, not segments: the buffer then holds all of them at no cost.
+    # Shuffling indices instead of segments makes a buffer of all of them cheap.
     order = tf.data.Dataset.range(count)
     if training:
         order = order.shuffle(count, seed=seed)

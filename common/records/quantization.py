@@ -1,4 +1,4 @@
-"""The scale on which levels are stored: a byte from 0 to 255 for shares from 0 to 1."""
+"""Quantization of levels: a byte from 0 to 255 for values from 0 to 1."""
 
 from __future__ import annotations
 
@@ -9,28 +9,10 @@ FULL_SCALE = 255
 
 
 def as_bytes(share: np.ndarray) -> np.ndarray:
-    """Store shares from 0 to 1, rounded.
-
-    Parameters
-    ----------
-    share : np.ndarray [floating-point]
-
-    Returns
-    -------
-    np.ndarray [same shape, dtype=uint8]
-    """
+    """Quantize values from 0 to 1 to uint8, rounding to the nearest."""
     return np.rint(FULL_SCALE * share).astype(np.uint8)
 
 
 def as_float(stored: np.ndarray) -> np.ndarray:
-    """Restore shares from 0 to 1.
-
-    Parameters
-    ----------
-    stored : np.ndarray [dtype=uint8]
-
-    Returns
-    -------
-    np.ndarray [same shape, dtype=float32]
-    """
+    """Dequantize uint8 to float32 values from 0 to 1."""
     return np.asarray(stored, np.float32) / np.float32(FULL_SCALE)

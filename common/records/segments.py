@@ -55,7 +55,7 @@ class Segments:
         return cls.join(batch for split in SPLITS for batch in records.arrays(split))
 
     def of(self, tracks: np.ndarray) -> Segments:
-        """Keep the segments of some tracks."""
+        """Select the segments of some tracks."""
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 

@@ -1,8 +1,7 @@
-"""TFRecord shards: writing them without TensorFlow, and the manifest that describes them.
+"""The TFRecord format, written without TensorFlow, and the manifest of a folder of records.
 
-A shard is written under a temporary name and renamed when complete. The bytes depend on nothing
-but the records: ``tf.train.Example`` keeps its features in a protobuf map, which has no order of
-its own, so the messages are encoded here, in a fixed order.
+The bytes depend on the records alone. ``tf.train.Example`` keeps its features in a protobuf map,
+whose order is undefined, so the messages are encoded here, in a fixed order.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from crc32c import crc32c
 
@@ -28,50 +27,56 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
-def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
-    """Write records to a TFRecord file, all or nothing.
+class RecordWriter:
+    """Writes records to a TFRecord file, and counts them.
 
     Parameters
     ----------
-    path : path-like
-    records : iterable of mappings
-        Each becomes a ``tf.train.Example``; see `encode_example`.
-
-    Returns
-    -------
-    dict
-        ``records``, ``bytes`` and ``crc32c`` of the file.
+    file : binary file, open for writing
     """
-    count, size, checksum = 0, 0, 0
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._records, self._bytes, self._crc32c = 0, 0, 0
+
+    def write(self, record: Mapping[str, bytes | int]) -> None:
+        """Append a record as a ``tf.train.Example``; see `encode_example`."""
+        message = encode_example(record)
+        length = struct.pack("<Q", len(message))
+        framed = length + _masked_crc(length) + message + _masked_crc(message)
+        self._file.write(framed)
+        self._records += 1
+        self._bytes += len(framed)
+        self._crc32c = crc32c(framed, self._crc32c)
+
+    def summary(self) -> dict[str, int]:
+        """Return ``records``, ``bytes`` and ``crc32c`` of what was written."""
+        return {"records": self._records, "bytes": self._bytes, "crc32c": self._crc32c}
+
+
+def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
+    """Write records to a TFRecord file atomically; return `RecordWriter.summary` of it."""
     with atomic_write(path) as file:
+        writer = RecordWriter(file)
         for record in records:
-            message = encode_example(record)
-            length = struct.pack("<Q", len(message))
-            framed = length + _masked_crc(length) + message + _masked_crc(message)
-            file.write(framed)
-            count, size, checksum = count + 1, size + len(framed), crc32c(framed, checksum)
-    return {"records": count, "bytes": size, "crc32c": checksum}
+            writer.write(record)
+    return writer.summary()
 
 
 def _masked_crc(data: bytes) -> bytes:
-    """Give the checksum of the TFRecord format, which masks CRCs as they may be stored in data."""
+    """Compute the checksum of the TFRecord format: a rotated CRC-32C plus a constant."""
     crc = crc32c(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def encode_example(record: Mapping[str, bytes | int]) -> bytes:
-    """Encode a ``tf.train.Example`` without TensorFlow, the same bytes every time.
+    """Encode a record as the protobuf message ``Example{features{feature{key, value}*}}``.
 
     Parameters
     ----------
     record : mapping
         Feature name → raw bytes (a bytes list of one) or non-negative integer (an int64 list of
         one), encoded in this order.
-
-    Returns
-    -------
-    bytes
-        The protobuf message ``Example{features{feature{key, value}*}}``.
     """
     entries = b"".join(
         _field(1, _field(1, name.encode()) + _field(2, _feature(value)))
@@ -102,14 +107,14 @@ def _varint(value: int) -> bytes:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of records holds; stands beside the shards as ``manifest.json``.
+    """The description of a folder of records, in its file ``manifest.json``.
 
     Attributes
     ----------
     kind : str
-        What the features are, e.g. ``"constant-q"``.
+        The kind of features, e.g. ``"constant-q"``.
     parameters : dict
-        All parameters the features were made with.
+        All parameters of the features.
     genres : tuple of str
         In the order of the labels.
     mapping : str
@@ -121,7 +126,7 @@ class Manifest:
     shards : dict
         Split → list of ``{"name", "records", "bytes", "crc32c"}``.
     versions : dict
-        Of the libraries that the features depend on.
+        Versions of the libraries that the features depend on.
     """
 
     kind: str
@@ -135,7 +140,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
-        """Write ``manifest.json`` into a folder of records; equal manifests give equal bytes."""
+        """Write ``manifest.json`` into a folder. Equal manifests give equal bytes."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         with atomic_write(Path(folder) / MANIFEST) as file:
             file.write(text.encode() + b"\n")
@@ -153,7 +158,7 @@ class Manifest:
         Raises
         ------
         UserError
-            If the folder has no finished records, or those of another kind.
+            If the folder has no finished records, or its records are not of this kind.
         """
         path = Path(folder) / MANIFEST
         try:
@@ -178,12 +183,12 @@ class Manifest:
         return [numbers.get(genre, 0) for genre in self.genres]
 
     def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
-        """List the shards of a split, and see that none is missing or cut short.
+        """List the shards of a split.
 
         Raises
         ------
         UserError
-            If there is no such split or a shard does not have the size it was written with.
+            If the split is empty, or a shard is missing or has another size than when written.
         """
         if not self.segments.get(split):
             raise UserError(f"{folder} has no records of the {split} split")
@@ -199,13 +204,7 @@ class Manifest:
         return paths
 
     def check(self, folder: str | Path) -> None:
-        """See that the shards hold what was written, to the byte.
-
-        Raises
-        ------
-        UserError
-            If one does not; the message names it.
-        """
+        """Raise a `UserError` that names the first shard whose content has changed."""
         for shard in (shard for shards in self.shards.values() for shard in shards):
             name = shard["name"]
             for path, wrong in find_damage(

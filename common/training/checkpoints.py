@@ -18,7 +18,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.jobs.files import atomic_write
-from common.jobs.settings import as_json, require_same
+from common.jobs.journal import as_json, require_same
 from common.training.model_files import OPTIMISER_WARNING
 from common.training.options import TrainingOptions
 

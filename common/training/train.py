@@ -16,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from common.evaluation.judging import Fitted
-from common.jobs.locks import only_run_in
+from common.jobs.files import only_run_in
 from common.records.folder import RecordFolder
 from common.records.segments import MemoryRecords
 from common.training import devices

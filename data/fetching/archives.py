@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from common.jobs.disk import require_space
-from common.jobs.run import default_workers
+from common.jobs.files import require_space
+from common.jobs.workers import default_workers
 from common.text import format_size
 from data.fetching.transfer import byte_bar, fetch, part_path, size_on_disk
 from common.errors import UserError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.jobs.files import atomic_write
-from common.records.record_jobs import write_table
+from common.records.shards import write_table
 from data.importing.fma_tables import format_genres_csv, format_tracks_csv
 from data.importing.sources import Source
 from common.fma.metadata import SPLITS

@@ -1,7 +1,6 @@
-"""The constant-Q features as a Keras layer, for exported models and for GPUs.
+"""The Constant-Q features as a Keras layer, for exported models and accelerators.
 
-It stands apart from `spectrogram_feature.constant_q`, whose kernels it uses, so that importing that
-module does not import TensorFlow.
+The kernels are those of `spectrogram_feature.constant_q`, which does not import Keras.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from spectrogram_feature.constant_q import SILENCE, ConstantQ
 from spectrogram_feature.features.constant_q_kernels import BLOCK, Octave, decimation_matrix
 from spectrogram_feature.features.parameters import FeatureParameters
 
-SPAN = 100  # outputs of the resampler on either side of an input that hear it
+SPAN = 100  # outputs of the resampler that depend on an input, on either side of it
 RESAMPLER_BLOCK = 256  # outputs of the resampler per row of its matrix product
 
 
 class Resampler:
-    """What soxr's resampler does to a signal, as matrices found by resampling impulses.
+    """soxr's resampler as matrices, measured by resampling impulses.
 
     Parameters
     ----------
     factor : int > 1
-        By how much the rate is divided, a power of two.
+        Ratio of the sampling rates, a power of two.
     """
 
     def __init__(self, factor: int) -> None:
@@ -38,14 +37,14 @@ class Resampler:
         early = soxr.resample(impulses, factor, 1, quality="HQ")[: 2 * SPAN]
         impulses = np.roll(impulses, reach, axis=0)
         late = soxr.resample(impulses, factor, 1, quality="HQ")
-        # Response to the impulses of one output's period, put together in the order of time.
+        # Responses to the impulses of one output period, in the order of time.
         taps = late[:, factor - 1 :: -1].ravel()[factor - 1 : factor + 2 * reach]
         self.matrix = decimation_matrix(taps, factor, RESAMPLER_BLOCK)
-        # From 4 on it works in several steps, and drops what these leave before the beginning.
+        # For factors of 4 and more, soxr works in stages and drops what they leave before time 0.
         self.at_the_beginning = (early - late[SPAN : 3 * SPAN]).T
 
     def __call__(self, samples: Any) -> Any:
-        """Resample a batch [shape=(batch, samples)] as soxr does: to [shape=(batch, resampled)]."""
+        """Resample as soxr does: (batch, samples) → (batch, resampled)."""
         length, reach = samples.shape[1], SPAN * self.factor
         resampled = (length + self.factor // 2) // self.factor
         n_blocks = 1 + max(1, -(-resampled // RESAMPLER_BLOCK))
@@ -54,39 +53,37 @@ class Resampler:
         result = _decimate(padded, self.matrix, n_blocks)[:, :resampled]
         if self.factor > 2:
             change = ops.matmul(samples[:, :reach], self.at_the_beginning[:length, :resampled])
-            after = resampled - change.shape[1]
-            result += ops.pad(change, ((0, 0), (0, after)))
+            result = result + ops.pad(change, ((0, 0), (0, resampled - change.shape[1])))
         return result
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class ConstantQLayer(keras.layers.Layer):
-    """Levels of the constant-Q transform, from the clipping point to the segment's maximum.
+    """Levels of the Constant-Q transform, relative to the maximum of each segment.
 
-    The layer has no weights and always computes in float32, whatever the dtype policy: half
-    precision does not reach 80 dB.
+    The layer has no weights and always computes in float32: half precision does not reach 80 dB.
 
     Parameters
     ----------
     parameters : FeatureParameters or dict
-        What to compute; a dict as `FeatureParameters.to_dict` gives it.
+        As such or as `FeatureParameters.to_dict` returns them.
     **kwargs
-        What `keras.layers.Layer` takes, the dtype excepted.
+        Arguments of `keras.layers.Layer` other than the dtype.
 
     Raises
     ------
     UserError
-        If the parameters are not those of this version, or the number of samples is not known.
+        If the parameters are not those of this version, or the number of samples is unknown.
 
     Notes
     -----
-    Input: (batch, samples), real and finite; the number of samples is known, that of the batch need
-    not be. Output: (batch, 1 + samples // hop_length, n_bins), float32 from 0 to 1, not quantised;
-    zeros for silence.
+    Input: (batch, samples), real and finite. Output: (batch, 1 + samples // hop_length, n_bins),
+    float32 from 0 to 1, not quantised; zeros for silence. Only the batch size may be unknown.
 
-    GPUs with TensorFloat-32 round factors to 10 bits unless told otherwise, which shows in quiet
-    bins: by about 0.6 dB at 60 dB below the maximum and 3 dB at 80 dB below it.
-    ``tf.config.experimental.enable_tensor_float_32_execution(False)`` restores float32.
+    Matrix products with reduced precision (TensorFloat-32, bfloat16), the default of some
+    accelerators, change quiet bins: by about 0.6 dB at 60 dB below the maximum and 3 dB at 80 dB
+    below it. ``tf.config.experimental.enable_tensor_float_32_execution(False)`` or JAX's
+    ``jax_default_matmul_precision`` restores float32.
     """
 
     def __init__(
@@ -102,7 +99,7 @@ class ConstantQLayer(keras.layers.Layer):
         self._resamplers = {factor: Resampler(factor) for factor in factors}
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Refuse segments of unknown length."""
+        """Check that the number of samples is known."""
         if input_shape[-1] is None:
             raise UserError(
                 "ConstantQLayer needs a known number of samples: keras.Input((220500,))"
@@ -143,7 +140,7 @@ class ConstantQLayer(keras.layers.Layer):
         return batch, 1 + length // self.parameters.hop_length, self.parameters.n_bins
 
     def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds the layer."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "parameters": self.parameters.to_dict()}
 
 
@@ -157,7 +154,7 @@ def _decimate(signal: Any, matrix: np.ndarray, n_blocks: int) -> Any:
 
 
 def _octave_power(signal: Any, octave: Octave, starts: np.ndarray) -> Any:
-    """Return squared magnitudes [shape=(batch, frames or a few more, bins)] of one octave."""
+    """Compute squared magnitudes [shape=(batch, frames or a few more, bins)] of one octave."""
     _, window, columns = octave.kernels.shape
     positions = ops.expand_dims(starts.astype("int32"), -1) + ops.arange(window, dtype="int32")
     windows = ops.take(signal, positions, axis=1)

@@ -1,7 +1,6 @@
-"""The log-mel features as a Keras layer, for exported models.
+"""The log-mel features as a Keras layer, for exported models and accelerators.
 
-It stands apart from `spectrogram_feature.features.log_mel`, whose window and bands it uses, so that
-importing that module does not import TensorFlow.
+Window and bands are those of `spectrogram_feature.features.log_mel`, which does not import Keras.
 """
 
 from __future__ import annotations

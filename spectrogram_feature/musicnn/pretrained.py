@@ -1,12 +1,12 @@
-"""musicnn, a network that has learnt to tag music, with the weights that its authors published.
+"""musicnn, a network trained to tag music, and the published weights.
 
 J. Pons and X. Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging",
 late-breaking session of ISMIR, 2019; the architecture is that of J. Pons et al., "End-to-end
-learning for music audio tagging at scale", ISMIR, 2018. It was trained on 50 tags of the Million
-Song Dataset (``MSD_musicnn``: 200,000 songs) or of MagnaTagATune (``MTT_musicnn``: 19,000 clips).
-The weights are under the ISC licence; ``make pretrained`` obtains them (`data.pretrained`).
+learning for music audio tagging at scale", ISMIR, 2018. The training data are 50 tags of the
+Million Song Dataset (``MSD_musicnn``: 200,000 songs) or of MagnaTagATune (``MTT_musicnn``: 19,000
+clips). The weights have the ISC licence; ``make pretrained`` fetches them (`data.pretrained`).
 
-The network is written here anew, from the papers and the shapes of the checkpoint's variables.
+The code is written from the papers and the shapes of the checkpoint's variables.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -24,29 +23,26 @@ from common.errors import UserError
 from common.paths import PROJECT_ROOT, display_path
 from common.text import flattened
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
 CHECKPOINTS = ("MSD_musicnn", "MTT_musicnn")
-"""The trainings whose weights there are; the first is the default."""
+"""Names of the published trainings; the first is the default."""
 
 FOLDER = PROJECT_ROOT / "data" / "pretrained"
-"""Where ``make pretrained`` puts them."""
+"""Folder of the weights."""
 
 PATCH_FRAMES = 187
-"""How much musicnn hears at a time: 3 s, in frames of 16 ms."""
+"""Frames of an input patch: 3 s at 16 ms."""
 
 BANDS = 96
-"""Mel bands of its input."""
+"""Mel bands of the input."""
 
 TAGS = 50
-"""How many it knows."""
+"""Number of tags."""
 
 POOLED = 753
-"""How many numbers describe a frame, and their mean or maximum a patch."""
+"""Number of channels that are pooled over time."""
 
 PENULTIMATE = 200
-"""How many numbers the tags are made of."""
+"""Size of the penultimate layer."""
 
 _TIMBRAL = (38, 67)  # bands that a filter of timbre spans: 0.4 and 0.7 of 96
 _TEMPORAL = (128, 64, 32)  # frames that a filter of time spans
@@ -67,31 +63,29 @@ _LAYERS = {
 
 
 def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
-    """Build the network, its weights random.
+    """Build the network with random weights.
 
-    The front end hears timbre, by filters that span much of the spectrum and 112 ms, and time, by
-    filters that span half a second to two seconds of single bands. Of each filter the strongest
-    band is kept at every frame. Three convolutions over time follow, the second and third
-    residual. What all of them say, `POOLED` numbers a frame, is summed up by its mean and maximum
-    over time, and two dense layers make tags of that.
+    The front end has timbral filters, which span much of the spectrum and 112 ms, and temporal
+    filters, which span half a second to two seconds of single bands; each is followed by the
+    maximum over bands. Three convolutions over time follow, the second and third residual. The mean
+    and maximum over time of all outputs go through two dense layers.
 
     Parameters
     ----------
     frames : int
-        Of a patch. The weights do not depend on it.
+        Length of a patch. The weights do not depend on it.
 
     Returns
     -------
     keras.Model
-        float32 (batch, frames, `BANDS`), levels as `features.log_mel.LogMel.levels`
-        gives them → a dict of float32: ``mean_pool`` and ``max_pool`` (batch,
-        `POOLED`), ``penultimate`` (batch, `PENULTIMATE`) and ``tags`` (batch, `TAGS`),
-        probabilities.
+        float32 (batch, frames, `BANDS`), as `features.log_mel.LogMel.levels` computes them → dict
+        of float32: ``mean_pool`` and ``max_pool`` (batch, `POOLED`), ``penultimate`` (batch,
+        `PENULTIMATE`) and ``tags`` (batch, `TAGS`), probabilities.
     """
     inputs = keras.Input((frames, BANDS), name="levels")
     x = layers.Reshape((frames, BANDS, 1))(inputs)
     x = layers.BatchNormalization(name="input_norm")(x)
-    # In time as in frequency the spectrogram goes on: filters of timbre leave it only in time.
+    # Timbral filters are padded in time, not in frequency.
     padded = layers.ZeroPadding2D(((3, 3), (0, 0)))(x)
     front = [
         *(_front(padded, 204, (7, bands), "valid", f"timbral_{bands}") for bands in _TIMBRAL),
@@ -105,7 +99,7 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
     frames_described = layers.Concatenate()(parts)
     highest = layers.GlobalMaxPooling1D()(frames_described)
     mean = layers.GlobalAveragePooling1D()(frames_described)
-    # The checkpoint has maximum and mean of each number side by side.
+    # The checkpoint interleaves maximum and mean of each channel.
     pooled = [layers.Reshape((-1, 1))(highest), layers.Reshape((-1, 1))(mean)]
     x = layers.Flatten()(layers.Concatenate()(pooled))
     x = layers.Dropout(0.5)(layers.BatchNormalization(name="pooled_norm")(x))
@@ -120,7 +114,7 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
 def _front(
     x: keras.KerasTensor, filters: int, kernel: tuple[int, int], padding: str, name: str
 ) -> keras.KerasTensor:
-    """(batch, frames, bands, 1) → (batch, frames, filters): of each filter the strongest band."""
+    """Convolve and take the maximum over bands: (batch, frames, bands, 1) → (batch, frames, c)."""
     x = layers.Conv2D(filters, kernel, padding=padding, activation="relu", name=name)(x)
     x = layers.BatchNormalization(name=f"{name}_norm")(x)
     _, frames, bands, _ = x.shape
@@ -128,19 +122,19 @@ def _front(
 
 
 def read_checkpoint(network: keras.Model, path: str | Path) -> None:
-    """Give a network the weights of a checkpoint of musicnn 0.1.0.
+    """Load the weights of a checkpoint of musicnn 0.1.0, which takes TensorFlow.
 
     Parameters
     ----------
     network : keras.Model
         As `musicnn` builds it.
     path : path-like
-        The checkpoint's files without their endings ``.index`` and ``.data-00000-of-00001``.
+        The checkpoint's files without ``.index`` and ``.data-00000-of-00001``.
 
     Raises
     ------
     UserError
-        If a variable is missing, has another shape or is left over; it is named.
+        If a variable is missing, left over or has another shape; the message names it.
     """
     import tensorflow as tf
 
@@ -167,8 +161,8 @@ def read_checkpoint(network: keras.Model, path: str | Path) -> None:
         )
 
 
-def _checkpoint_variables(network: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
-    """Yield the network's variables, each with its name in the checkpoint."""
+def _checkpoint_variables(network: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+    """Yield (name in the checkpoint, variable) for all variables of the network."""
     for kind, names in _LAYERS.items():
         for number, name in enumerate(names):
             prefix = f"{kind}_{number}" if number else kind
@@ -181,39 +175,39 @@ def _is_of_optimiser(name: str) -> bool:
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop axes of length 1: convolutions over time stand in the checkpoint as those of images."""
+    """Drop axes of length 1; the checkpoint has convolutions over time in two dimensions."""
     return tuple(length for length in shape if length > 1)
 
 
 def weights_path(checkpoint: str = CHECKPOINTS[0]) -> Path:
-    """Tell where the weights of a training lie once they are there."""
+    """Return the path of the weights of a training."""
     return FOLDER / f"{checkpoint}.weights.h5"
 
 
 def tags_path(checkpoint: str = CHECKPOINTS[0]) -> Path:
-    """Tell where the names of its tags lie."""
+    """Return the path of the names of its tags."""
     return FOLDER / f"{checkpoint}.tags.json"
 
 
 def load_musicnn(checkpoint: str = CHECKPOINTS[0], frames: int = PATCH_FRAMES) -> keras.Model:
-    """Build the network with the weights that ``make pretrained`` has written.
+    """Build the network with published weights.
 
     Parameters
     ----------
     checkpoint : str
         One of `CHECKPOINTS`.
     frames : int
-        Of a patch.
+        Length of a patch.
 
     Returns
     -------
     keras.Model
-        As `musicnn` describes it.
+        As `musicnn` builds it.
 
     Raises
     ------
     UserError
-        If the weights are not there, or are damaged.
+        If the weights are missing or damaged.
     """
     path = weights_path(checkpoint)
     _require(path)
@@ -229,12 +223,12 @@ def load_musicnn(checkpoint: str = CHECKPOINTS[0], frames: int = PATCH_FRAMES) -
 
 
 def read_tags(checkpoint: str = CHECKPOINTS[0]) -> tuple[str, ...]:
-    """Read the names of the tags, in the order in which musicnn gives their probabilities.
+    """Read the names of the tags in the order of the network's output.
 
     Raises
     ------
     UserError
-        If they are not there.
+        If they are missing.
     """
     path = tags_path(checkpoint)
     _require(path)

@@ -33,13 +33,13 @@ EMBEDDING_SIZE = PENULTIMATE
 class Patches(layers.Layer):
     """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
 
-    Patches follow one another from the beginning; a rest at the end is ignored. In training, one
-    patch at a random place represents a segment.
+    Patches are consecutive, and a remainder at the end is dropped. In training, each step takes a
+    single patch of every segment, from a random position common to the batch.
 
     Parameters
     ----------
     length : int
-        Frames in a patch, at most those of a segment.
+        Frames of a patch, at most those of a segment.
     """
 
     def __init__(self, length: int, **kwargs: Any) -> None:
@@ -48,13 +48,17 @@ class Patches(layers.Layer):
         self.seed = keras.random.SeedGenerator()
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Cut segments (batch, frames, bins)."""
+        """Cut a batch."""
         _, frames, bins = x.shape
         if training:
             start = keras.random.randint((), 0, frames - self.length + 1, seed=self.seed)
             return ops.slice(x, (0, start, 0), (ops.shape(x)[0], self.length, bins))
-        heard = frames // self.length * self.length
-        return ops.reshape(x[:, :heard], (-1, self.length, bins))
+        used = frames // self.length * self.length
+        return ops.reshape(x[:, :used], (-1, self.length, bins))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (None, length, bins): the number of patches depends on the batch."""
+        return None, self.length, input_shape[2]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
@@ -63,14 +67,14 @@ class Patches(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class MeanOfPatches(layers.Layer):
-    """Average the embeddings of each segment's patches: (batch · patches, n) → (batch, n).
+    """Average over the patches of each segment: (batch · patches, n) → (batch, n).
 
-    In training there is one patch of each segment.
+    In training, a segment has a single patch.
 
     Parameters
     ----------
     patches : int
-        Patches in a segment.
+        Number of patches per segment.
     """
 
     def __init__(self, patches: int, **kwargs: Any) -> None:
@@ -78,10 +82,14 @@ class MeanOfPatches(layers.Layer):
         self.patches = patches
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Average embeddings (batch · patches, n)."""
+        """Average a batch."""
         if training:
             return x
         return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (None, n): the batch has as many patches as the mode of the layer asks for."""
+        return None, input_shape[1]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""

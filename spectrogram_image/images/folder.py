@@ -19,8 +19,8 @@ from PIL import Image
 from common.errors import FileError, UserError
 from common.fma.dataset import get_audio_path
 from common.fma.metadata import SPLITS
-from common.records.record_jobs import PLAN, write_table
-from common.records.tfrecords import atomic_write
+from common.jobs.files import atomic_write
+from common.records.shards import PLAN, write_table
 
 DESCRIPTION = "images.json"
 
@@ -173,7 +173,9 @@ def write_tables(folder: Path, made: pd.DataFrame) -> None:
 
 
 def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Read which images there are.
+    """Read the images of the tables, and the planned tracks of which no image could be made.
+
+    A planned track that is not in the tables but has an image is left out.
 
     Parameters
     ----------
@@ -185,7 +187,7 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label``, ``artist`` and
-        ``image`` (the file, relative to the folder).
+        ``image`` (the path relative to the folder, also of an image that is missing).
 
     Raises
     ------
@@ -199,10 +201,17 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
             .assign(split=split)
             for split in SPLITS
         ]
-        plan = pd.concat(tables).set_index("track_id").sort_index()
-        artists = pd.read_csv(folder / PLAN, index_col="track_id", dtype={"artist": str})["artist"]
+        listed = pd.concat(tables).set_index("track_id")
+        text = {"split": str, "genre": str, "artist": str}
+        planned = pd.read_csv(folder / PLAN, index_col="track_id", dtype=text)
+        planned["image"] = [
+            image_path(folder, track).relative_to(folder).as_posix() for track in planned.index
+        ]
+        unlisted = planned.index.difference(listed.index)
+        failed = [track for track in unlisted if not image_path(folder, track).exists()]
+        plan = pd.concat([listed, planned.loc[failed, ["split", "genre", "image"]]]).sort_index()
         plan["label"] = plan["genre"].map(genres.index).astype(int)
-        plan["artist"] = artists.loc[plan.index]
+        plan["artist"] = planned["artist"].loc[plan.index]
         plan = plan[["split", "genre", "label", "artist", "image"]]
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: make the images again") from None

@@ -1,7 +1,7 @@
-"""The jobs of image generation: some tracks each, and all their images.
+"""The jobs of image generation: each makes all images of some tracks.
 
-Each track is decoded once for all kinds of images that are asked for. An image appears whole or
-not at all, and one that is there already is not made again.
+A track is decoded once for all kinds of images. Images are written atomically, and finished ones
+are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from common.errors import AudioError
 from common.fma.audio import read_audio
 from common.fma.dataset import get_audio_path
 from common.fma.track_plan import MAX_PADDING
-from common.records.tfrecords import atomic_write
+from common.jobs.files import atomic_write, fingerprint
 from spectrogram_image.convert import KINDS
 from spectrogram_image.images.folder import ImageParameters, image_path, is_whole
 from spectrogram_image.images.rendering import encode_png, render_indices
@@ -77,18 +77,22 @@ def draw_images(task: Task) -> dict:
     Returns
     -------
     dict
-        ``files`` (name relative to the folder → bytes) and ``failures`` (``[track_id, kind,
-        reason]`` for every image that could not be had).
+        ``files`` and ``unusable``, as `common.jobs.run.run_jobs` takes them, and ``failures``: a
+        (track id, kind, reason) for every image that could not be made.
     """
     files: dict[str, int] = {}
+    unusable: dict[str, list[int] | None] = {}
     failures: list[tuple[int, str, str]] = []
     for track_id in task.tracks:
         paths = {kind: image_path(task.out / kind, track_id) for kind in task.kinds}
         missing = [kind for kind, path in paths.items() if not is_whole(path)]
         if missing:
+            audio = get_audio_path(task.audio_dir, track_id)
+            state = fingerprint(audio)
             try:
-                sound = _read_sound(task, track_id)
+                sound = _read_sound(audio, task.parameters)
             except AudioError as error:
+                unusable[audio.relative_to(task.audio_dir).as_posix()] = state
                 failures += [(track_id, kind, error.reason) for kind in missing]
                 paths = {kind: path for kind, path in paths.items() if kind not in missing}
                 missing = []
@@ -96,14 +100,13 @@ def draw_images(task: Task) -> dict:
             _write_image(sound, kind, task.parameters, paths[kind])
         for path in paths.values():
             files[path.relative_to(task.out).as_posix()] = path.stat().st_size
-    return {"files": files, "failures": failures}
+    return {"files": files, "unusable": unusable, "failures": failures}
 
 
-def _read_sound(task: Task, track_id: int) -> Sound:
-    """Decode the beginning of a track, completed by silence if a moment is missing."""
-    parameters = task.parameters
+def _read_sound(path: Path, parameters: ImageParameters) -> Sound:
+    """Decode the beginning of a track, padded with up to `MAX_PADDING` seconds of silence."""
     samples = read_audio(
-        get_audio_path(task.audio_dir, track_id),
+        path,
         sr=parameters.sample_rate,
         duration=parameters.seconds,
         at_least=parameters.seconds - MAX_PADDING,

@@ -23,7 +23,7 @@ import soundfile
 
 from common.cli import run_command
 from common.errors import UserError
-from common.jobs.locks import only_run_in
+from common.jobs.files import only_run_in
 from common.paths import PROJECT_ROOT
 from data import download
 from data.fetching import archives, transfer

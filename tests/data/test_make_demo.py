@@ -16,7 +16,8 @@ from common.fma.audio import read_audio
 from common.fma.dataset import DEMO_MARKER, find_dataset, get_audio_path
 from common.fma.genres import ROOT_GENRES
 from common.fma.metadata import SPLITS, load
-from common.jobs.run import JOURNAL, worker_pool
+from common.jobs.journal import JOURNAL
+from common.jobs.workers import worker_pool
 from common.paths import PROJECT_ROOT
 from data import make_demo as command
 from data.demo.figures import read_rhythm

@@ -36,7 +36,7 @@ from common.fma.audio import read_audio
 from common.fma.dataset import Dataset, get_audio_path
 from common.fma.metadata import SPLITS, load, select_subset
 from common.fma.track_plan import PLAN_COLUMNS, genres_of
-from common.jobs.run import JOURNAL
+from common.jobs.journal import JOURNAL
 from common.paths import PROJECT_ROOT
 from common.records.tfrecords import FAILURES, MANIFEST, Manifest
 from spectrogram_feature.constant_q import ConstantQ
@@ -175,21 +175,20 @@ def test_shards_hold_each_track_once_in_its_split(tracks, per_shard):
     plan = plan_segments(pd.concat([TINY, *added]))
     shards = plan_shards(plan, Path("audio"), Path("out"), PARAMETERS, per_shard)
     rows = {
-        track: (split, label, segments)
-        for split in SPLITS
-        for shard in shards[split]
+        track: (shard.split, label, segments)
+        for shard in shards
         for track, label, segments in shard.tracks
     }
     planned = plan[["split", "label", "segments"]].itertuples(name=None)
     assert rows == {track: (split, label, count) for track, split, label, count in planned}
-    sizes = [len(shard.tracks) for split in SPLITS for shard in shards[split]]
+    sizes = [len(shard.tracks) for shard in shards]
     assert sum(sizes) == len(plan)
     assert 1 <= min(sizes) <= max(sizes) <= per_shard
 
 
 def test_shards_are_named_and_numbered():
     shards = plan_shards(plan_segments(TINY), Path("audio"), Path("out"), PARAMETERS, 5)
-    assert [shard.path for shard in shards["training"]] == [
+    assert [shard.path for shard in shards if shard.split == "training"] == [
         Path("out") / f"training-0000{n}-of-00003.tfrecord" for n in range(3)
     ]
 

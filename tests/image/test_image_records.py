@@ -25,9 +25,9 @@ from PIL import Image
 from common import cli
 from common.errors import UserError
 from common.fma.metadata import SPLITS
-from common.jobs.run import JOURNAL
+from common.jobs.journal import JOURNAL
 from common.paths import PROJECT_ROOT
-from common.records.record_jobs import PLAN
+from common.records.shards import PLAN
 from common.records.tfrecords import FAILURES, MANIFEST, Manifest
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_image import TFRecord_generation

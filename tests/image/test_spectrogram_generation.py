@@ -23,9 +23,9 @@ from common.errors import UserError
 from common.fma.audio import read_audio
 from common.fma.dataset import Dataset, get_audio_path
 from common.fma.metadata import SPLITS
-from common.jobs.run import JOURNAL
+from common.jobs.journal import JOURNAL
 from common.paths import PROJECT_ROOT
-from common.records.record_jobs import PLAN
+from common.records.shards import PLAN
 from common.records.tfrecords import FAILURES
 from spectrogram_image import spectrogram_generation
 from spectrogram_image.convert import KINDS, convert

@@ -101,7 +101,7 @@ def test_workers_that_do_not_see_a_folder_are_refused_before_any_work(cluster, t
             folder=tmp_path,
             settings={},
             workers=cluster,
-            sources=[tmp_path / "audio"],
+            source=tmp_path / "audio",
         )
 
 

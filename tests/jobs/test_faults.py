@@ -1,121 +1,49 @@
 """What breaks from outside costs one line and time; what was finished stays, bytes come out equal.
 
 The commands run as a user runs them. Faults of the jobs themselves are in `test_jobs`, those of a
-cluster in `test_clusters`; `benchmarks/faults.py` does the same more often and at random.
+cluster in `test_clusters`, those at random moments, which take minutes, in `test_random_faults`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-import re
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from faults_for_tests import (
+    Note,
+    assert_one_line,
+    command,
+    contents,
+    ended,
+    extraction,
+    flip_a_bit,
+    mounted,
+    note_fault,
+    run,
+    running,
+    said,
+    times,
+    wait_for,
+)
 from fma_for_tests import write_tracks_csv
 from images_for_tests import write_images
 from jobs_for_tests import calls, jobs, note_call
 
 from common.cli import run_command
 from common.fma.dataset import get_audio_path
-from common.jobs.run import JOURNAL, run_jobs
-from common.paths import PROJECT_ROOT
+from common.jobs.journal import JOURNAL
+from common.jobs.run import run_jobs
 from common.records.tfrecords import FAILURES, Manifest
 from spectrogram_feature.generate_records import KIND, generate
 from spectrogram_image import TFRecord_generation
-
-
-def command(module: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", module, *map(str, arguments)]
-
-
-def extraction(root: Path, out: Path) -> list[str]:
-    return command(
-        "spectrogram_feature.generate_records", "--root", root, "--out", out, "--workers", 2
-    )
-
-
-def run(arguments: list[str], **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        arguments, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, **options
-    )
-
-
-def start(arguments: list[str]) -> subprocess.Popen:
-    return subprocess.Popen(
-        arguments,
-        cwd=PROJECT_ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-@contextlib.contextmanager
-def running(arguments: list[str]) -> Iterator[subprocess.Popen]:
-    """Start a command; nothing of it outlives the test."""
-    process = start(arguments)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
-    output, errors = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
-
-
-def said(errors: str) -> list[str]:
-    """Give the lines of the standard error, without progress bars."""
-    return [line for line in re.split(r"[\r\n]+", errors) if line.strip() and "%|" not in line]
-
-
-def assert_one_line(done: subprocess.CompletedProcess, words: str) -> None:
-    assert len(said(done.stderr)) == 1, done.stderr
-    [line] = said(done.stderr)
-    assert re.match(f"error: .*{words}", line), line
-    assert done.returncode == 1
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Hash what readers see of a folder."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != JOURNAL and not path.name.startswith(".")
-    }
-
-
-def times(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tfrecord")}
-
-
-def flip_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +58,7 @@ def whole(tiny_fma, tmp_path_factory) -> Path:
 
 
 def test_disk_that_fills_up_within_a_shard_is_one_line_and_the_next_run_completes(
-    tiny_fma, whole, tmp_path
+    tiny_fma, whole, tmp_path, record_property
 ):
     """The training shard alone exceeds what a file may have; the others do not."""
     out = tmp_path / "out"
@@ -146,30 +74,13 @@ def test_disk_that_fills_up_within_a_shard_is_one_line_and_the_next_run_complete
     assert run(extraction(tiny_fma.root, out)).returncode == 0
     assert before.items() <= times(out).items()
     assert contents(out) == contents(whole)
+    how = "RLIMIT_FSIZE below the size of a shard"
+    note_fault(record_property, "file too large", how, done.stderr, len(before))
 
 
-@contextlib.contextmanager
-def mounted(script: str, folder: Path) -> Iterator[Path]:
-    """Mount a file system at a folder for one process alone; others reach it by way of that."""
-    folder.mkdir()
-    arguments = [
-        "unshare",
-        "-rm",
-        "sh",
-        "-c",
-        f"{script} && echo mounted && exec cat",
-        "sh",
-        folder,
-    ]
-    if not shutil.which("unshare"):
-        pytest.skip("file systems cannot be mounted here")
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        if holder.stdout.readline() != b"mounted\n":
-            pytest.skip("file systems cannot be mounted here")
-        yield Path(f"/proc/{holder.pid}/root{folder}")
-
-
-def test_full_disk_is_one_line_and_what_is_finished_is_kept(tiny_fma, whole, tmp_path):
+def test_full_disk_is_one_line_and_what_is_finished_is_kept(
+    tiny_fma, whole, tmp_path, record_property
+):
     """Somebody else fills the disk while the first shards are being written."""
     with mounted('mount -t tmpfs -o size=3m none "$1"', tmp_path / "disk") as disk:
         out, filling = disk / "out", disk / "of_somebody_else"
@@ -179,9 +90,8 @@ def test_full_disk_is_one_line_and_what_is_finished_is_kept(tiny_fma, whole, tmp
             os.killpg(process.pid, signal.SIGSTOP)
             filling.write_bytes(bytes(1_900_000))
             os.killpg(process.pid, signal.SIGCONT)
-            assert_one_line(
-                ended(process), rf"{out}/.*\.tfrecord: the disk is full; free some space"
-            )
+            done = ended(process)
+            assert_one_line(done, rf"{out}/.*\.tfrecord: the disk is full; free some space")
         assert not list(out.glob(".*.tmp"))
         before = times(out)
         assert 1 <= len(before) < 3
@@ -189,13 +99,16 @@ def test_full_disk_is_one_line_and_what_is_finished_is_kept(tiny_fma, whole, tmp
         assert run(arguments).returncode == 0
         assert before.items() <= times(out).items()
         assert contents(out) == contents(whole)
+    how = "a tmpfs that another program fills while shards are written"
+    note_fault(record_property, "disk full", how, done.stderr, len(before))
 
 
-def test_read_only_file_system_is_one_line(tiny_fma, tmp_path):
+def test_read_only_file_system_is_one_line(tiny_fma, tmp_path, record_property):
     script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
     with mounted(script, tmp_path / "disk") as disk:
         done = run(extraction(tiny_fma.root, disk / "out"))
         assert_one_line(done, rf"{disk}/out: .*read-only; choose another folder")
+    note_fault(record_property, "folder read-only", "a read-only mount", done.stderr, 0)
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs Linux")
@@ -210,7 +123,9 @@ def test_folder_where_even_root_may_not_write_is_one_line(tiny_fma, what):
 # --- What is damaged later -----------------------------------------------------------------------
 
 
-def assert_damage_is_named_and_mended(arguments: list[str], out: Path, cut: Path) -> None:
+def assert_damage_is_named_and_mended(
+    arguments: list[str], out: Path, cut: Path, note: Note
+) -> None:
     """Damage two shards of finished records; the next run names them and makes them as they were.
 
     Parameters
@@ -233,27 +148,35 @@ def assert_damage_is_named_and_mended(arguments: list[str], out: Path, cut: Path
     assert {name: times(out)[name] for name in untouched} == {
         name: before_times[name] for name in untouched
     }
+    how = "after the run, one bit of a shard changed, another one cut"
+    note_fault(note, "shards damaged", how, sorted(said(done.stderr)), len(untouched))
 
 
-def test_damaged_shards_of_features_are_named_and_made_again(tiny_fma, whole, tmp_path):
+def test_damaged_shards_of_features_are_named_and_made_again(
+    tiny_fma, whole, tmp_path, record_property
+):
     out = Path(shutil.copytree(whole, tmp_path / "records"))
     arguments = extraction(tiny_fma.root, out)
-    assert_damage_is_named_and_mended(arguments, out, out / "test-00000-of-00001.tfrecord")
+    cut = out / "test-00000-of-00001.tfrecord"
+    assert_damage_is_named_and_mended(arguments, out, cut, record_property)
     assert said(run(arguments).stderr) == []
 
 
-def test_damaged_shards_of_images_are_named_and_made_again(tmp_path):
+def test_damaged_shards_of_images_are_named_and_made_again(tmp_path, record_property):
     images, out = write_images(tmp_path / "set" / "mel"), tmp_path / "records"
     arguments = command("spectrogram_image.TFRecord_generation", images, "--size", "quarter")
     arguments += ["--out", str(out), "--workers", "2"]
     TFRecord_generation.generate(images, out, size="quarter", workers=1)
-    assert_damage_is_named_and_mended(arguments, out, out / "training-00000-of-00001.tfrecord")
+    cut = out / "training-00000-of-00001.tfrecord"
+    assert_damage_is_named_and_mended(arguments, out, cut, record_property)
 
 
 # --- Data that is not what the metadata say ------------------------------------------------------
 
 
-def test_missing_and_broken_files_are_listed_and_cost_nobody_else(tiny_fma, tmp_path):
+def test_missing_and_broken_files_are_listed_and_cost_nobody_else(
+    tiny_fma, tmp_path, record_property
+):
     """Of 140 tracks, 100 have no file; of the 40 that have one, two are broken."""
     good = get_audio_path(tiny_fma.audio_dir, 30)  # 30 s
     cut, noise = 7, 14  # of Folk, in training: three segments each are planned
@@ -291,26 +214,32 @@ def test_missing_and_broken_files_are_listed_and_cost_nobody_else(tiny_fma, tmp_
     assert found == {cut: [10.0, 20.0], noise: [0.0, 10.0, 20.0]}
     manifest = Manifest.read(tmp_path / "out", KIND)
     assert sum(sum(tracks.values()) for tracks in manifest.tracks.values()) == 39
+    how = "of 140 tracks, 100 have no file, one is cut and one is noise"
+    lines = [done.stdout.splitlines()[-1].strip()]
+    note_fault(record_property, "audio missing and broken", how, lines, 39, unit="other tracks")
 
 
 # --- Processes that end --------------------------------------------------------------------------
 
 
 def test_of_two_runs_at_once_the_second_is_refused_and_the_first_ends_well(
-    tiny_fma, whole, tmp_path
+    tiny_fma, whole, tmp_path, record_property
 ):
     arguments = extraction(tiny_fma.root, tmp_path)
     with running(arguments) as first:
         wait_for((tmp_path / JOURNAL).exists, first)
         os.kill(first.pid, signal.SIGSTOP)  # so that it cannot be over too soon
-        assert_one_line(run(arguments), f"another run is writing into {tmp_path}: wait")
+        second = run(arguments)
+        assert_one_line(second, f"another run is writing into {tmp_path}: wait")
         os.kill(first.pid, signal.SIGCONT)
         assert first.wait(60) == 0
     assert contents(tmp_path) == contents(whole)
+    how = "the same command while the first one writes"
+    note_fault(record_property, "two runs into one folder", how, second.stderr, 3)
 
 
 def test_worker_killed_for_want_of_memory_is_one_line_and_the_next_run_completes(
-    tiny_fma, whole, tmp_path
+    tiny_fma, whole, tmp_path, record_property
 ):
     arguments = extraction(tiny_fma.root, tmp_path)
     with running(arguments) as process:
@@ -318,12 +247,15 @@ def test_worker_killed_for_want_of_memory_is_one_line_and_the_next_run_completes
         [half_written] = tmp_path.glob(".training*.tmp")
         os.kill(int(half_written.suffixes[-2][1:]), signal.SIGKILL)
         words = r"a worker process died, often for want of memory: what is finished is kept"
-        assert_one_line(ended(process), words)
+        done = ended(process)
+        assert_one_line(done, words)
     before = times(tmp_path)
     assert run(arguments).returncode == 0
     assert before.items() <= times(tmp_path).items()
     assert not list(tmp_path.glob(".*.tmp"))
     assert contents(tmp_path) == contents(whole)
+    how = "SIGKILL while it writes a shard"
+    note_fault(record_property, "worker killed", how, done.stderr, len(before))
 
 
 def ask_for_too_much(argument: tuple[str, int]) -> dict:
@@ -339,7 +271,9 @@ def ask_for_too_much(argument: tuple[str, int]) -> dict:
     return {}
 
 
-def test_too_little_memory_is_one_line_and_what_is_finished_is_kept(tmp_path, capsys):
+def test_too_little_memory_is_one_line_and_what_is_finished_is_kept(
+    tmp_path, capsys, record_property
+):
     with pytest.raises(SystemExit) as end:
         run_command(
             lambda: run_jobs(
@@ -353,6 +287,8 @@ def test_too_little_memory_is_one_line_and_what_is_finished_is_kept(tmp_path, ca
     with pytest.raises(MemoryError):
         run_jobs(ask_for_too_much, jobs(tmp_path, 2), folder=tmp_path, settings={}, workers=1)
     assert calls(tmp_path) == [1]
+    how = "a job that asks for 2 GB where 1 GB is allowed"
+    note_fault(record_property, "worker without memory", how, [line], 1, unit="jobs")
 
 
 @pytest.mark.parametrize("seed", [0, 1])

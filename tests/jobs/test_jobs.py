@@ -18,7 +18,9 @@ from jobs_for_tests import calls, jobs
 
 from common.cli import run_command
 from common.errors import UserError
-from common.jobs.run import JOURNAL, Job, default_workers, progress_bar, run_jobs
+from common.jobs.journal import JOURNAL
+from common.jobs.run import Job, progress_bar, run_jobs
+from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 
 

@@ -7,12 +7,12 @@ import pytest
 from jobs_for_tests import calls, jobs, write_file
 
 from common.errors import UserError
-from common.jobs.locks import only_run_in
+from common.jobs.files import only_run_in
 from common.jobs.run import run_jobs
 
 HOLD = """
 import sys
-from common.jobs.locks import only_run_in
+from common.jobs.files import only_run_in
 with only_run_in(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.jobs.settings import as_json, difference, require_same
+from common.jobs.journal import as_json, difference, require_same
 
 
 @pytest.mark.parametrize(

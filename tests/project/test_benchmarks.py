@@ -214,7 +214,9 @@ def test_multiply_adds_are_those_of_convolutions_products_and_loops(tf):
     assert multiply_adds(keras.Model(inputs, outputs)) == convolution + loops + product
 
 
-@pytest.mark.parametrize("name", [*run.BENCHMARKS, "run", "readme_table", "fma_costs"])
+@pytest.mark.parametrize(
+    "name", [*run.BENCHMARKS, "run", "readme_table", "fma_costs", "accelerator"]
+)
 def test_every_benchmark_explains_itself(name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     with pytest.raises(SystemExit) as end:

@@ -1,0 +1,258 @@
+"""Writing a folder of records: the tracks of a plan are dealt into shards, and a shard is a job.
+
+A stage derives its own `Shard`, which reads the arrays of one track. Everything else is here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.errors import UserError
+from common.fma.metadata import SPLITS
+from common.fma.track_plan import plan_digest
+from common.jobs.files import atomic_write, fingerprint, require_space
+from common.jobs.run import Job, run_jobs
+from common.paths import display_path
+from common.records.tfrecords import FAILURES, Manifest, RecordWriter, shard_name
+
+TRACKS_PER_SHARD = 32
+
+PLAN = "tracks.csv"
+"""The plan as a file beside the shards: cross-validation needs the artists."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The tracks of one TFRecord file, and how they are read.
+
+    Attributes
+    ----------
+    split : str
+    path : Path
+        The file to write.
+    source : Path
+        The folder of the files that are read.
+    tracks : tuple of tuples
+        Track id, label, and the columns that the stage asked `deal_tracks` for.
+    """
+
+    split: str
+    path: Path
+    source: Path
+    tracks: tuple[tuple, ...]
+
+    @property
+    def size(self) -> int:
+        """int: approximate size of the file in bytes if no track fails."""
+        raise NotImplementedError
+
+    def file_of(self, track: tuple) -> Path:
+        """Return the path of a track's source file."""
+        raise NotImplementedError
+
+    def read(self, track: tuple) -> tuple[np.ndarray | Sequence[np.ndarray], list[tuple]]:
+        """Read a track.
+
+        Returns
+        -------
+        arrays : np.ndarray [shape=(segments, ...)], or sequence of np.ndarray
+            One for each segment that could be read, from the first segment on.
+        failures : list of tuples
+            One for each segment that could not: the track id, then the failure columns given to
+            `run_shards`.
+        """
+        raise NotImplementedError
+
+
+def deal_tracks(
+    plan: pd.DataFrame, columns: Sequence[str], tracks_per_shard: int = TRACKS_PER_SHARD
+) -> Iterator[tuple[str, str, tuple[tuple, ...]]]:
+    """Deal the tracks of each split into shards, shuffled so that each shard has many genres.
+
+    Parameters
+    ----------
+    plan : pandas.DataFrame
+        Indexed by track id, with ``split`` and `columns`.
+    columns : sequence of str
+        The columns of the plan in `Shard.tracks`, after the track id.
+    tracks_per_shard : int
+        The largest number.
+
+    Yields
+    ------
+    split, name, tracks
+        The first attributes of a `Shard`. The same plan gives the same shards.
+    """
+    for split in SPLITS:
+        tracks = plan[plan["split"] == split].sample(frac=1, random_state=0)
+        rows = list(zip(tracks.index.tolist(), *(tracks[name] for name in columns), strict=True))
+        count = -(-len(rows) // tracks_per_shard)
+        for index in range(count):
+            yield split, shard_name(split, index, count), tuple(rows[index::count])
+
+
+def run_shard(shard: Shard) -> dict:
+    """Write one shard: the function of a job.
+
+    Returns
+    -------
+    dict
+        ``split``; ``shard`` (its entry in the manifest); ``segments`` and ``tracks`` (counts by
+        label); ``failures``; and ``files``, ``checksums`` and ``unusable`` for `run_jobs`.
+    """
+    segments: Counter[str] = Counter()
+    tracks: Counter[str] = Counter()
+    failures: list[tuple] = []
+    unusable = {}
+    with atomic_write(shard.path) as file:
+        writer = RecordWriter(file)
+        for track in shard.tracks:
+            track_id, label, *_ = track
+            path = shard.file_of(track)
+            state = fingerprint(path)
+            arrays, failed = shard.read(track)
+            for segment, array in enumerate(arrays):
+                writer.write(
+                    {
+                        "features": array.tobytes(),
+                        "label": label,
+                        "track_id": track_id,
+                        "segment": segment,
+                    }
+                )
+            segments[str(label)] += len(arrays)
+            tracks[str(label)] += len(arrays) > 0
+            if failed:
+                failures += failed
+                unusable[path.relative_to(shard.source).as_posix()] = state
+    written = writer.summary()
+    return {
+        "split": shard.split,
+        "files": {shard.path.name: written["bytes"]},
+        "checksums": {shard.path.name: written["crc32c"]},
+        "unusable": unusable,
+        "shard": {"name": shard.path.name, **written},
+        "segments": segments,
+        "tracks": tracks,
+        "failures": failures,
+    }
+
+
+def run_shards(
+    shards: Sequence[Shard],
+    plan: pd.DataFrame,
+    settings: Mapping[str, Any],
+    *,
+    out: Path,
+    source: Path,
+    failure: Sequence[str],
+    workers: int | str | None,
+    description: str,
+) -> dict[str, Any]:
+    """Write the shards that are missing, the plan and the table of failures.
+
+    A shard with failures is written again if one of the files at fault has changed.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        Of the tracks that `deal_tracks` yields.
+    plan : pandas.DataFrame
+        Indexed by ``track_id``, with ``split``, ``genre`` and ``label``.
+    settings : mapping
+        Everything but the plan that the records depend on, with the ``genres`` in label order.
+    out, source : Path
+        The folders that are written and read.
+    failure : sequence of str
+        Columns of the table of failures, after those of the track.
+    workers : int or str, optional
+        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        The bytes do not depend on it.
+    description : str
+        For the progress bar.
+
+    Returns
+    -------
+    dict
+        ``segments``, ``tracks`` and ``shards`` of the folder's `Manifest`.
+
+    Raises
+    ------
+    UserError
+        If the folder holds records made with other settings, the disk has no room for what is
+        missing, or no training track could be read.
+    """
+    missing = sum(shard.size for shard in shards if not shard.path.exists())
+    require_space(out, missing, "records", tolerance=0.1)  # unreadable tracks need none
+    results = run_jobs(
+        run_shard,
+        [Job(shard.path.name, shard, size=len(shard.tracks)) for shard in shards],
+        folder=out,
+        settings={**settings, "tracks": plan_digest(plan)},
+        workers=workers,
+        source=source,
+        description=description,
+    )
+    failures = [failed for result in results for failed in result["failures"]]
+    write_table(out / PLAN, plan.reset_index())
+    write_table(out / FAILURES, failure_table(plan, failures, failure))
+    segments = _counts("segments", results, settings["genres"])
+    if not segments["training"]:
+        raise UserError(f"no training track of {source} could be read: {out / FAILURES} says why")
+    return {
+        "segments": segments,
+        "tracks": _counts("tracks", results, settings["genres"]),
+        "shards": {split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
+    }
+
+
+def _counts(what: str, results: list[dict], genres: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Sum a count of the jobs: split → genre → number, where it is not zero."""
+    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    for result in results:
+        counts[result["split"]].update(result[what])
+    return {
+        split: {genre: labels[str(i)] for i, genre in enumerate(genres) if labels[str(i)]}
+        for split, labels in counts.items()
+    }
+
+
+def failure_table(
+    plan: pd.DataFrame, failures: Iterable[Sequence], columns: Sequence[str]
+) -> pd.DataFrame:
+    """Tabulate failures (track id, then `columns`) with split and genre, sorted by track id."""
+    # Failures of an earlier run come from the journal as lists.
+    rows = sorted(tuple(failed) for failed in failures)
+    table = pd.DataFrame(rows, columns=["track_id", *columns])
+    table.insert(1, "split", table["track_id"].map(plan["split"]))
+    table.insert(2, "genre", table["track_id"].map(plan["genre"]))
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table atomically as CSV, without its index."""
+    with atomic_write(path) as file:
+        file.write(table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def summarise(manifest: Manifest, out: Path, unit: str) -> str:
+    """Describe a folder of records in a few lines; `unit` is what a record is, in the plural."""
+    lines = [f"Records in {display_path(out)}"]
+    for split in SPLITS:
+        records = sum(manifest.segments[split].values())
+        tracks = sum(manifest.tracks[split].values())
+        lines.append(
+            f"  {split:<10} {records:>7,} {unit} of {tracks:>6,} tracks "
+            f"in {len(manifest.shards[split]):,} shard(s)"
+        )
+    lost = len(pd.read_csv(out / FAILURES))
+    where = f": {display_path(out / FAILURES)}" if lost else ""
+    lines.append(f"  {lost:,} planned {unit} could not be had{where}")
+    return "\n".join(lines)
