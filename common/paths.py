@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from common.text import one_line
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -14,6 +16,6 @@ def output_root() -> Path:
 
 
 def display_path(path: str | Path) -> str:
-    """Write a path for a reader: relative to the project where it lies inside."""
+    """Write a path on one line, relative to the project if it is inside."""
     path = Path(path).resolve()
-    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
+    return one_line(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

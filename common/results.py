@@ -1,14 +1,13 @@
-"""What the last run came to: where its results lie, and how accurate its models are."""
+"""Print the leaderboards of the models that were trained on the current data set."""
 
 from __future__ import annotations
-
-import pandas as pd
 
 from common import cli
 from common.errors import UserError
 from common.evaluation.leaderboard import LEADERBOARD_FILE, text_leaderboard
 from common.fma.dataset import find_dataset
 from common.paths import display_path, output_root
+from common.tables import read_table
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
         )
     print(dataset.notice)
     for path in tables:
-        print(f"\n{display_path(path.parent)}\n{text_leaderboard(pd.read_csv(path))}")
+        print(f"\n{display_path(path.parent)}\n{text_leaderboard(read_table(path))}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ from common.jobs.files import atomic_write
 from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import display_path
-from common.records.shards import write_table
+from common.tables import write_table
 from data.importing.artist_splits import deal_artists, require_every_split
-from data.importing.sources import read_sources
+from data.importing.sources import ARTIST_FROM, read_sources
 from data.importing.tables import (
     KNOWN,
     LEFT_OUT,
@@ -33,7 +34,7 @@ from data.importing.tables import (
 )
 
 SHORTEST, LONGEST = 9.9, 30.0
-"""Seconds: what a recording must have, a segment; and how much of it is tried and later used."""
+"""Seconds: how long a recording must be, a segment; and how much of it is checked and used."""
 
 _SR = 22_050
 
@@ -48,27 +49,40 @@ split, its paths relative to the CSV:
   music/Techno/Ada/live/Two.flac       one.mp3,Techno,Ada
   music/Chanson/Bo - Three.mp3         old/three.ogg,Chanson,Bo
 
+Track numbers are no artists: "01 - One.mp3" is refused until --artist-from tells where the artist
+is. With --artist-from
+  path           the folder below the genre's, or else the name "artist - title", as above
+  folder         the folder below the genre's, also if it is a number (Rock/311/Down.mp3)
+  name           the name "artist - title", also if the artist is a number (311 - Down.mp3)
+  numbered-name  the name "number - artist - title" (01 - Ada - One.mp3)
+  tags           the artist tag in the file
+
 Writes ROOT/fma_{SUBSET}/000/000001.mp3 and so on, as links to your files, and the tables of
 ROOT/fma_metadata/. Artists are divided among training, validation and test, 80/10/10 of each
 genre's tracks as nearly as whole artists allow; none is in two, or a network would be tested on
-voices and studios that it knows. A genre needs three artists to be in all three.
+voices and studios it was trained on. A genre needs three artists to be in all three.
+
+Links to folders and files are followed, and each file is imported once. Genres and artists are
+compared in Unicode's composed form (NFC). What is skipped is counted and named.
 
 Your files are only read. Each is decoded first, 30 s of it; those that cannot be used (damaged,
-shorter than 10 s) are left out and listed in fma_metadata/{LEFT_OUT}. Stopped, the same command
-goes on. Run again after files were added, it keeps the ids and splits that were given.
+shorter than 10 s, or the same audio as another) are left out and listed in
+fma_metadata/{LEFT_OUT}. Stopped, the same command goes on. Run again after files were added, it
+keeps the ids and splits that were given.
 
-Of each recording the first 30 s are used. WAV, FLAC, OGG and whatever else libsndfile reads will
-do as well as MP3: the layout calls every file .mp3, but what is in it counts."""
+Of each recording the first 30 s are used, in whatever format libsndfile reads: WAV, FLAC, OGG, MP3
+and others. The layout calls every file .mp3; its content decides."""
 
 _EXAMPLES = """\
   python data/import_folder.py ~/Music/by-genre --out data/mine
+  python data/import_folder.py ~/Music/albums --artist-from tags --out data/mine
   python data/import_folder.py tracks.csv --out /big/disk/mine --copy
   FMA_ROOT=data/mine python -m spectrogram_feature.generate_records --all-segments"""
 
 
 @dataclass(frozen=True)
 class _Placement:
-    """One job: a file to try, and where it goes."""
+    """One job: a file to check, and its place in the data set."""
 
     source: Path
     root: Path
@@ -76,20 +90,32 @@ class _Placement:
     copy: bool
 
 
+@dataclass(frozen=True)
+class Imported:
+    """A finished import."""
+
+    table: pd.DataFrame
+    """Indexed by track id: path (a `Source.key`), genre, artist, title, split, problem or empty."""
+
+    notes: list[str]
+    """Lines about what was skipped."""
+
+
 def import_folder(
     given: str | Path,
     root: str | Path,
     *,
+    artist_from: str = "path",
     copy: bool = False,
     seed: int = 0,
     workers: int | None = None,
-) -> pd.DataFrame:
+) -> Imported:
     """Bring recordings into FMA's layout, or what is missing of them.
 
     Parameters
     ----------
-    given : path-like
-        As `data.importing.sources.read_sources` takes it.
+    given, artist_from
+        As `read_sources` takes them.
     root : path-like
         The data set's root; made if it is not there.
     copy : bool
@@ -99,12 +125,6 @@ def import_folder(
     workers : int, optional
         Processes, by default one a core.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by track id: ``path`` (as `Source.key`), ``genre``, ``artist``, ``title``,
-        ``split`` and ``problem``, empty for what can be used.
-
     Raises
     ------
     UserError
@@ -112,7 +132,8 @@ def import_folder(
     """
     given, root = Path(given), Path(root).absolute()
     _check_places(given, root)
-    sources = read_sources(given)
+    listing = read_sources(given, artist_from)
+    sources = listing.sources
     run = functools.partial(
         run_jobs,
         place,
@@ -130,25 +151,21 @@ def import_folder(
     # Before the work: whatever ends it, the ids stay.
     write_known(metadata / KNOWN, ids, known["split"].to_dict())
     placements = [_Placement(s.path, root, _name_of(ids[s.key], root), copy) for s in sources]
-    results = run([Job(f"{p.name} {_size_of(p.source)}", p) for p in placements])
+    results = run([Job(f"{p.name} {_state_of(p.source)}", p) for p in placements])
     table = pd.DataFrame(
-        {
-            "path": [s.key for s in sources],
-            "genre": [s.genre for s in sources],
-            "artist": [s.artist for s in sources],
-            "title": [s.title for s in sources],
-            "split": [s.split for s in sources],
-            "problem": [result["problem"] for result in results],
-        },
+        [vars(source) | result for source, result in zip(sources, results, strict=True)],
         index=pd.Index([ids[s.key] for s in sources], name="track_id"),
     ).sort_index()
+    table["path"] = table["key"]
+    _leave_out_copies(table)
+    table = table[["path", "genre", "artist", "title", "split", "problem"]]
     write_table(metadata / LEFT_OUT, table.loc[table["problem"] != "", ["path", "problem"]])
     _divide(table, known, seed, metadata / LEFT_OUT)
     used = table[table["problem"] == ""]
     splits = known["split"].to_dict() | dict(zip(used["path"], used["split"], strict=True))
     write_known(metadata / KNOWN, ids, splits)
     write_metadata(metadata, used)
-    return table
+    return Imported(table, listing.notes)
 
 
 def _check_places(given: Path, root: Path) -> None:
@@ -165,29 +182,30 @@ def _name_of(track_id: int, root: Path) -> str:
     return get_audio_path(root / f"fma_{SUBSET}", track_id).relative_to(root).as_posix()
 
 
-def _size_of(path: Path) -> int:
-    """Tell the size of a file, by which one that was replaced is known; -1 if there is none."""
+def _state_of(path: Path) -> str:
+    """Give the size and time of a file, which tell that it was replaced."""
     try:
-        return path.stat().st_size
+        state = path.stat()
     except OSError:
-        return -1
+        return "missing"
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def place(placement: _Placement) -> dict:
-    """Try a file, and link or copy it to where it belongs: the work of a job.
+    """Check a file, and link or copy it to its place: the work of a job.
 
     Returns
     -------
     dict
-        ``problem``, empty if there is none, and then ``files`` as `common.jobs.run.run_jobs` takes
-        them.
+        ``problem``, empty if there is none; ``audio``, a checksum of the samples; and then
+        ``files``, as `run_jobs` takes them.
     """
     target = placement.root / placement.name
     try:
-        _require_sound(placement.source)
+        audio = _checksum(placement.source)
     except AudioError as error:
         target.unlink(missing_ok=True)  # from when it was in order
-        return {"problem": error.reason}
+        return {"problem": error.reason, "audio": ""}
     target.parent.mkdir(parents=True, exist_ok=True)
     if placement.copy:
         with placement.source.open("rb") as source, atomic_write(target) as file:
@@ -197,24 +215,35 @@ def place(placement: _Placement) -> dict:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(placement.source)
         temporary.replace(target)
-    return {"problem": "", "files": {placement.name: target.stat().st_size}}
+    return {"problem": "", "audio": audio, "files": {placement.name: target.stat().st_size}}
 
 
-def _require_sound(path: Path) -> None:
-    """Decode what will be used of a file.
+def _checksum(path: Path) -> str:
+    """Decode the part of a file that is used, and give a checksum of its samples.
 
     Raises
     ------
     AudioError
         If it does not decode, or is too short.
     """
-    seconds = 0.0
+    checksum, missing = hashlib.blake2b(digest_size=16), round(LONGEST * _SR)
     for block in stream_audio(path, _SR):
-        seconds += len(block) / _SR
-        if seconds >= LONGEST:
-            return
+        checksum.update(block[:missing].tobytes())
+        missing -= len(block)
+        if missing <= 0:
+            return checksum.hexdigest()
+    seconds = LONGEST - missing / _SR
     if seconds < SHORTEST:
         raise AudioTooShort(path, f"ends at {seconds:.2f} s, {SHORTEST} s are needed")
+    return checksum.hexdigest()
+
+
+def _leave_out_copies(table: pd.DataFrame) -> None:
+    """Keep the first of the tracks with the same audio; in two splits they would spoil the test."""
+    used = table[table["problem"] == ""]
+    first = used.groupby("audio")["path"].transform("first")
+    for track_id in used.index[used["path"] != first]:
+        table.loc[track_id, "problem"] = f"the same audio as {first[track_id]}"
 
 
 def _divide(table: pd.DataFrame, known: pd.DataFrame, seed: int, left_out: Path) -> None:
@@ -243,6 +272,12 @@ def main() -> None:
     parser.add_argument("source", metavar="SOURCE", type=Path, help="a folder, or a CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="the new data set")
     parser.add_argument(
+        "--artist-from",
+        choices=ARTIST_FROM,
+        default="path",
+        help="where a folder's artists are, see above",
+    )
+    parser.add_argument(
         "--copy", action="store_true", help="copy the files; otherwise they are linked"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the division into splits")
@@ -250,14 +285,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed} does not work: ask for 0 or more")
-    table = import_folder(
+    imported = import_folder(
         arguments.source,
         arguments.out,
+        artist_from=arguments.artist_from,
         copy=arguments.copy,
         seed=arguments.seed,
         workers=arguments.workers,
     )
-    print(summary(table, arguments.out))
+    print(*imported.notes, summary(imported.table, arguments.out), sep="\n")
 
 
 if __name__ == "__main__":

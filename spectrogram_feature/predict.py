@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from common import cli
 from common.errors import AudioError, AudioMissing, UserError
-from common.fma.audio_stream import walk_audio
+from common.fma.audio_files import search_folder
 from common.jobs.run import progress_bar
 from common.paths import display_path
 from common.text import one_line
@@ -45,7 +45,7 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
         path = Path(argument)
         try:
             if path.is_dir():
-                found = sorted(walk_audio(path))
+                found = search_folder(path).paths
                 yield from found
                 if not found:
                     yield AudioMissing(path, "this folder holds no audio files")

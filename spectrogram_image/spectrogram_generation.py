@@ -18,6 +18,7 @@ from common import cli
 from common.cli import add_data_options, add_workers_option
 from common.errors import UserError
 from common.fma.dataset import Dataset, find_dataset
+from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import (
     PLAN_COLUMNS,
@@ -30,10 +31,18 @@ from common.jobs.files import require_space
 from common.jobs.journal import JOURNAL
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path, output_root
-from common.records.shards import PLAN, failure_table, write_table
+from common.records.coverage import find_shortcomings
+from common.records.shards import PLAN, failure_table
 from common.records.tfrecords import FAILURES
+from common.tables import read_table, write_table
 from spectrogram_image.convert import KINDS
-from spectrogram_image.images.folder import ImageParameters, ImageSet, table_path, write_tables
+from spectrogram_image.images.folder import (
+    ImageParameters,
+    ImageSet,
+    read_tables,
+    table_path,
+    write_tables,
+)
 from spectrogram_image.images.jobs import Task, draw_images
 from spectrogram_image.images.rendering import SIZES, palette
 from spectrogram_image.sound import LOWEST_SAMPLE_RATE
@@ -229,9 +238,16 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
     lines = [f"Images in {display_path(out)}"]
     for kind, images in sets.items():
         counts = ", ".join(f"{count:,} {split}" for split, count in images.images.items())
-        lost = len(pd.read_csv(out / kind / FAILURES))
+        lost = len(read_table(out / kind / FAILURES))
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
-        lines.append(f"  {kind:<11} {counts}; {lost:,} could not be had{where}")
+        lines.append(f"  {kind:<11} {counts}; {lost:,} skipped{where}")
+    for kind, images in list(sets.items())[:1]:  # all are made of the same tracks
+        made = read_tables(out / kind, images.genres)
+        counts = made.groupby("split")["genre"].value_counts()
+        by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
+        for found in find_shortcomings(images.genres, by_split):
+            lines.append(f"warning: {found}; training will refuse these images")
+        lines += describe_similar(images.genres)
     return "\n".join(lines)
 
 

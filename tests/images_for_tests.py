@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from fma_for_tests import TINY_TRACKS
 
-from common.records.shards import PLAN, write_table
+from common.records.shards import PLAN
+from common.tables import write_table
 from spectrogram_image.images.folder import ImageParameters, ImageSet, image_path, write_tables
 from spectrogram_image.images.rendering import SIZES, encode_png, palette
 

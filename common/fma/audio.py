@@ -64,7 +64,7 @@ def read_audio(
     import soxr
 
     path = Path(path)
-    with decoding(path), soundfile.SoundFile(path) as file:
+    with decoding(path), soundfile.SoundFile(os.fsencode(path)) as file:
         native_sr = file.samplerate
         require_sample_rate(path, native_sr)
         wanted = -1 if duration is None else round(duration * native_sr)

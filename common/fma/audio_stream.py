@@ -11,31 +11,10 @@ import numpy as np
 
 from common.errors import AudioEmpty, AudioUndecodable
 from common.fma.audio import decoding, mix_down, require_sample_rate
+from common.fma.audio_files import UNREADABLE
 
 BLOCK_SAMPLES = 2**19
 """How many samples are decoded at a time, those of all channels: 2 MB, 6 s of a stereo CD."""
-
-READABLE = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
-    | {".rf64", ".w64", ".wav"}
-)
-"""Endings of the audio files that a folder is searched for."""
-
-UNREADABLE = frozenset({".aac", ".ac3", ".ape", ".m4a", ".m4b", ".mp4", ".mpc", ".webm", ".wma"})
-"""Endings of audio files that libsndfile does not read, and another program has to convert."""
-
-
-def walk_audio(folder: Path) -> Iterator[Path]:
-    """Find the audio files of a folder and all folders in it; what is hidden is passed over.
-
-    Audio that needs another program is among them, so that it does not go unnoticed.
-    """
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in READABLE | UNREADABLE:
-                yield path
 
 
 def stream_audio(path: str | Path, sr: int = 22_050) -> Iterator[np.ndarray]:

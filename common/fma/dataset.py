@@ -1,4 +1,4 @@
-"""Where a data set lies: the one that every notebook and command works on."""
+"""The data set that every notebook and command works on: its folders and its name."""
 
 from __future__ import annotations
 
@@ -12,24 +12,15 @@ import pandas as pd
 from common.errors import UserError
 from common.fma.metadata import SUBSETS, load, select_subset
 from common.paths import PROJECT_ROOT
+from common.text import name_text
 
 DEMO_MARKER = "demo.json"
-"""The file in ``fma_metadata/`` that tells a synthetic demo set from the real thing."""
+"""The file in ``fma_metadata/`` that marks a synthetic demo set."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where one data set in FMA's layout lies.
-
-    Attributes
-    ----------
-    root : Path
-        The folder that holds ``fma_metadata/`` and ``fma_<subset>/``.
-    subset : str
-        One of `SUBSETS`.
-    is_demo : bool
-        Whether this is the synthetic demo set.
-    """
+    """A data set in FMA's layout: ``root/fma_metadata/`` and ``root/fma_<subset>/``."""
 
     root: Path
     subset: str
@@ -46,26 +37,27 @@ class Dataset:
         return self.root / f"fma_{self.subset}"
 
     @property
+    def _own_name(self) -> str:
+        """str: the root's name; empty for the project's own folder, which holds the FMA."""
+        root = self.root.resolve()
+        return "" if root == PROJECT_ROOT / "data" else name_text(root.name)
+
+    @property
     def title(self) -> str:
-        """str: what a figure or table calls this data set; says so when it is synthetic."""
+        """str: the data set's name in figures and tables, which tells if it is synthetic."""
         if self.is_demo:
             return "synthetic demo set"
-        if self.root.resolve() == PROJECT_ROOT / "data":
-            return f"FMA {self.subset}"
-        return f"fma_{self.subset} of {self.root.resolve().name}"
+        own = self._own_name
+        return f"fma_{self.subset} of {own}" if own else f"FMA {self.subset}"
 
     @property
     def name(self) -> str:
         """str: a short name for folders, such as ``fma-medium`` or ``demo-medium``."""
-        if self.is_demo:
-            return f"demo-{self.subset}"
-        if self.root.resolve() == PROJECT_ROOT / "data":
-            return f"fma-{self.subset}"
-        return f"{self.root.resolve().name}-{self.subset}"
+        return f"{'demo' if self.is_demo else self._own_name or 'fma'}-{self.subset}"
 
     @property
     def notice(self) -> str:
-        """str: which data is used, in words that nobody can miss when it is the demo."""
+        """str: the line that commands print about the data set, with a warning for the demo."""
         if self.is_demo:
             return (
                 "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; its numbers say nothing "
@@ -77,8 +69,7 @@ class Dataset:
         """Read the metadata of this subset's tracks; see `load` and `select_subset`."""
         if columns is not None:
             columns = [*dict.fromkeys([*columns, ("set", "subset")])]
-        tracks = load(self.metadata_dir / "tracks.csv", columns=columns)
-        return select_subset(tracks, self.subset)
+        return select_subset(load(self.metadata_dir / "tracks.csv", columns), self.subset)
 
 
 def find_dataset(root: str | Path | None = None, subset: str | None = None) -> Dataset:
@@ -87,20 +78,16 @@ def find_dataset(root: str | Path | None = None, subset: str | None = None) -> D
     Parameters
     ----------
     root : path-like, optional
-        The folder with ``fma_metadata/`` and ``fma_<subset>/``; by default the environment's
-        ``FMA_ROOT``, or the project's ``data/``, or, where that holds no FMA, the demo set in it.
+        By default the environment's ``FMA_ROOT``, or the project's ``data/``, or the demo set in
+        ``data/demo`` if ``data/`` holds no FMA.
     subset : str, optional
         One of `SUBSETS`; by default the environment's ``FMA_SUBSET``, or medium if it is there,
         or the largest that is.
 
-    Returns
-    -------
-    Dataset
-
     Raises
     ------
     UserError
-        If there is no data set there, or not that subset.
+        If there is no data set, or not that subset.
     """
     chosen = root or os.environ.get("FMA_ROOT")
     default = PROJECT_ROOT / "data"
@@ -134,6 +121,6 @@ def _available_subsets(root: Path) -> list[str]:
 
 
 def get_audio_path(audio_dir: str | Path, track_id: int) -> Path:
-    """Tell where a track's MP3 lies: track 2 of ``fma_medium`` is ``fma_medium/000/000002.mp3``."""
+    """Give the path of a track's MP3, such as ``fma_medium/000/000002.mp3`` for track 2."""
     name = f"{track_id:06d}"
     return Path(audio_dir) / name[:3] / f"{name}.mp3"

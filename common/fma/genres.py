@@ -1,8 +1,9 @@
-"""The root genres, and the sets of labels that are made of them."""
+"""Names of genres: what a name is, the FMA's root genres, and the sets of labels made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -47,13 +48,40 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """Root genre → label, by the mapping's name: 16, 14 and 12 labels; an absent genre is dropped."""
 
 
+def clean_name(name: str) -> str:
+    """Normalise the name of a genre or an artist to Unicode NFC, without spaces at its ends."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def fold_name(name: str) -> str:
+    """Give the form that spellings of one name share: case and spaces do not count."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find names that differ only in case or spaces, such as ``("Rock", "rock")``."""
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        spellings.setdefault(fold_name(name), []).append(name)
+    return [tuple(group) for group in spellings.values() if len(group) > 1]
+
+
+def describe_similar(genres: Iterable[str]) -> list[str]:
+    """Write a line for each group of genres that `similar_names` finds."""
+    return [
+        f"warning: the genres {' and '.join(map(repr, group))} differ only in case or spaces and "
+        "are separate classes: rename one if they are the same"
+        for group in similar_names(genres)
+    ]
+
+
 def map_genres(roots: pd.Series, mapping: str) -> pd.Series:
-    """Replace root genres by the labels of a named mapping; ``all`` keeps any genre as it is.
+    """Replace root genres by the labels of a named mapping; ``all`` keeps any genre.
 
     Parameters
     ----------
     roots : pandas.Series
-        Root genres, as ``("track", "genre_top")`` has them.
+        Text, as ``("track", "genre_top")``; normalised here by `clean_name`.
     mapping : str
         A key of `GENRE_MAPPINGS`.
 
@@ -65,15 +93,14 @@ def map_genres(roots: pd.Series, mapping: str) -> pd.Series:
     Raises
     ------
     UserError
-        If there is no such mapping, or it is another than ``all`` and a genre is not one of
-        `ROOT_GENRES`.
+        If there is no such mapping, or it is not ``all`` and a genre is not in `ROOT_GENRES`.
     """
     if mapping not in GENRE_MAPPINGS:
         raise UserError(f"no genre mapping {mapping!r}: choose one of {', '.join(GENRE_MAPPINGS)}")
-    roots = roots.astype(object)
-    unknown = set(roots.dropna()) - set(ROOT_GENRES)
+    names = roots.astype(object).map(clean_name, na_action="ignore")
+    unknown = set(names.dropna()) - {"", *ROOT_GENRES}
     if unknown and mapping != "all":
         raise UserError(
             f"{min(unknown)!r} is no root genre of the FMA, which {mapping!r} needs: use 'all'"
         )
-    return roots.map({**GENRE_MAPPINGS[mapping], **{genre: genre for genre in unknown}})
+    return names.map({**GENRE_MAPPINGS[mapping], **{genre: genre for genre in unknown}})

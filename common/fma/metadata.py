@@ -1,30 +1,33 @@
-"""The metadata: tables as FMA documents them, with their types; subsets and splits."""
+"""FMA's metadata tables with their documented types; subsets and splits."""
 
 from __future__ import annotations
 
 import ast
 import csv
-import functools
 import hashlib
 import io
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from common.errors import UserError
 from common.paths import output_root
+from common.text import one_line
 
 SUBSETS = ("small", "medium", "large", "full")
-"""From smallest to largest; each contains the one before. ``full`` is ``large`` untrimmed."""
+"""Each contains the one before; ``full`` has the tracks of ``large``, untrimmed."""
 
 SPLITS = ("training", "validation", "test")
 
 CACHED_FROM = 50_000_000
-"""Bytes: of a metadata file of this size or more, the columns that are used are kept apart."""
+"""Bytes: of metadata files of this size or more, the columns that are used are cached."""
+
+_HEADER_ROWS = {"tracks.csv": 2, "features.csv": 3}
 
 Column = str | tuple[str, ...]
 """A column's name: a tuple where the header has several rows."""
@@ -35,6 +38,12 @@ _LISTS = {(table, "tags") for table in ("track", "album", "artist")} | {
     ("track", "genres"),
     ("track", "genres_all"),
 }
+_TEXT = ("genre_top", "name", "split", "subset", "title", "type", "license", "track_id")
+"""Endings of the names of columns in which ``NA``, ``True`` and ``1980`` are text."""
+
+_NO_NUMBERS = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"]
+"""Cells that are missing in other columns."""
+
 _DATES = {
     ("track", "date_created"),
     ("track", "date_recorded"),
@@ -54,10 +63,9 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     path : path-like
         ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or ``raw_*.csv``.
     columns : sequence, optional
-        The columns to read, as tuples such as ``("set", "split")`` where the file has header
-        rows of several levels, as strings where it has one; by default all. The real
-        ``tracks.csv`` is 260 MB: ask for what is used. Of a file of `CACHED_FROM` bytes or more
-        these columns are kept under `output_root`, and read from there the next time.
+        Tuples such as ``("set", "split")`` where the file has several header rows, strings where
+        it has one; by default all. FMA's ``tracks.csv`` is 260 MB: ask for what is used. Of large
+        files (`CACHED_FROM`) these columns are cached under `output_root`.
 
     Returns
     -------
@@ -68,55 +76,115 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     Raises
     ------
     UserError
-        If the file is missing, not FMA's, or lacks a column.
+        If the file is missing, not FMA's, lacks a column, or has ids that are no whole numbers or
+        occur twice.
     """
     path = Path(path)
-    name = path.name
-    levels = {"tracks.csv": 2, "features.csv": 3}.get(name, 3 if "echonest" in name else 1)
-    index_name_row = levels > 1
-    keys: Sequence[Column]
+    levels = {"tracks.csv": 2, "features.csv": 3}.get(
+        path.name, 3 if "echonest" in path.name else 1
+    )
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header = [next(csv.reader(file)) for _ in range(levels)]
-        keys = [*zip(*header, strict=True)][1:] if levels > 1 else header[0][1:]
+        header, skipped = _read_header(path, levels)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: fetch it with python data/download.py small") from None
     except (StopIteration, ValueError, csv.Error):
-        keys = []
-    if not keys:
-        raise UserError(f"{path} is not FMA's {name}: fetch it again")
-    wanted = keys if columns is None else [tuple(c) if levels > 1 else c for c in columns]
-    position: dict[Column, int] = {key: i for i, key in enumerate(keys, start=1)}
-    absent = [key for key in wanted if key not in position]
-    if absent:
-        raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {name}?")
-    positions = [position[key] for key in wanted]
-    used = sorted({0, *positions})
-    skipped = levels + index_name_row
-    read = functools.partial(pd.read_csv, header=None, index_col=0, low_memory=False)
+        header, skipped = [], 0
+    # pandas writes ids that are no index into a column beside its own unnamed index.
+    of_ids = next((i for i, key in enumerate(header) if "track_id" in key), 0)
+    position: dict[Column, int] = {
+        key if levels > 1 else key[0]: i for i, key in enumerate(header) if i != of_ids and any(key)
+    }
+    if not position:
+        raise UserError(f"{path} is not FMA's {path.name}: fetch it again")
+    wanted: list[Column] = [
+        tuple(key) if levels > 1 else key for key in (position if columns is None else columns)
+    ]
+    if absent := [key for key in wanted if key not in position]:
+        raise UserError(f"{path} has no column {absent[0]!r}: is it FMA's {path.name}?")
+    used = sorted({of_ids, *(position[key] for key in wanted)})
+    text = {i for i in used if i == of_ids or header[i][-1].endswith(_TEXT)}
     try:
         if columns is not None and path.stat().st_size >= CACHED_FROM:
-            table = read(_kept_cells(path, skipped, used), names=used)
+            cells = _kept_cells(path, skipped, used)
+            table = _read_cells(cells, {used.index(i) for i in text}, range(len(used)))
         else:
-            table = read(path, skiprows=skipped, usecols=used)
+            table = _read_cells(path, text, used, skiprows=skipped)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} has no rows: fetch it again") from None
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path} does not parse ({error}): fetch it again") from None
-    table = table[positions]
+    table.columns = pd.Index(used)
+    index_name = "track_id" if levels > 1 else header[of_ids][0]
+    table.index = _whole_numbers(table[of_ids], path, index_name or "id")
+    table.index.name = index_name
+    table = table[[position[key] for key in wanted]]
     table.columns = pd.MultiIndex.from_tuples(wanted) if levels > 1 else pd.Index(wanted)
-    table.index.name = "track_id" if levels > 1 else header[0][0]
-    return _with_types(table, name)
+    return _with_types(table, path.name)
+
+
+def _read_header(path: Path, levels: int) -> tuple[list[tuple[str, ...]], int]:
+    """Read the columns' names, and count the rows above the first track.
+
+    pandas writes the index's name into a row of its own, and leaves the row out if it has none.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        header = [next(reader) for _ in range(levels)]
+        first, *others = next(reader, []) or ["0"] if levels > 1 else ["0"]
+    names_index = not any(others) and not first.replace(".", "", 1).isdecimal()
+    return [*zip(*header, strict=True)], levels + names_index
+
+
+def _read_cells(
+    source: Path | io.BytesIO, text: set[int], used: Sequence[int], **options: Any
+) -> pd.DataFrame:
+    """Read columns by position: in those of text, only an empty cell is missing."""
+    return pd.read_csv(
+        source,
+        header=None,
+        usecols=used,
+        dtype=dict.fromkeys(text, str),
+        na_values={i: [""] if i in text else _NO_NUMBERS for i in used},
+        keep_default_na=False,
+        low_memory=False,
+        **options,
+    )
+
+
+def _whole_numbers(ids: pd.Series, path: Path, name: str) -> pd.Index:
+    """Convert ids such as ``2`` and ``2.0``.
+
+    Raises
+    ------
+    UserError
+        If one is anything else, or occurs twice.
+    """
+    numbers = pd.to_numeric(ids, errors="coerce")
+    wrong = ~(numbers.ge(0) & numbers.lt(2**53) & (numbers % 1 == 0))
+    if wrong.any():
+        found = one_line(ids[wrong].fillna("").iloc[0])
+        raise UserError(
+            f"{path} has the {name} {found!r:.60}, which is no whole number: number the rows, or "
+            "fetch it again"
+        )
+    index = pd.Index(numbers.astype("int64"))
+    if not index.is_unique:
+        twice = index[index.duplicated()]
+        raise UserError(
+            f"{path} has {len(twice):,} rows too many, the first with the {name} {twice[0]}: keep "
+            "one row of each, or fetch it again"
+        )
+    return index
 
 
 def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
-    """Give some columns of a large CSV as a small one, from the last time if the file is the same.
+    """Give some columns of a large CSV as a small one, from the cache if the file is unchanged.
 
-    The cells are kept as text and typed by the caller, so a table does not depend on whether its
-    cells were kept. They follow their checksum; without one that is right they do not count.
+    The cache holds the cells as text after their checksum. The caller types them, so a table does
+    not depend on whether it was cached.
     """
     state = path.stat()
-    # The ctime tells of any change, also where the size and the mtime stay as they were.
+    # The ctime changes with the file even if its size and mtime do not.
     same = (path.resolve(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, skiprows, usecols)
     name = hashlib.sha256(repr(same).encode()).hexdigest()[:32]
     kept = output_root() / "cache" / f"{name}.csv"
@@ -133,7 +201,7 @@ def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all: whoever cannot write there does without it."""
+    """Write a file, whole or not at all; without an error where nothing can be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,14 +263,6 @@ def _parse_list(cell: str) -> list:
 
 
 def select_subset(tracks: pd.DataFrame, subset: str) -> pd.DataFrame:
-    """Keep the tracks of a subset: ``medium`` means every track with ``subset <= "medium"``.
-
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        As `load` reads it, with the column ``("set", "subset")``.
-    subset : str
-        One of `SUBSETS`; ``full`` has the tracks of ``large``.
-    """
+    """Keep the tracks of one of `SUBSETS`: for ``medium`` those with ``subset <= "medium"``."""
     largest = SUBSETS[min(SUBSETS.index(subset), 2)]
     return tracks[tracks["set", "subset"] <= largest]

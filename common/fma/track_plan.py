@@ -1,4 +1,4 @@
-"""Which tracks of a data set are used, with which label and in which split: before any is read."""
+"""The plan: which tracks are used, with their labels, splits and artists."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import pandas as pd
 
 from common.errors import UserError
 from common.fma.dataset import Dataset
-from common.fma.genres import map_genres
+from common.fma.genres import clean_name, map_genres
 from common.fma.metadata import SPLITS
 
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
-"""What the plan needs of the metadata."""
+"""The metadata that a plan is made of."""
 
 MAX_PADDING = 0.1
-"""Seconds of silence that may complete a track: FMA's "30 s" clips often last 29.98 s."""
+"""Seconds of silence that may complete a track: many of FMA's "30 s" clips last 29.98 s."""
 
 
 def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
-    """Give every track that has a genre and a split its label.
+    """Plan the tracks that have a genre and a split.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
         Indexed by track id, with the columns `PLAN_COLUMNS`.
     mapping : str
-        A key of `fma_utils.GENRE_MAPPINGS`.
+        A key of `GENRE_MAPPINGS`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label`` (position of the
-        genre in alphabetical order) and ``artist`` (a string; a track whose artist is unknown
-        counts as an artist of its own). Tracks without a genre are left out.
+        Sorted by ``track_id``, the index: ``split``, ``genre``, ``label`` (position of the genre in
+        alphabetical order) and ``artist`` (text; of each track its own where none is known).
 
     Raises
     ------
     UserError
-        If a split has no track, or the training split lacks a genre of the others.
+        If a split has no track, the training split lacks a genre of the others, or there is one
+        genre only.
     """
     plan = pd.DataFrame(
         {
@@ -56,15 +56,29 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
             raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
         if unseen := genres - in_training:
             raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
+    if len(in_training) < 2:
+        raise UserError(
+            f"the metadata has one genre only ({min(in_training)}): a classifier needs two or more"
+        )
     plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
     return plan[["split", "genre", "label", "artist"]]
 
 
 def artist_of(tracks: pd.DataFrame) -> pd.Series:
-    """Name each track's artist by the id, or else by the name; missing where neither is known."""
-    ids = tracks["artist", "id"].astype("Int64")
-    known = ids.where(ids != -1).astype("string")  # FMA's number for nobody
-    return known.fillna(tracks["artist", "name"].astype("string"))
+    """Name each track's artist by the id, or else by the name; missing where neither is known.
+
+    Ids may be text; ``7`` and ``7.0`` are one.
+    """
+    ids, names = tracks["artist", "id"], tracks["artist", "name"]
+    numbers = pd.to_numeric(ids, errors="coerce")
+    whole = numbers.where(numbers % 1 == 0).astype("Int64").astype("string")
+    known = whole.fillna(_as_text(ids)).where(numbers != -1)  # FMA's number for nobody
+    return known.fillna(_as_text(names))
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    names = values.astype("string").map(clean_name, na_action="ignore").astype("string")
+    return names.where(names != "")
 
 
 def _own_name(tracks: pd.DataFrame) -> pd.Series:
@@ -77,10 +91,10 @@ def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
 
 
 def plan_digest(plan: pd.DataFrame) -> str:
-    """Give a checksum that changes with anything in a plan, for the settings of a journal."""
+    """Give a checksum of a plan for the settings of a journal."""
     return hashlib.sha256(plan.to_csv().encode()).hexdigest()
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, str | bool]:
-    """Say which data set something was made of, for a manifest."""
+    """Describe a data set for a manifest."""
     return {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}

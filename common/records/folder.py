@@ -14,6 +14,7 @@ import pandas as pd
 from common.errors import UserError
 from common.records.shards import PLAN
 from common.records.tfrecords import Manifest
+from common.tables import read_table
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -65,7 +66,7 @@ class RecordFolder:
         path = self.folder / PLAN
         if not path.exists():
             raise UserError(f"{path} is missing: run {self.command} again")
-        return pd.read_csv(path, index_col="track_id", dtype={"artist": str})
+        return read_table(path, "track_id")
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:

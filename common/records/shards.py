@@ -15,12 +15,15 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
+from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import plan_digest
 from common.jobs.files import atomic_write, fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
+from common.records.coverage import find_shortcomings
 from common.records.tfrecords import FAILURES, Manifest, RecordWriter, shard_name
+from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
 
@@ -236,12 +239,6 @@ def failure_table(
     return table
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically as CSV, without its index."""
-    with atomic_write(path) as file:
-        file.write(table.to_csv(index=False, lineterminator="\n").encode())
-
-
 def summarise(manifest: Manifest, out: Path, unit: str) -> str:
     """Describe a folder of records in a few lines; `unit` is what a record is, in the plural."""
     lines = [f"Records in {display_path(out)}"]
@@ -252,7 +249,9 @@ def summarise(manifest: Manifest, out: Path, unit: str) -> str:
             f"  {split:<10} {records:>7,} {unit} of {tracks:>6,} tracks "
             f"in {len(manifest.shards[split]):,} shard(s)"
         )
-    lost = len(pd.read_csv(out / FAILURES))
+    lost = len(read_table(out / FAILURES))
     where = f": {display_path(out / FAILURES)}" if lost else ""
-    lines.append(f"  {lost:,} planned {unit} could not be had{where}")
-    return "\n".join(lines)
+    lines.append(f"  {lost:,} {unit} skipped{where}")
+    shortcomings = find_shortcomings(manifest.genres, manifest.segments)
+    lines += [f"warning: {found}; training will refuse these records" for found in shortcomings]
+    return "\n".join([*lines, *describe_similar(manifest.genres)])

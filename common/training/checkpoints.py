@@ -19,6 +19,7 @@ import pandas as pd
 from common.errors import UserError
 from common.jobs.files import atomic_write
 from common.jobs.journal import as_json, require_same
+from common.tables import read_table
 from common.training.model_files import OPTIMISER_WARNING
 from common.training.options import TrainingOptions
 
@@ -56,7 +57,7 @@ def read_history(folder: Path) -> pd.DataFrame:
     path = folder / HISTORY
     if not path.exists():
         return pd.DataFrame({"val_loss": []}, index=pd.Index([], name="epoch"))
-    return pd.read_csv(path, index_col="epoch")
+    return read_table(path, "epoch")
 
 
 def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:

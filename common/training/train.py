@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from common.evaluation.judging import Fitted
 from common.jobs.files import only_run_in
+from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
 from common.records.segments import MemoryRecords
 from common.training import devices
@@ -104,9 +105,11 @@ def train(
     Raises
     ------
     UserError
-        If the folder holds a training with other settings, another run holds the folder, or the
-        training diverges.
+        If a genre or a split has no usable audio, the folder holds a training with other settings,
+        another run holds the folder, or the training diverges.
     """
+    if save:  # a fold may lack a rare genre
+        require_coverage(records.manifest, records.folder)
     folder, options = Path(folder), options or TrainingOptions()
     architecture = dict(architecture or {})
     settings = {"model": name, "architecture": architecture, "options": asdict(options)}

@@ -1,4 +1,4 @@
-"""Dealing artists into splits, none of them into two."""
+"""Splits by artist: no artist is in two."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from common.errors import UserError
 from common.fma.metadata import SPLITS
 
 SHARES = {"training": 0.8, "validation": 0.1, "test": 0.1}
-"""Split → which part of each genre's tracks it shall have, as nearly as whole artists allow."""
+"""Split → share of each genre's tracks, as nearly as whole artists allow."""
 
 
 def deal_artists(
     tracks: pd.DataFrame, known: Mapping[str, str] | None = None, seed: int = 0
 ) -> dict[str, str]:
-    """Deal the artists of each genre into training, validation and test.
+    """Divide the artists of each genre among training, validation and test.
 
-    A genre of three artists or more gets into every split, one of two into training and test, one
-    of a single artist into training alone.
+    A genre of three artists or more is in every split, one of two in training and test, one of a
+    single artist in training.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
-        A row each, with ``genre`` and ``artist``.
+        With ``genre`` and ``artist``.
     known : mapping, optional
-        Artist → split, of artists that were dealt before: they stay where they are.
+        Artist → split, of artists that keep theirs.
     seed : int >= 0
-        Decides among artists of equally many tracks.
+        Decides among artists with equally many tracks.
 
     Returns
     -------
@@ -39,13 +39,13 @@ def deal_artists(
     Raises
     ------
     UserError
-        If a split gets no artist, or a genre none for training.
+        As `require_every_split` does.
     """
     rng = np.random.default_rng(seed)
     present = sorted(set(tracks["artist"]))
     split = {artist: known[artist] for artist in present if known and artist in known}
     artists = tracks.groupby("genre")["artist"]
-    # Those with the fewest artists first, while artists of several genres are still to be had.
+    # Genres with the fewest artists first, while artists of several genres have no split yet.
     for genre in artists.nunique().sort_values(kind="stable").index:
         _deal(artists.get_group(genre).value_counts().sort_index(), split, rng)
     require_every_split(tracks, split)
@@ -53,7 +53,7 @@ def deal_artists(
 
 
 def _deal(sizes: pd.Series, split: dict[str, str], rng: np.random.Generator) -> None:
-    """Deal the artists of one genre that are in no split yet, those with the most tracks first."""
+    """Divide the artists of one genre that have no split yet, those with most tracks first."""
     have = {
         name: sum(size for artist, size in sizes.items() if split.get(artist) == name)
         for name in SPLITS
@@ -74,7 +74,7 @@ def _deal(sizes: pd.Series, split: dict[str, str], rng: np.random.Generator) -> 
 
 
 def require_every_split(tracks: pd.DataFrame, split: Mapping[str, str]) -> None:
-    """Refuse a division that nothing could be learnt from, or judged by; see `deal_artists`."""
+    """Refuse splits with no artist, and genres with none in the training split."""
     of_track = tracks["artist"].map(split)
     trained = set(tracks.loc[of_track == "training", "genre"])
     if unseen := sorted(set(tracks["genre"]) - trained):

@@ -1,4 +1,4 @@
-"""What an imported data set writes down: its ids, its metadata, and what it says of itself."""
+"""What an import writes: ids that stay, the metadata, and a summary."""
 
 from __future__ import annotations
 
@@ -7,38 +7,35 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.fma.genres import describe_similar
+from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
-from common.records.shards import write_table
+from common.paths import display_path
+from common.tables import read_table, write_table
+from common.text import one_line
 from data.importing.fma_tables import format_genres_csv, format_tracks_csv
 from data.importing.sources import Source
-from common.fma.metadata import SPLITS
-from common.paths import display_path
 
 SUBSET = "medium"
-"""What the imported set is called in FMA's layout: the subset that is looked for first."""
+"""The subset that commands use first."""
 
 KNOWN = "imported.csv"
-"""Beside ``tracks.csv``: which file has which id and split, so that it keeps them."""
+"""Beside ``tracks.csv``: the id and the split of each file, which later runs keep."""
 
 LEFT_OUT = "left_out.csv"
-"""Beside ``tracks.csv``: the files that cannot be used, and why."""
+"""Beside ``tracks.csv``: the files that are not used, and why."""
 
 
 def read_known(path: Path) -> pd.DataFrame:
     """Read the ids and splits of earlier runs, by path."""
     if not path.exists():
         return pd.DataFrame({"track_id": [], "split": []}, index=pd.Index([], name="path"))
-    table = pd.read_csv(path, dtype={"path": str, "split": str}, keep_default_na=False)
-    return table.set_index("path")
-
-
-def _ids_of(known: pd.DataFrame) -> dict[str, int]:
-    return {path: int(track_id) for path, track_id in known["track_id"].items()}
+    return read_table(path, "path").fillna({"split": ""})
 
 
 def give_ids(sources: Sequence[Source], known: pd.DataFrame) -> dict[str, int]:
-    """Give each recording the id that it had, or the next one, which no other had before."""
-    ids = _ids_of(known)
+    """Give each recording its earlier id, or the next one that was never used."""
+    ids = {path: int(track_id) for path, track_id in known["track_id"].items()}
     following = max(ids.values(), default=0) + 1
     new = [source.key for source in sources if source.key not in ids]
     return ids | dict(zip(new, range(following, following + len(new)), strict=True))
@@ -72,7 +69,7 @@ def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
     rows = [(number, int(counts[genre]), 0, genre, number) for genre, number in genres.items()]
     tracks = [
         (
-            track_id,
+            row.Index,
             {
                 ("artist", "id"): artists[row.artist],
                 ("artist", "name"): row.artist,
@@ -84,10 +81,10 @@ def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
                 ("track", "title"): row.title,
             },
         )
-        for track_id, row in zip(used.index, used.itertuples(index=False), strict=True)
+        for row in used.itertuples()
     ]
     _write(metadata / "genres.csv", format_genres_csv(rows))
-    # Last: without it nobody takes the folder for a data set.
+    # Last: without it the folder is no data set.
     _write(metadata / "tracks.csv", format_tracks_csv(tracks))
 
 
@@ -97,14 +94,20 @@ def _write(path: Path, text: str) -> None:
 
 
 def summary(table: pd.DataFrame, root: Path) -> str:
-    """Say what was imported: tracks and artists by genre and split, and what to do next."""
+    """Write tracks and artists by genre and split, what was left out, and the next command."""
     used = table[table["problem"] == ""]
     counts = pd.crosstab(used["genre"], used["split"]).reindex(columns=list(SPLITS), fill_value=0)
     counts["artists"] = used.groupby("genre")["artist"].nunique()
-    counts.columns.name = counts.index.name = None
+    counts.columns.name = None
+    counts.index = counts.index.map(one_line).rename(None)
     lines = [counts.to_string(), ""]
     for genre in counts.index[(counts[["validation", "test"]] == 0).any(axis=1)]:
         lines.append(f"{genre} is not in every split: it would need three artists for that")
+    for genre in sorted(set(table["genre"]) - set(used["genre"])):
+        lines.append(
+            f"warning: none of the files of {one_line(genre)} can be used: the genre is left out"
+        )
+    lines += describe_similar(used["genre"])
     if lost := len(table) - len(used):
         left_out = display_path(root / "fma_metadata" / LEFT_OUT)
         lines.append(f"{lost:,} files cannot be used and are left out: {left_out}")

@@ -3,8 +3,10 @@
 The power of a short-time Fourier transform (Hann window), added up in triangular bands that are
 equally wide on Slaney's mel scale [1]_, each divided by its width, then ``log10(1 + 10,000 x)``. It
 is what ``librosa.feature.melspectrogram`` [2]_ gives at these settings with
-``pad_mode="reflect"``, as it did when musicnn was trained [3]_. Levels are absolute: silence is 0
-whatever else is in the segment.
+``pad_mode="reflect"``, as it did when musicnn was trained [3]_.
+
+musicnn's output depends on the level of a recording, so `LogMel.features` and `LogMelLayer` scale
+each segment to the same root mean square first. `LogMel.levels` does not scale.
 
 NumPy and SciPy suffice: a worker that extracts features imports neither librosa nor TensorFlow.
 `spectrogram_feature.features.log_mel_layer` has the same computation as a Keras layer.
@@ -36,6 +38,9 @@ _HZ_PER_MEL = 200 / 3  # below 1 kHz, where Slaney's scale is linear
 _LINEAR_HZ = 1000.0
 _STEPS_PER_LOG = 27 / math.log(6.4)  # above, where it is logarithmic
 
+QUIETEST = 1e-6
+"""Root mean square below which a segment is scaled no further: 120 dB below full scale."""
+
 
 @dataclass(frozen=True)
 class LogMelParameters(SegmentParameters):
@@ -53,6 +58,9 @@ class LogMelParameters(SegmentParameters):
         Number of mel bands, from 0 Hz to half the sampling rate.
     window_length : int > 0
         Of the transform, in samples.
+    loudness : float > 0
+        Root mean square that each segment is scaled to. The default is 18 dB below full scale,
+        the median of the excerpts in ``results/real_music``.
     gain : float > 0
         What power is multiplied by before 1 is added and the logarithm taken.
     ceiling : float > 0
@@ -70,6 +78,7 @@ class LogMelParameters(SegmentParameters):
     hop_length: int = 256
     n_bins: int = 96
     window_length: int = 512
+    loudness: float = 0.125
     gain: float = 10_000.0
     ceiling: float = 7.0
 
@@ -130,6 +139,28 @@ class LogMel:
         self.window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
         self.bands = mel_bands(self.parameters)
 
+    def scaled(self, samples: np.ndarray) -> np.ndarray:
+        """Remove the mean of each segment and scale it to the loudness of the parameters.
+
+        Parameters
+        ----------
+        samples : np.ndarray [shape=(..., n), real]
+
+        Returns
+        -------
+        np.ndarray [shape=(..., n), float32]
+            Quieter than the loudness where a segment is quieter than `QUIETEST`; 0 for silence.
+
+        Raises
+        ------
+        UserError
+            If a sample is NaN or infinite.
+        """
+        samples = _finite(samples)
+        centred = samples - samples.mean(axis=-1, keepdims=True, dtype=float).astype(np.float32)
+        level = np.sqrt(np.mean(np.square(centred), axis=-1, keepdims=True))
+        return centred * (self.parameters.loudness / np.maximum(level, QUIETEST))
+
     def levels(self, samples: np.ndarray) -> np.ndarray:
         """Compute the logarithms that musicnn takes.
 
@@ -149,9 +180,7 @@ class LogMel:
         UserError
             If a sample is NaN or infinite.
         """
-        samples = np.asarray(samples, np.float32)
-        if not np.isfinite(samples).all():
-            raise UserError("the samples hold NaN or infinity: decode the audio anew or skip it")
+        samples = _finite(samples)
         *batch, length = samples.shape
         signals = samples.reshape(math.prod(batch), length)
         frames = 1 + length // self.parameters.hop_length
@@ -170,7 +199,7 @@ class LogMel:
         return spectra.real**2 + spectra.imag**2
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        """Compute what is stored: levels from silence to the ceiling, in 8 bits.
+        """Compute what is stored: levels of scaled segments up to the ceiling, in 8 bits.
 
         Parameters
         ----------
@@ -187,7 +216,14 @@ class LogMel:
         UserError
             If a sample is NaN or infinite.
         """
-        return as_bytes(np.minimum(self.levels(samples) / self.parameters.ceiling, 1))
+        return as_bytes(np.minimum(self.levels(self.scaled(samples)) / self.parameters.ceiling, 1))
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    samples = np.asarray(samples, np.float32)
+    if not np.isfinite(samples).all():
+        raise UserError("the samples hold NaN or infinity: decode the audio anew or skip it")
+    return samples
 
 
 def mel_bands(parameters: LogMelParameters) -> np.ndarray:

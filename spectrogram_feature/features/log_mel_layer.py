@@ -10,12 +10,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from spectrogram_feature.features.log_mel import LogMel, LogMelParameters
+from spectrogram_feature.features.log_mel import QUIETEST, LogMel, LogMelParameters
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class LogMelLayer(keras.layers.Layer):
-    """Levels in mel bands, from silence to the ceiling.
+    """Levels in mel bands of segments scaled to one loudness, from silence to the ceiling.
 
     The layer has no weights and always computes in float32, whatever the dtype policy.
 
@@ -49,7 +49,10 @@ class LogMelLayer(keras.layers.Layer):
     def call(self, samples: Any) -> Any:
         """Transform a batch of segments."""
         length, hop = self.parameters.window_length, self.parameters.hop_length
-        padded = ops.pad(samples, ((0, 0), (length // 2, length // 2)), mode="reflect")
+        centred = samples - ops.mean(samples, axis=-1, keepdims=True)
+        level = ops.sqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True))
+        scaled = centred * (self.parameters.loudness / ops.maximum(level, QUIETEST))
+        padded = ops.pad(scaled, ((0, 0), (length // 2, length // 2)), mode="reflect")
         frames = ops.extract_sequences(padded, length, hop) * self._transform.window
         real, imaginary = ops.rfft(frames, fft_length=length)
         power = ops.matmul(ops.square(real) + ops.square(imaginary), self._transform.bands)

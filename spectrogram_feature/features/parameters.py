@@ -100,7 +100,8 @@ class SegmentParameters:
         if unknown or missing:
             raise UserError(
                 "these are not the feature parameters of this version: "
-                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}"
+                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}; "
+                "make the records again and train the model again"
             )
         return cls(**values)
 

@@ -45,7 +45,7 @@ class FeatureRecords(RecordFolder):
         """
         try:
             records = cls(Path(folder), Manifest.read(folder, kind), **options)
-            records.parameters  # noqa: B018  (raises unless they are of this version)
+            records.parameters  # noqa: B018  (refuses parameters of another version)
             return records
         except UserError as error:
             hint = f"; python -m {cls.command} --features {kind} makes them"

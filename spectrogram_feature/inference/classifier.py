@@ -154,7 +154,10 @@ class GenreClassifier:
         from spectrogram_feature.musicnn import transfer  # noqa: F401  (register layers)
 
         model, card = load_model(path)
-        classifier = cls(model, card)
+        try:
+            classifier = cls(model, card)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         shapes = (model.input_shape[1:], model.output_shape[1:])
         if shapes != (classifier.parameters.shape, (len(card.genres),)):
             raise UserError(f"{path} is not what its card says: train it again")

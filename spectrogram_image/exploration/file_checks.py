@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def _header(path: Path) -> tuple[float, float, float]:
 
     try:
         with silenced_stderr():
-            info = soundfile.info(path)
+            info = soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError):
         return np.nan, np.nan, np.nan
     return info.duration, float(info.samplerate), float(info.channels)

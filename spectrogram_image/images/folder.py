@@ -20,11 +20,10 @@ from common.errors import FileError, UserError
 from common.fma.dataset import get_audio_path
 from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
-from common.records.shards import PLAN, write_table
+from common.records.shards import PLAN
+from common.tables import read_table, write_table
 
 DESCRIPTION = "images.json"
-
-_COLUMNS = {"Pathname": str, "Genre": str, "track_id": "int64"}
 
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -196,14 +195,13 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
     """
     try:
         tables = [
-            pd.read_csv(table_path(folder, split), dtype=_COLUMNS)
+            read_table(table_path(folder, split))
             .rename(columns={"Pathname": "image", "Genre": "genre"})
             .assign(split=split)
             for split in SPLITS
         ]
         listed = pd.concat(tables).set_index("track_id")
-        text = {"split": str, "genre": str, "artist": str}
-        planned = pd.read_csv(folder / PLAN, index_col="track_id", dtype=text)
+        planned = read_table(folder / PLAN, "track_id")
         planned["image"] = [
             image_path(folder, track).relative_to(folder).as_posix() for track in planned.index
         ]

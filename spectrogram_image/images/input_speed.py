@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from common.tables import read_table
 from spectrogram_image.images.folder import ImageSet, table_path
 from spectrogram_image.images.records import ImageRecords
 
@@ -34,7 +35,7 @@ def dataframe_side(folder: Path, records: ImageRecords, batch_size: int) -> Side
     height, width, _ = records.shape
     with contextlib.redirect_stdout(io.StringIO()):  # it says how many files it found
         generator = tf.keras.preprocessing.image.ImageDataGenerator().flow_from_dataframe(
-            pd.read_csv(table_path(folder, SPLIT)),
+            read_table(table_path(folder, SPLIT)),
             directory=str(folder),
             x_col="Pathname",
             y_col="Genre",
@@ -54,7 +55,7 @@ def files_side(folder: Path, records: ImageRecords, batch_size: int) -> Side:
     height, width, _ = records.shape
     files = ImageSet.read(folder).parameters
     resized = (files.height, files.width) != (height, width)
-    table = pd.read_csv(table_path(folder, SPLIT))
+    table = read_table(table_path(folder, SPLIT))
     paths = [str(folder / name) for name in table["Pathname"]]
     labels = table["Genre"].map(records.manifest.genres.index).to_numpy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from common.fma.audio import read_audio
-from common.fma.dataset import find_dataset
+from common.fma.dataset import find_dataset, get_audio_path
 from common.fma.metadata import SPLITS
 from data.import_folder import import_folder
 from data.importing.artist_splits import SHARES, deal_artists, require_every_split
@@ -28,7 +29,8 @@ GENRES = {"Techno": 4, "Chanson": 3}
 
 def write_sound(path: Path, seed: int, seconds: float = 10.0, kind: str = "MP3") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, music(seed, seconds, FILE_RATE), FILE_RATE, format=kind)
+    samples = (2**15 * music(seed, seconds, FILE_RATE)).clip(-(2**15), 2**15 - 1).astype("int16")
+    soundfile.write(os.fsencode(path), samples, FILE_RATE, format=kind)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,8 @@ def sounds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("music")
     for genre, artists in GENRES.items():
         for number in range(artists):
-            write_sound(folder / genre / f"{genre} {number}" / "a song.mp3", number)
+            seed = 10 * number + len(genre)
+            write_sound(folder / genre / f"{genre} {number}" / "a song.mp3", seed)
     return folder
 
 
@@ -47,7 +50,7 @@ def folder(sounds, tmp_path):
 
 
 def bring(folder, root, **options):
-    return import_folder(folder, root, workers=1, **options)
+    return import_folder(folder, root, workers=1, **options).table
 
 
 # --- What a source lists -------------------------------------------------------------------------
@@ -65,7 +68,7 @@ def test_genre_and_artist_are_read_from_folders_and_names(tmp_path):
         tmp_path, "A/Ada/One.mp3", "A/Ada/live/Two.flac", "B/Bo - Three.mp3", "B/ADA  - x - y.ogg"
     )
     touch(tmp_path, "B/Bo/cover.jpg", ".trash/Bo/z.mp3")
-    found = {s.key: (s.genre, s.artist, s.title) for s in read_sources(tmp_path)}
+    found = {s.key: (s.genre, s.artist, s.title) for s in read_sources(tmp_path).sources}
     assert found == {
         "A/Ada/One.mp3": ("A", "Ada", "One"),
         "A/Ada/live/Two.flac": ("A", "Ada", "Two"),
@@ -77,8 +80,8 @@ def test_genre_and_artist_are_read_from_folders_and_names(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["A/Ada/1.mp3", "B/2.mp3", "B/3.mp3"], r"B/2.mp3 and 1 more in .*: whose is it\?"),
-        (["A/Ada/1.mp3", "Bo - 2.mp3"], "Bo - 2.mp3 in .*: whose is it"),
+        (["A/Ada/1.mp3", "B/2.mp3", "B/3.mp3"], r"B/2.mp3 and 1 more in .*: no artist is found"),
+        (["A/Ada/1.mp3", "Bo - 2.mp3"], "Bo - 2.mp3 in .*: no artist is found"),
         (["A/Ada/1.mp3"], r"one genre only \(A\)"),
         (["A/Ada/1.txt"], "holds no audio files"),
     ],
@@ -101,7 +104,7 @@ def test_a_csv_is_read_relative_to_itself(tmp_path):
         "Ada,x/1.mp3,A,One,training",
         f"Bo,{tmp_path}/2.mp3,B,,test",
     )
-    one, two = sorted(read_sources(table), key=lambda source: source.artist)
+    one, two = sorted(read_sources(table).sources, key=lambda source: source.artist)
     assert (one.path, one.title, one.split) == (tmp_path / "x/1.mp3", "One", "training")
     assert (two.path, two.title, two.split) == (tmp_path / "2.mp3", "2", "test")
 
@@ -113,6 +116,8 @@ def test_a_csv_is_read_relative_to_itself(tmp_path):
         (["path,genre,artist", "1.mp3,A,Ada", "2.mp3,B, "], "row 3 has no artist"),
         (["path,genre,artist", "1.mp3,A,Ada", "1.mp3,B,Bo"], "row 3 names a file again"),
         (["path,genre,artist"], "has no rows"),
+        (["path,genre,artist", "1.mp3,A,Ada, the band"], "row 2 has more cells than the header"),
+        (["path,genre,artist,genre", "1.mp3,A,Ada,B"], "has the column 'genre' twice"),
         (["path,genre,artist,split", "1.mp3,A,Ada,train"], "row 2 has the split 'train'"),
         (
             ["path,genre,artist,split", "1.mp3,A,Ada,training", "2.mp3,B,ada,test"],
@@ -124,6 +129,116 @@ def test_a_csv_is_read_relative_to_itself(tmp_path):
 def test_a_csv_that_cannot_be_meant_is_refused(tmp_path, lines, message):
     with pytest.raises(UserError, match=message):
         read_sources(write_csv(tmp_path / "t.csv", *lines))
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["01 - Song", "1-01 - Song", "A1 - Song", "CD 2 - Song", "311 - Down"]
+)
+def test_a_track_number_is_no_artist(tmp_path, name):
+    touch(tmp_path, f"A/{name}.mp3", "A/02 - Other.mp3", "B/Bo - x.mp3")
+    message = "and 1 more in .* track numbers are no artists: .*--artist-from numbered-name"
+    with pytest.raises(UserError, match=message):
+        read_sources(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["01 Ada - x", "1. Ada - x", "[3] Ada - x", "1-01 Ada - x", "Track 4 Ada - x"]
+)
+def test_an_artist_does_not_begin_with_a_track_number(tmp_path, name):
+    touch(tmp_path, f"A/{name}.mp3", "B/Bo - x.mp3")
+    with pytest.raises(UserError, match="looks like a track number"):
+        read_sources(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["50 Cent - x", "2Pac - x", "10cc - x", "blink-182 - x", "U2 - x"])
+def test_artists_with_numbers_in_their_names_are_artists(tmp_path, name):
+    touch(tmp_path, f"A/{name}.mp3", "B/Bo - x.mp3")
+    assert {s.artist for s in read_sources(tmp_path).sources} == {name.split(" - ")[0], "Bo"}
+
+
+@pytest.mark.parametrize(
+    ("artist_from", "names", "artists"),
+    [
+        ("folder", ["A/311/Down.mp3", "B/Bo/Cy - x.mp3"], {"311", "Bo"}),
+        ("name", ["A/311 - Down.mp3", "B/album/Bo - x.mp3"], {"311", "Bo"}),
+        ("numbered-name", ["A/01 - Ada - x.mp3", "A/02. Bo - y.mp3", "B/[1-03] C - z.mp3"],
+         {"Ada", "Bo", "C"}),
+    ],
+)  # fmt: skip
+def test_where_the_artist_is_can_be_told(tmp_path, artist_from, names, artists):
+    touch(tmp_path, *names)
+    assert {s.artist for s in read_sources(tmp_path, artist_from).sources} == artists
+
+
+def test_artists_are_read_from_tags(tmp_path):
+    for number, (genre, artist) in enumerate([("A", "Ada"), ("A", "Sigur Ro\u0301s"), ("B", "Bo")]):
+        path = tmp_path / genre / f"0{number} - x.mp3"
+        path.parent.mkdir(exist_ok=True)
+        with soundfile.SoundFile(path, "w", FILE_RATE, 1, format="MP3") as file:
+            file.artist, file.title = artist, "One"
+            file.write(music(number, 1, FILE_RATE))
+    found = read_sources(tmp_path, "tags").sources
+    assert {s.artist for s in found} == {"Ada", "Sigur R\u00f3s", "Bo"}
+    assert {s.title for s in found} == {"One"}
+    write_sound(tmp_path / "B" / "nobody.mp3", 5, 1)
+    with pytest.raises(UserError, match=r"nobody.mp3 in .*: no artist is found"):
+        read_sources(tmp_path, "tags")
+
+
+def test_unicode_forms_of_a_name_are_one_and_files_are_opened_as_they_are_called(tmp_path):
+    touch(tmp_path, "M\u00fasica/Ro\u0301s/1.mp3", "Mu\u0301sica/R\u00f3s/2.mp3", "B/Bo/3.mp3")
+    found = read_sources(tmp_path).sources
+    assert {(s.genre, s.artist) for s in found} == {("M\u00fasica", "R\u00f3s"), ("B", "Bo")}
+    assert all(s.path.exists() for s in found)
+
+
+def test_names_that_are_not_utf8_are_read_as_latin_1(tmp_path):
+    touch(tmp_path, os.fsdecode(b"M\xfasica/R\xf3s/caf\xe9.mp3"), "B/Bo/x.mp3")
+    source = read_sources(tmp_path).sources[-1]
+    assert (source.genre, source.artist, source.title) == ("M\u00fasica", "R\u00f3s", "caf\u00e9")
+    assert source.key.encode().isascii()
+    assert source.path.exists()
+
+
+# --- One recording, one track --------------------------------------------------------------------
+
+
+def test_links_to_a_file_are_one_recording(tmp_path):
+    touch(tmp_path, "B/Bo/x.mp3", "B/Cy/y.mp3")
+    (tmp_path / "A" / "Ada").mkdir(parents=True)
+    (tmp_path / "A" / "Ada" / "a symbolic link.mp3").symlink_to(tmp_path / "B/Bo/x.mp3")
+    (tmp_path / "B" / "Cy" / "z.mp3").hardlink_to(tmp_path / "B/Cy/y.mp3")
+    touch(tmp_path, "A/Ada/own.mp3")
+    listing = read_sources(tmp_path)
+    assert [s.key for s in listing.sources] == ["A/Ada/own.mp3", "B/Bo/x.mp3", "B/Cy/y.mp3"]
+    [note] = listing.notes
+    assert "2 (" in note
+    assert "A/Ada/a symbolic link.mp3 is B/Bo/x.mp3 (B, not A)" in note
+
+
+@pytest.mark.parametrize("again", ["./1.mp3", "x/../1.mp3", "soft.mp3", "hard.mp3"])
+def test_a_csv_that_names_a_file_twice_is_refused_whatever_the_spelling(tmp_path, again):
+    touch(tmp_path, "1.mp3", "x/2.mp3")
+    (tmp_path / "soft.mp3").symlink_to("1.mp3")
+    (tmp_path / "hard.mp3").hardlink_to(tmp_path / "1.mp3")
+    table = write_csv(tmp_path / "t.csv", "path,genre,artist", "1.mp3,A,Ada", f"{again},B,Bo")
+    with pytest.raises(UserError, match=r"row 3 names a file again \(1.mp3\)"):
+        read_sources(table)
+
+
+def test_trailing_commas_shift_no_column(tmp_path):
+    rows = ["path,genre,artist", "1.mp3,A,Ada,", "", "2.mp3,B,Bo,,", "3.mp3,NA,1980"]
+    plain = read_sources(write_csv(tmp_path / "t.csv", *rows)).sources
+    headed = read_sources(write_csv(tmp_path / "t.csv", "path,genre,artist,,", *rows[1:])).sources
+    assert plain == headed
+    assert [(s.key, s.genre, s.artist) for s in plain] == [
+        ("1.mp3", "A", "Ada"),
+        ("2.mp3", "B", "Bo"),
+        ("3.mp3", "NA", "1980"),
+    ]
 
 
 def test_a_source_that_is_not_there_is_refused(tmp_path):
@@ -246,6 +361,59 @@ def test_files_that_cannot_be_used_are_left_out_and_listed(folder, tmp_path):
     # Mended, it comes in.
     write_sound(folder / "Techno" / "Short" / "short.mp3", 1)
     assert bring(folder, root)["problem"].ne("").sum() == 1
+
+
+def test_the_same_audio_is_used_once(folder, tmp_path):
+    shutil.copy(folder / "Techno/Techno 0/a song.mp3", folder / "Chanson/Chanson 2/copy.mp3")
+    for name, kind in [("one.wav", "WAV"), ("two.flac", "FLAC")]:
+        write_sound(folder / "Techno" / name[:3] / name, 77, kind=kind)
+    problems = bring(folder, tmp_path / "mine").set_index("path")["problem"]
+    assert problems[problems != ""].to_dict() == {
+        "Techno/Techno 0/a song.mp3": "the same audio as Chanson/Chanson 2/copy.mp3",
+        "Techno/two/two.flac": "the same audio as Techno/one/one.wav",
+    }
+    assert len(find_dataset(tmp_path / "mine").tracks()) == 8
+
+
+def test_genres_that_look_like_numbers_and_gaps_come_through_to_the_plan(tmp_path):
+    names = ["1980", "True", "NA", "None", "nan"]
+    for number, name in enumerate(names * 3):
+        write_sound(tmp_path / "music" / name / f"by {number}" / "x.wav", number, kind="WAV")
+    bring(tmp_path / "music", tmp_path / "mine")
+    plan = plan_segments(find_dataset(tmp_path / "mine").tracks())
+    assert plan["genre"].value_counts().to_dict() == dict.fromkeys(names, 3)
+
+
+def test_what_a_root_or_a_file_is_called_need_not_be_utf8(folder, tmp_path, capsys):
+    folder = folder.rename(tmp_path / os.fsdecode(b"m\xfasica"))
+    write_sound(folder / "Techno" / "Techno 0" / os.fsdecode(b"caf\xe9.mp3"), 50)
+    root = tmp_path / os.fsdecode(b"m\xefne")
+    table = bring(folder, root)
+    assert (table["problem"] == "").all()
+    assert (bring(folder, root)["path"] == table["path"]).all()
+    print(summary(table, root))
+    capsys.readouterr().out.encode()
+    dataset = find_dataset(root)
+    assert dataset.name == "m\u00efne-medium"
+    assert len(read_audio(get_audio_path(dataset.audio_dir, 1), duration=9)) == 198_450
+
+
+def test_spellings_and_genres_without_audio_are_warned_of(folder, tmp_path):
+    for number in range(3):
+        write_sound(folder / "techno" / f"t{number}" / "x.mp3", 60 + number)
+    touch(folder, "Noise/Nobody/x.mp3")
+    text = summary(bring(folder, tmp_path / "mine"), tmp_path / "mine")
+    assert "the genres 'Techno' and 'techno' differ only in case or spaces" in text
+    assert "none of the files of Noise can be used" in text
+
+
+def test_pipes_and_links_that_lead_nowhere_are_left_out(folder, tmp_path):
+    os.mkfifo(folder / "Techno" / "Techno 0" / "pipe.wav")
+    (folder / "Techno" / "Techno 0" / "loop.mp3").symlink_to("loop.mp3")
+    problems = bring(folder, tmp_path / "mine").set_index("path")["problem"]
+    assert problems[problems != ""].to_dict() == {
+        f"Techno/Techno 0/{name}": "no such file" for name in ("loop.mp3", "pipe.wav")
+    }
 
 
 def test_copies_do_not_need_their_sources(folder, tmp_path):

@@ -25,8 +25,9 @@ from common.errors import (
 )
 from common.fma.audio import read_audio
 from common.fma.dataset import DEMO_MARKER, Dataset, find_dataset, get_audio_path
-from common.fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres
-from common.fma.metadata import SUBSETS, load, select_subset
+from common.fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres, similar_names
+from common.fma.metadata import SPLITS, SUBSETS, load, select_subset
+from common.fma.track_plan import PLAN_COLUMNS, genres_of, plan_tracks
 from common.paths import PROJECT_ROOT, output_root
 
 REAL_METADATA = PROJECT_ROOT.parent / "shared" / "fma_metadata"
@@ -252,6 +253,107 @@ def test_dataset_reads_the_tracks_of_its_subset(tracks_csv):
     assert large.tracks([("set", "split")]).index.tolist() == [2, 155066]
 
 
+NAMES_THAT_LOOK_LIKE_OTHER_THINGS = ["1980", "True", "NA", "None", "nan", "null", "1e5", "-"]
+
+
+def plan_rows(genres: list[str], **cells: str) -> list[tuple[int, dict]]:
+    """Make a track of each genre in each split, with ids from 1."""
+    pairs = [(split, genre) for split in SPLITS for genre in genres]
+    return [
+        (
+            number,
+            {
+                ("set", "split"): split,
+                ("set", "subset"): "medium",
+                ("track", "genre_top"): genre,
+                ("artist", "name"): f"of {split}",
+            }
+            | {tuple(name.split("__")): cell for name, cell in cells.items()},
+        )
+        for number, (split, genre) in enumerate(pairs, start=1)
+    ]
+
+
+def test_genres_and_names_are_text_whatever_they_look_like(tmp_path):
+    names = NAMES_THAT_LOOK_LIKE_OTHER_THINGS
+    rows = plan_rows(names)
+    rows = [(i, cells | {("artist", "name"): cells["track", "genre_top"]}) for i, cells in rows]
+    write_tracks_csv(tmp_path / "tracks.csv", rows)
+    tracks = load(tmp_path / "tracks.csv", PLAN_COLUMNS)
+    plan = plan_tracks(tracks)
+    assert sorted(genres_of(plan)) == sorted(names)
+    assert len(plan) == len(rows)
+    assert plan["artist"].tolist() == names * 3
+
+
+def test_one_genre_only_is_refused_in_the_plan(tmp_path):
+    write_tracks_csv(tmp_path / "tracks.csv", plan_rows(["Rock", "Rock "]))
+    with pytest.raises(UserError, match=r"one genre only \(Rock\)"):
+        plan_tracks(load(tmp_path / "tracks.csv", PLAN_COLUMNS))
+
+
+def test_one_artist_in_two_unicode_forms_is_one(tmp_path):
+    rows = plan_rows(["Rock", "Folk"], artist__name="Sigur Ro\u0301s")
+    rows[0][1]["artist", "name"] = "Sigur R\u00f3s"
+    write_tracks_csv(tmp_path / "tracks.csv", rows)
+    plan = plan_tracks(load(tmp_path / "tracks.csv", PLAN_COLUMNS))
+    assert set(plan["artist"]) == {"Sigur R\u00f3s"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "artists"),
+    [
+        (["7", "7.0", "-1"], ["7", "7", "of test"]),
+        (["ada", " ada", ""], ["ada", "ada", "of test"]),
+        (["A1", "12.0", "NA"], ["A1", "12", "of test"]),
+    ],
+)
+def test_artist_ids_may_be_numbers_or_text(tmp_path, ids, artists):
+    rows = plan_rows(["Rock", "Folk"])
+    for (_, cells), artist in zip(rows[::2], ids, strict=True):
+        cells["artist", "id"] = artist
+    write_tracks_csv(tmp_path / "tracks.csv", rows)
+    plan = plan_tracks(load(tmp_path / "tracks.csv", PLAN_COLUMNS))
+    assert plan["artist"].tolist()[::2] == artists
+
+
+@pytest.mark.parametrize("index", ["unnamed", "named", "column", "first column"])
+def test_a_table_that_pandas_saved_keeps_its_first_track(tracks_csv, index):
+    tracks = load(tracks_csv)
+    if index == "unnamed":
+        tracks.rename_axis(None).to_csv(tracks_csv)
+    elif index == "named":
+        tracks.to_csv(tracks_csv)
+    else:
+        tracks.reset_index().to_csv(tracks_csv, index=index == "column")
+    again = load(tracks_csv)
+    assert again.index.tolist() == [2, 155066]
+    assert again["track", "genre_top"][2] == "Hip-Hop"
+    assert list(again.columns) == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([2, 3, 2], "1 rows too many, the first with the track_id 2"),
+        ([2, "3.0", 3], "1 rows too many, the first with the track_id 3"),
+        ([2, "track 3", 4], "has the track_id 'track 3', which is no whole number"),
+        ([2, "3.5", 4], "has the track_id '3.5', which is no whole number"),
+        ([2, "", 4], "has the track_id '', which is no whole number"),
+        ([2, "-3", 4], "has the track_id '-3', which is no whole number"),
+    ],
+)
+def test_track_ids_that_cannot_be_used_are_named_in_one_line(tmp_path, ids, message):
+    write_tracks_csv(tmp_path / "tracks.csv", [(i, ONE_TRACK) for i in ids])
+    with pytest.raises(UserError, match=message):
+        load(tmp_path / "tracks.csv", columns=[("set", "split")])
+
+
+def test_track_ids_may_be_written_as_floats(tmp_path):
+    write_tracks_csv(tmp_path / "tracks.csv", [("2.0", ONE_TRACK), ("155066.0", ONE_TRACK)])
+    assert load(tmp_path / "tracks.csv").index.tolist() == [2, 155066]
+
+
 # --- The other tables ----------------------------------------------------------------------------
 
 
@@ -373,6 +475,16 @@ def test_a_genre_that_is_not_the_fmas_stays_as_it_is_unless_a_mapping_would_have
     assert map_genres(genres, "all").dropna().tolist() == ["Rock", "Schlager"]
     with pytest.raises(UserError, match=r"'Schlager' is no root genre of the FMA.*use 'all'"):
         map_genres(genres, "merged")
+
+
+def test_names_are_compared_in_one_form_and_without_spaces_at_their_ends():
+    genres = pd.Series(["Chanson ", "Mu\u0301sica", " M\u00fasica", " ", None])
+    assert map_genres(genres, "all").dropna().tolist() == ["Chanson", "M\u00fasica", "M\u00fasica"]
+
+
+def test_spellings_that_differ_in_case_or_spaces_are_found():
+    names = ["Rock", "rock", "Hip Hop", "hip  hop", "Jazz", "Rock"]
+    assert similar_names(names) == [("Hip Hop", "hip  hop"), ("Rock", "rock")]
 
 
 # --- Finding the data set ------------------------------------------------------------------------

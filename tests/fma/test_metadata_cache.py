@@ -122,7 +122,10 @@ def outcome(function: Callable[..., pd.DataFrame], path: Path, columns: list) ->
 
 
 @pytest.mark.parametrize("columns", [SOME, SOME[::-1], COLUMNS])
-def test_types_of_tracks_are_the_same(tracks_csv, columns):
+@pytest.mark.parametrize("genre", ["Rock", "1980", "NA", "True"])
+def test_types_of_tracks_are_the_same(tracks_csv, columns, genre):
+    rows = [(i, {**cells, ("track", "genre_top"): genre}) for i, cells in tracks_with_name("None")]
+    write_tracks_csv(tracks_csv, rows)
     plain = load_plainly(tracks_csv, columns)
     for _ in range(2):
         pd.testing.assert_frame_equal(load(tracks_csv, columns), plain)

@@ -168,7 +168,7 @@ def test_summary_counts_images_and_losses(tiny_fma, tiny_images):
     lines = summary(sets, tiny_images).splitlines()
     assert lines[0] == f"Images in {tiny_images}"
     assert lines[2].split()[:2] == ["mel", "7"]
-    assert f"6 could not be had: {tiny_images / 'mel' / FAILURES}" in lines[2]
+    assert f"6 skipped: {tiny_images / 'mel' / FAILURES}" in lines[2]
 
 
 def test_default_folder_names_data_set_size_and_other_genres(tiny_fma):
@@ -398,7 +398,7 @@ def test_command_makes_the_images_that_are_asked_for(tiny_fma, copied_images, mo
     assert code == 0
     assert f"Data set: fma_medium of {tiny_fma.root.name}" in out
     assert f"Images in {copied_images}" in out
-    assert "7 training, 3 validation, 4 test; 6 could not be had" in out
+    assert "7 training, 3 validation, 4 test; 6 skipped" in out
 
 
 def test_all_means_every_kind(tiny_fma, tmp_path, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,36 @@ def test_features_are_levels_in_bytes():
     assert features.shape == parameters.shape
     assert features.dtype == np.uint8
     restored = features * (parameters.ceiling / 255)
-    np.testing.assert_allclose(restored, transform.levels(samples), atol=0.51 * 7 / 255)
+    levels = transform.levels(transform.scaled(samples))
+    np.testing.assert_allclose(restored, levels, atol=0.51 * 7 / 255)
     assert not transform.features(np.zeros_like(samples)).any()
-    assert transform.features(1e6 * samples).max() == 255
+    assert LogMel(replace(parameters, ceiling=3.0)).features(samples).max() == 255
+
+
+@pytest.mark.parametrize("decibels", [6, -10, -20, -30, -60, -90])
+def test_features_do_not_depend_on_the_level(decibels):
+    transform = LogMel(LogMelParameters(segment_seconds=2.0))
+    samples = np.stack([music(seed, 2, 16_000) for seed in range(2)])
+    features = transform.features(samples)
+    assert len(np.unique(features)) > 150
+    other = transform.features(samples * np.float32(10 ** (decibels / 20)))
+    np.testing.assert_allclose(other, features.astype(int), atol=1)
+    np.testing.assert_allclose(transform.scaled(samples).std(axis=1), 0.125, rtol=1e-4)
+
+
+def test_an_offset_is_not_part_of_the_level():
+    transform = LogMel(LogMelParameters(segment_seconds=2.0))
+    samples = music(0, 2, 16_000) / 10
+    features = transform.features(samples).astype(int)
+    np.testing.assert_allclose(transform.features(samples + np.float32(0.3)), features, atol=1)
+    assert not transform.features(np.full_like(samples, 0.3)).any()
+
+
+def test_what_is_below_the_quietest_is_scaled_no_further():
+    transform = LogMel(LogMelParameters(segment_seconds=2.0))
+    samples = music(0, 2, 16_000)
+    samples = samples * np.float32(1e-7) / samples.std()
+    assert transform.scaled(samples).std() == pytest.approx(0.0125, rel=1e-3)
 
 
 def test_a_sine_of_full_scale_stays_below_the_ceiling():
@@ -114,12 +142,14 @@ def test_the_layer_gives_what_numpy_gives(tf, tmp_path):
     from spectrogram_feature.features.log_mel_layer import LogMelLayer
 
     parameters = LogMelParameters(segment_seconds=1.0, n_bins=40)
-    samples = np.stack([music(seed, 1, 16_000) for seed in range(2)])
+    quiet, loud = (music(seed, 1, 16_000) * gain for seed, gain in enumerate((1e-4, 1.0)))
+    samples = np.stack([quiet, loud, loud + 0.1, np.zeros_like(loud)]).astype(np.float32)
     inputs = keras.Input((parameters.segment_samples,))
     keras.Model(inputs, LogMelLayer(parameters)(inputs)).save(tmp_path / "layer.keras")
     model = keras.saving.load_model(tmp_path / "layer.keras", safe_mode=True)
     assert model.output_shape == (None, *parameters.shape)
-    levels = LogMel(parameters).levels(samples) / parameters.ceiling
+    transform = LogMel(parameters)
+    levels = transform.levels(transform.scaled(samples)) / parameters.ceiling
     np.testing.assert_allclose(model.predict_on_batch(samples), levels, atol=1e-5)
 
 

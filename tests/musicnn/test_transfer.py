@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,44 @@ def test_records_of_another_kind_are_not_added_to(folder, tiny_fma):
         generate(tiny_fma, folder, workers=1, tracks_per_shard=4)
 
 
+def test_records_and_models_without_a_loudness_are_refused(folder, run, tiny_fma, tmp_path):
+    from common.training.model_files import load_model, save_model
+    from spectrogram_feature.inference.classifier import GenreClassifier
+
+    old = tmp_path / "old"
+    shutil.copytree(folder, old)
+    for name in ("manifest.json", "journal.jsonl"):
+        text = (old / name).read_text()
+        (old / name).write_text(re.sub(r'"loudness": 0\.125,\s*', "", text))
+    with pytest.raises(UserError, match=r"old.*missing loudness.*--features log-mel makes"):
+        training.open_records(old, ["musicnn"])
+    with pytest.raises(UserError, match=r"parameters\.loudness was null, now 0\.125"):
+        generate(tiny_fma, old, workers=1, tracks_per_shard=4, parameters=PARAMETERS)
+
+    model, card = load_model(run.folder / "model.keras")
+    parameters = {k: v for k, v in card.parameters.items() if k != "loudness"}
+    save_model(model, old / "model.keras", replace(card, parameters=parameters))
+    with pytest.raises(UserError, match=r"old/model\.keras.*missing loudness.*train"):
+        GenreClassifier.load(old / "model.keras")
+
+
+@pytest.mark.parametrize("decibels", [6, -20, -90])
+def test_probabilities_do_not_depend_on_the_level(run, tmp_path, decibels):
+    import tensorflow as tf
+
+    from spectrogram_feature.inference.classifier import GenreClassifier
+    from spectrogram_feature.inference.waveform_model import WaveformModel
+
+    classifier = GenreClassifier.load(run.folder / "model.keras")
+    samples = music(0, 2, 16_000)
+    other = samples * np.float32(10 ** (decibels / 20))
+    expected = classifier.hear([samples], "loud").probability
+    np.testing.assert_allclose(classifier.hear([other], "quiet").probability, expected, atol=2e-3)
+    exported = WaveformModel(classifier)
+    probability = exported.predict(tf.constant(other[None]))["probabilities"][0]
+    np.testing.assert_allclose(probability, expected, atol=2e-3)
+
+
 def test_each_kind_has_a_folder_of_its_own(tiny_fma):
     assert default_folder(tiny_fma, "all", "log-mel").name.endswith("-all-log-mel")
     assert default_folder(tiny_fma, "all", "constant-q") == default_folder(tiny_fma, "all")
@@ -155,7 +195,7 @@ def test_a_segment_of_10_s_is_the_mean_of_three_patches_of_3_s(tf):
     parameters = LogMelParameters()
     network = musicnn()
     samples = music(0, 10, 16_000)
-    levels = LogMel(parameters).levels(samples)
+    levels = LogMel(parameters).levels(LogMel(parameters).scaled(samples))
     patches = np.stack([levels[start : start + 187] for start in (0, 187, 374)])
     expected = network.predict_on_batch(patches)[EMBEDDING].mean(axis=0)
     features = LogMel(parameters).features(samples)
