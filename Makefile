@@ -1,6 +1,13 @@
 # Each target makes .venv first. `make run` and `make test` are all that is needed.
 
-PYTHON ?= python3.11
+# The first of these that is Python 3.11 to 3.13. To choose another one: make PYTHON=...
+# librosa 1.0 and others need Python 3.12, so Python 3.11 has constraints of its own.
+CHOOSE := import sys; v = sys.version_info[:2]; v in [(3, 11), (3, 12), (3, 13)] or sys.exit(1); \
+    print("constraints-3.11.txt" if v == (3, 11) else "constraints.txt")
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
+    $$python -c '$(CHOOSE)' >/dev/null 2>&1 && echo $$python && break; done)
+CONSTRAINTS := $(shell $(PYTHON) -c '$(CHOOSE)' 2>/dev/null)
+$(if $(CONSTRAINTS),,$(error Python 3.11, 3.12 or 3.13 is needed: install one, or name it: make PYTHON=...))
 BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
 
@@ -14,38 +21,36 @@ run: .venv/installed demo
 test: .venv/installed
 	$(BIN)/python -m pytest
 
-# One site of the notebooks, to be read without Jupyter.
+# A site of the notebooks, for reading without Jupyter.
 report: .venv/installed
 	@$(BIN)/python -m tools.report
 
-# Outputs that are committed come from the demo set alone.
+# Committed outputs show the demo set.
 render: .venv/installed demo
 	env -u FMA_ROOT -u FMA_SUBSET -u FMA_OUTPUT -u FMA_EPOCHS $(BIN)/python -m tools.notebooks --in-place
 
-# Every speed that the README claims, against what one would use instead.
+# All speeds, each beside its alternative.
 bench: .venv/installed build/bench/installed demo
 	build/bench/venv/bin/python benchmarks/run.py
-	build/bench/venv/bin/python benchmarks/readme_table.py
-	build/bench/venv/bin/python benchmarks/fma_costs.py
 
-# Its own environment sees .venv's packages; what only the benchmarks need stays out of .venv.
+# An environment that adds the peers of the benchmarks to the packages of .venv.
 build/bench/installed: .venv/installed benchmarks/requirements.txt
-	$(PYTHON) -m venv --clear build/bench/venv
-	echo "import site; site.addsitedir('$(abspath .venv)/lib/python3.11/site-packages')" \
-	    > build/bench/venv/lib/python3.11/site-packages/project.pth
-	-build/bench/venv/bin/python -m pip install $(PIP_OPTIONS) -r benchmarks/requirements.txt -c constraints.txt
+	$(BIN)/python -m venv --clear build/bench/venv
+	$(BIN)/python -c "import site; print(f'import site; site.addsitedir({site.getsitepackages()[0]!r})')" \
+	    > $$(echo build/bench/venv/lib/python3.*/site-packages)/project.pth
+	-build/bench/venv/bin/python -m pip install $(PIP_OPTIONS) -r benchmarks/requirements.txt -c $(CONSTRAINTS)
 	touch $@
 
-# Extraction at the size of FMA medium: a quarter of an hour, alone on the machine.
+# Extraction at the size of FMA medium: a quarter of an hour on an idle machine.
 bench-scale: .venv/installed demo
 	$(BIN)/python benchmarks/scale.py
-	$(BIN)/python benchmarks/fma_costs.py
+	$(BIN)/python benchmarks/run.py --pages
 
 # pytest -m slow, which injects faults at random moments, and the table of what they cost.
 bench-faults: .venv/installed
 	$(BIN)/python benchmarks/faults.py
 
-# Weights of musicnn, from its package, for training and predicting with --model musicnn.
+# The weights of musicnn, for --model musicnn.
 pretrained: .venv/installed
 	$(BIN)/python data/pretrained.py
 
@@ -54,23 +59,23 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Only where no data set is asked for and none is there.
+# Only if FMA_ROOT is unset and there is no data set.
 demo: .venv/installed
 	@if [ -z "$(FMA_ROOT)" ] && ! $(BIN)/python -c "import fma_utils; fma_utils.find_dataset()" 2>/dev/null; \
 	then $(BIN)/python data/make_demo.py; fi
 
-.venv/installed: requirements.txt constraints.txt pyproject.toml
+.venv/installed: requirements.txt $(CONSTRAINTS) pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements.txt -c $(CONSTRAINTS)
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e .
 	touch $@
 
-# After a change of requirements.txt: pins whatever its packages need in turn.
+# After a change of requirements.txt, with Python 3.12 and with 3.11: pins indirect dependencies.
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --disable-pip-version-check -r requirements.txt
-	build/lock/bin/python -m pip freeze --all --exclude pip > constraints.txt
+	build/lock/bin/python -m pip install $(PIP_OPTIONS) -r requirements.txt
+	build/lock/bin/python -m pip freeze --all --exclude pip > $(CONSTRAINTS)
 	rm -rf build/lock
 
 clean:

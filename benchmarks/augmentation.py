@@ -1,29 +1,28 @@
-"""SpecAugment: ours, a layer for batches, against the paper example by example in NumPy.
+"""SpecAugment: our batched layer against a NumPy implementation of the paper, example by example.
 
-Policy LD on batches of 32 segments. Ours in three places: by itself on the training device, mapped
-over a tf.data pipeline, and inside `cnn`, whose training step tells how much of it SpecAugment is.
-Draws are random on all sides; compared before is how much of a segment the masks cover.
+Policy LD on batches of 32 segments, on the training device and in a tf.data pipeline; then the
+layer's share of a training step of `cnn`. All draws are random. The masked share of the segments is
+compared first.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from command import run_benchmark
-from inputs import PARAMETERS, feature_records
-from rows import Row, compared
-from timing import measure, require_equal
 
 from common.quiet import import_tensorflow
 from common.training.options import TrainingOptions
+from harness.command import run_benchmark
+from harness.inputs import PARAMETERS, feature_records
+from harness.rows import Row, compared
+from harness.timing import measure, require_equal
 from spectrogram_feature.training import build_model
 
 if TYPE_CHECKING:
-    import keras
-
     from common.nn.spec_augment import Policy
 
 POLICY = "LD"
@@ -32,7 +31,7 @@ BATCHES = 32
 
 
 def augment_one(x: np.ndarray, policy: Policy, rng: np.random.Generator) -> np.ndarray:
-    """Warp and mask one example (frames, bins), as section 2 of the paper says."""
+    """Warp and mask one example (frames, bins) as in section 2 of the paper."""
     frames, bins = x.shape
     mean, last = x.mean(), frames - 1
     point = rng.uniform(policy.warp, last - policy.warp)
@@ -52,11 +51,6 @@ def augment_one(x: np.ndarray, policy: Policy, rng: np.random.Generator) -> np.n
     return x
 
 
-def masked_share(augmented: np.ndarray, fill: np.ndarray) -> float:
-    """Tell which share of some examples (n, frames, bins) holds what the masks are filled with."""
-    return float((np.abs(augmented - fill[:, None, None]) < 1e-6).mean())
-
-
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare rates, then the share of a training step."""
     import_tensorflow()
@@ -69,14 +63,19 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     prepare_device()
     records = feature_records()
     levels, labels = records.some("training", BATCH)
-    examples = (levels / 255).astype(np.float32)
     layer, policy, rng = spec_augment(POLICY), scaled_policy(POLICY), np.random.default_rng(0)
     on_device = tf.function(lambda x: layer(x, training=True), reduce_retracing=True)
 
     def with_numpy(batch: np.ndarray) -> np.ndarray:
         return np.stack([augment_one(x, policy, rng) for x in batch])
 
-    equal = _compare(layer, with_numpy)
+    noise = np.random.default_rng(0).uniform(0, 1, (1024, *PARAMETERS.shape)).astype(np.float32)
+    ours = np.concatenate([np.asarray(layer(part, training=True)) for part in np.split(noise, 32)])
+    fill = noise.mean(axis=(1, 2), keepdims=True)
+    masked, of_peer = (np.abs(x - fill) < 1e-6 for x in (ours, with_numpy(noise)))
+    shares = masked.mean(keepdims=True), of_peer.mean(keepdims=True)
+    equal = f"masks cover as much: {require_equal(*shares, 0.02, 'of a segment')}"
+    examples = (levels / 255).astype(np.float32)
     tensor = tf.constant(examples)
     pipeline = (
         tf.data.Dataset.from_tensors(tensor)
@@ -84,56 +83,35 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         .map(lambda x: layer(x, training=True), num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-    times = measure(
-        {
-            "on the device": lambda: [on_device(tensor) for _ in range(BATCHES)][-1].numpy(),
-            "in the pipeline": lambda: [None for _ in pipeline],
-            "NumPy": lambda: [with_numpy(examples) for _ in range(BATCHES)],
-        },
-        rounds=arguments.rounds,
-        units=BATCH * BATCHES,
-    )
+    sides = {
+        "on the device": lambda: [on_device(tensor) for _ in range(BATCHES)][-1].numpy(),
+        "in the pipeline": lambda: [None for _ in pipeline],
+        "NumPy": lambda: [with_numpy(examples) for _ in range(BATCHES)],
+    }
+    times = measure(sides, rounds=arguments.rounds, units=BATCH * BATCHES)
     what = f"policy {POLICY}, segments of {PARAMETERS.shape}, batches of {BATCH}"
+    row = functools.partial(compared, what=what, times=times, peer="NumPy", unit="examples/s")
     for side in ("on the device", "in the pipeline"):
-        yield compared(
-            f"SpecAugment {side}, against NumPy",
-            what,
-            times,
-            side,
-            "NumPy",
-            unit="examples/s",
-            equal=equal,
+        yield row(
+            f"SpecAugment {side}, against NumPy", side=side, equal=f"masks cover as much: {equal}"
         )
     model = build_model(records, "cnn", POLICY)
     compile_model(model, TrainingOptions(), 1000)
     target = np.eye(len(records.manifest.genres), dtype=np.float32)[labels]
-    step = measure(
-        {
-            "SpecAugment": lambda: on_device(tensor).numpy(),
-            "a training step of cnn": lambda: model.train_on_batch(levels, target),
-        },
-        rounds=arguments.rounds,
-        seconds=0.5,
-    )
+    sides = {
+        "SpecAugment": lambda: on_device(tensor).numpy(),
+        "a training step of cnn": lambda: model.train_on_batch(levels, target),
+    }
     yield compared(
         "SpecAugment, share of a training step",
         f"{what}; the layer alone beside train_on_batch of cnn",
-        step,
+        measure(sides, rounds=arguments.rounds, seconds=0.5),
         "a training step of cnn",
         "SpecAugment",
         unit="ms",
         is_share=True,
         target=("<=", 0.05),
     )
-
-
-def _compare(layer: keras.Layer, with_numpy: Callable[[np.ndarray], np.ndarray]) -> str:
-    """See that both mask as much, on noise that no mask could be mistaken for."""
-    noise = np.random.default_rng(0).uniform(0, 1, (1024, *PARAMETERS.shape)).astype(np.float32)
-    fill = noise.mean(axis=(1, 2))
-    ours = np.concatenate([np.asarray(layer(part, training=True)) for part in np.split(noise, 32)])
-    of_ours, of_peer = (np.array([masked_share(x, fill)]) for x in (ours, with_numpy(noise)))
-    return "masks cover as much: " + require_equal(of_ours, of_peer, 0.02, "of a segment")
 
 
 if __name__ == "__main__":

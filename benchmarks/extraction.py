@@ -1,40 +1,129 @@
-"""How fast audio becomes records: ours against what one would write first, two workers each.
+"""From MP3 files to features on one thread, and to finished records with two workers.
 
-Both sides do the same segments of the same tracks with the same number of processes, in turns.
-The plain way loads each segment with ``librosa.load(offset, duration)``, transforms it with
-``librosa.cqt`` at the same settings, and writes ``tf.train.Example`` records of float lists from
-the parent. Starting the processes is left out on both sides, and given for itself.
-
-What two workers could be at best, the machine tells: processes that share nothing, each computing
-the same features of as many tracks, are slower together than one alone, where cores share caches,
-memory and clock.
+Ours decodes a track once for its three segments. The plain way calls ``librosa.load(offset,
+duration)`` and ``librosa.cqt`` for each segment, and writes float lists in ``tf.train.Example``
+records from the parent process. A second peer loads each track once with librosa. Shares of our
+time are given for decoding and resampling, and for decoding alone. Both sides use the same tracks
+and the same number of workers. Their start-up is measured separately. The efficiency that the
+machine allows is measured with independent processes that compute the same features.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
-from command import run_benchmark
-from inputs import PARAMETERS, excerpt
-from rows import Row, compared
-from timing import Times, measure, require_equal
-from track_features import load_segment, our_features, plain_levels
+import soundfile
+from threadpoolctl import threadpool_limits
 
+from common.fma.audio import read_audio
 from common.fma.dataset import get_audio_path
 from common.fma.track_plan import PLAN_COLUMNS
 from common.jobs.workers import worker_pool
 from common.quiet import import_tensorflow
 from common.records.quantization import as_float
 from common.records.shards import run_shard
+from constant_q import librosa_magnitude
+from harness.command import run_benchmark
+from harness.inputs import PARAMETERS, excerpt, whole_clips
+from harness.rows import Row, compared
+from harness.timing import measure, on_each, require_equal
+from spectrogram_feature.features.kinds import transform_of
 from spectrogram_feature.features.segment_plan import plan_segments
-from spectrogram_feature.generate_records import Shard, plan_shards
+from spectrogram_feature.generate_records import Shard, cut_segments, plan_shards
+
+SEGMENTS = 3
+SECONDS = PARAMETERS.segment_seconds
+
+
+def decode(path: Path) -> np.ndarray:
+    """Decode a track to mono at the rate of the features, as extraction does."""
+    return read_audio(path, sr=PARAMETERS.sample_rate, duration=SEGMENTS * SECONDS, at_least=0)
+
+
+def our_features(path: Path) -> np.ndarray:
+    """Compute the stored features of a track: uint8 (3, 480, 84)."""
+    return transform_of(PARAMETERS).features(cut_segments(decode(path), SEGMENTS, PARAMETERS))
+
+
+def plain_levels(samples: np.ndarray) -> np.ndarray:
+    """Compute features in 0…1 (..., 480, 84) with librosa."""
+    import librosa
+
+    samples = librosa.util.fix_length(samples, size=PARAMETERS.segment_samples)
+    magnitude = librosa_magnitude(samples)
+    maximum = magnitude.max(axis=(-2, -1), keepdims=True)
+    decibels = librosa.amplitude_to_db(magnitude / maximum, ref=1.0, top_db=None)
+    return np.maximum(decibels / PARAMETERS.dynamic_range + 1, 0)
+
+
+def load_segment(path: Path, segment: int) -> np.ndarray:
+    """Decode one segment, or the part of it that exists."""
+    import librosa
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samples, _ = librosa.load(
+            path, sr=PARAMETERS.sample_rate, offset=segment * SECONDS, duration=SECONDS
+        )
+    return samples
+
+
+def plain_features(path: Path) -> np.ndarray:
+    """Load and transform each segment separately."""
+    return np.stack([plain_levels(load_segment(path, segment)) for segment in range(SEGMENTS)])
+
+
+def loaded_once(path: Path) -> np.ndarray:
+    """Load a track once with librosa, and cut it."""
+    import librosa
+
+    samples, _ = librosa.load(path, sr=PARAMETERS.sample_rate)
+    return plain_levels(cut_segments(samples, SEGMENTS, PARAMETERS))
+
+
+def require_equal_features(ours: np.ndarray, peer: np.ndarray) -> str:
+    """Compare stored features with those of the plain way, in dB."""
+    decibels = PARAMETERS.dynamic_range * as_float(ours)
+    return require_equal(decibels, PARAMETERS.dynamic_range * peer, 1, "dB", 0.9)
+
+
+def rows_of_features(rounds: int) -> Iterator[Row]:
+    """Compare from MP3 to features, on one thread."""
+    paths = whole_clips(8)
+    peers = {
+        "librosa.load + librosa.cqt a segment": plain_features,
+        "librosa.load once + librosa.cqt": loaded_once,
+    }
+    shares = {
+        "decoding and resampling": decode,
+        "decoding alone": lambda path: soundfile.read(path, dtype="float32", always_2d=True),
+    }
+    features = our_features(paths[0])
+    equal = {name: require_equal_features(features, peer(paths[0])) for name, peer in peers.items()}
+    sides = {"ours": our_features, **peers, **shares}
+    with threadpool_limits(1):
+        times = measure(
+            {name: on_each(side, paths) for name, side in sides.items()},
+            rounds=rounds,
+            units=len(paths),
+        )
+    what = f"{len(paths)} tracks of 30 s, three segments each, one thread"
+    row = functools.partial(compared, what=what, times=times, side="ours", unit="ms")
+    titles, targets = ("a load a segment", "one load"), ((">=", 3.0), None)
+    for peer, title, target in zip(peers, titles, targets, strict=True):
+        name = f"MP3 to features, against {title}"
+        yield row(name, peer=peer, equal=equal[peer], target=target)
+    for peer, target in zip(shares, ((">=", 0.6), None), strict=True):
+        yield row(f"MP3 to features, share of {peer}", peer=peer, is_share=True, target=target)
 
 
 def plain_segment(task: tuple[Path, int]) -> np.ndarray | None:
@@ -72,13 +161,13 @@ def run_ours(pool: Executor, shards: list[Shard]) -> int:
 
 
 def compute_features(paths: list[Path]) -> None:
-    """Compute features and forget them: work that shares nothing with that of another process."""
+    """Compute features in a process that shares nothing with another one."""
     for path in paths:
         our_features(path)
 
 
 def start_up(workers: int, shard: Shard) -> float:
-    """Return the seconds from nothing to workers that have imported what a job needs."""
+    """Return the seconds until new workers have imported what a job needs."""
     started = time.perf_counter()
     with worker_pool(workers) as pool:
         empty = Shard(**{**vars(shard), "tracks": ()})
@@ -86,22 +175,16 @@ def start_up(workers: int, shard: Shard) -> float:
         return time.perf_counter() - started
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Compare with the plain way, and two workers with one."""
+def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
+    """Compare from MP3 to records with the plain way, and several workers with one."""
     import_tensorflow()
-    workers = arguments.workers
     chosen = excerpt()
     plan = plan_segments(chosen.tracks(PLAN_COLUMNS), balance=False)
-    plan = plan[plan["split"] == "training"].head(arguments.tracks)
-    path = get_audio_path(chosen.audio_dir, plan.index[0])
-    equal = require_equal(
-        PARAMETERS.dynamic_range * as_float(our_features(path)[0]),
-        PARAMETERS.dynamic_range * plain_levels(load_segment(path, 0)),
-        1,
-        "dB",
-        0.9,
-    )
+    plan = plan[plan["split"] == "training"].head(tracks)
     paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
+    equal = require_equal_features(
+        our_features(paths[0])[0], plain_levels(load_segment(paths[0], 0))
+    )
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
         shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
@@ -116,7 +199,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
                     "ours": lambda: run_ours(pool, shards),
                     "one worker": lambda: run_ours(one, shards),
                 },
-                rounds=arguments.rounds,
+                rounds=rounds,
                 units=segments,
                 warm_up=False,
             )
@@ -125,33 +208,18 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
                     "alone": lambda: list(one.map(compute_features, [paths])),
                     "together": lambda: list(pool.map(compute_features, workers * [paths])),
                 },
-                rounds=arguments.rounds,
+                rounds=rounds,
                 units=len(paths),
             )
-        starts = [start_up(workers, shards[0]) for _ in range(arguments.rounds)]
+        starts = [start_up(workers, shards[0]) for _ in range(rounds)]
     what = f"{len(plan)} tracks, {segments} segments, MP3 to finished records"
-    yield compared(
-        f"Extraction with {workers} workers, against the plain way",
-        what,
-        times,
-        "ours",
-        "the plain way",
-        unit="segments/s",
-        equal=equal,
-        target=(">=", 3.5),
-    )
-    ideal = [seconds / workers for seconds in times.seconds["one worker"]]
-    yield compared(
-        f"Extraction, efficiency of {workers} workers",
-        what,
-        Times({"ours": times.seconds["ours"], "ideal": ideal}),
-        "ours",
-        "ideal",
-        unit="segments/s",
-        against=f"{workers} times one worker",
-        is_share=True,
-        target=(">=", 0.9),
-    )
+    ideal = f"{workers} times one worker"
+    times.seconds[ideal] = [seconds / workers for seconds in times.seconds["one worker"]]
+    row = functools.partial(compared, what=what, times=times, side="ours", unit="segments/s")
+    name = f"Extraction with {workers} workers, against the plain way"
+    yield row(name, peer="the plain way", equal=equal, target=(">=", 3.5))
+    name = f"Extraction, efficiency of {workers} workers"
+    yield row(name, peer=ideal, is_share=True, target=(">=", 0.9))
     yield compared(
         f"Extraction, {workers} processes that share nothing",
         f"time of a track in each, features of the same {len(paths)}, nothing written",
@@ -171,9 +239,15 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     )
 
 
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare features, then records."""
+    yield from rows_of_features(arguments.rounds)
+    yield from rows_of_records(arguments.rounds, arguments.tracks, arguments.workers)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to this benchmark."""
-    parser.add_argument("--tracks", type=int, default=48, help="how many to do in each round")
+    """Add the options of this benchmark."""
+    parser.add_argument("--tracks", type=int, default=48, help="tracks of the records")
     parser.add_argument("--workers", type=int, default=2)
 
 

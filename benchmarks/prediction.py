@@ -1,30 +1,30 @@
-"""How fast `predict` is: against real time on a long file, and on one clip once it has loaded.
+"""Speed of `predict`: on a long file against real time, and on one clip with a loaded model.
 
-The network is `texture`, untrained: what it says does not change how long it takes. The long file
-is clips of the data set one after the other, as MP3. The last row is the floor: which share of the
-time goes into decoding and resampling it block by block.
+The network is `texture` with random weights, which do not change the time. The long file is an MP3
+of clips of the data set. The last comparison is the share of decoding and resampling.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from command import run_benchmark
-from inputs import PARAMETERS, whole_clips
-from rows import Row, compared
 from threadpoolctl import threadpool_limits
-from timing import DifferentResults, Times, measure
 
 from common.fma.audio import read_audio
 from common.fma.audio_stream import stream_audio
 from common.fma.genres import ROOT_GENRES
 from common.plotting.mp3 import encode_mp3
 from common.quiet import import_tensorflow
+from harness.command import run_benchmark
+from harness.inputs import PARAMETERS, whole_clips
+from harness.rows import Row, compared
+from harness.timing import DifferentResults, Times, measure
 
 if TYPE_CHECKING:
     from spectrogram_feature.inference.classifier import GenreClassifier
@@ -35,20 +35,16 @@ FILE_RATE = 44_100
 
 
 def write_long_file(path: Path) -> float:
-    """Write clips one after the other as MP3; return the seconds."""
-    channels = []
-    for clip in whole_clips(CLIPS):
-        samples = read_audio(clip, sr=FILE_RATE)
-        channels.append(np.stack([samples, samples], axis=1))
-    part = np.concatenate(channels)
+    """Write clips one after the other as an MP3; return its length in seconds."""
+    clips = [read_audio(clip, sr=FILE_RATE) for clip in whole_clips(CLIPS)]
+    part = np.repeat(np.concatenate(clips)[:, None], 2, axis=1)
     repeats = round(MINUTES * 60 * FILE_RATE / len(part))
-    # An MP3 is a row of frames: files one behind the other are a file.
-    path.write_bytes(encode_mp3(part, FILE_RATE) * repeats)
+    path.write_bytes(encode_mp3(part, FILE_RATE) * repeats)  # MP3 files can be concatenated
     return repeats * len(part) / FILE_RATE
 
 
 def make_classifier() -> GenreClassifier:
-    """Make what `predict` loads, with a network that has learnt nothing."""
+    """Make what `predict` loads, with random weights."""
     import keras
 
     from common.training.model_files import ModelCard
@@ -57,12 +53,12 @@ def make_classifier() -> GenreClassifier:
     from spectrogram_feature.models import texture
 
     keras.utils.set_random_seed(0)
-    genres = ROOT_GENRES
+    genres = tuple(ROOT_GENRES)
     card = ModelCard(
         name="texture",
         kind=CONSTANT_Q,
         parameters=PARAMETERS.to_dict(),
-        genres=tuple(genres),
+        genres=genres,
         data_set={},
         training={},
     )
@@ -73,51 +69,31 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measure a long file and a clip."""
     import_tensorflow()
     threadpool_limits(1, user_api="blas")  # as the command does
-    classifier = make_classifier()
-    clip = whole_clips(1)[0]
+    classifier, clip, rounds = make_classifier(), whole_clips(1)[0], arguments.rounds
     with tempfile.TemporaryDirectory(prefix="prediction-") as folder:
         path = Path(folder, "long.mp3")
         seconds = write_long_file(path)
-        heard = classifier.predict(path).seconds
-        if abs(heard - seconds) > 1:
-            raise DifferentResults(f"predict hears {heard:.1f} s of {seconds:.1f} s")
-        times = measure(
-            {
-                "predict": lambda: classifier.predict(path),
-                "decoding and resampling": lambda: [None for _ in stream_audio(path)],
-            },
-            rounds=arguments.rounds,
-            units=seconds,
-        )
-    what = f"an MP3 of {seconds / 60:.0f} minutes, texture"
-    real_time = Times(times.seconds | {"real time": [1.0] * arguments.rounds})
-    yield compared(
-        "predict on a long file",
-        what,
-        real_time,
-        "predict",
-        "real time",
-        unit="s/s",
-        is_headline=True,
-    )
-    yield compared(
-        "predict on a long file, share of decoding and resampling",
-        what,
-        times,
-        "predict",
-        "decoding and resampling",
-        unit="s/s",
-        is_share=True,
-    )
-    latency = measure(
-        {"predict": lambda: classifier.predict(clip)}, rounds=arguments.rounds, seconds=0.5
-    )
+        predicted = classifier.predict(path).seconds
+        if abs(predicted - seconds) > 1:
+            raise DifferentResults(f"predict reads {predicted:.1f} s of {seconds:.1f} s")
+        sides = {
+            "predict": lambda: classifier.predict(path),
+            "decoding and resampling": lambda: [None for _ in stream_audio(path)],
+        }
+        times = measure(sides, rounds=rounds, units=seconds)
+    times = Times(times.seconds | {"real time": [1.0] * rounds})
+    what, name = f"an MP3 of {seconds / 60:.0f} minutes, texture", "predict on a long file"
+    row = functools.partial(compared, what=what, times=times, side="predict", unit="s/s")
+    yield row(name, peer="real time")
+    peer = "decoding and resampling"
+    yield row(f"{name}, share of {peer}", peer=peer, is_share=True)
+    latency = measure({"predict": lambda: classifier.predict(clip)}, rounds=rounds, seconds=0.5)
     yield Row(
         name="predict on one clip, once loaded",
         what="an MP3 of 30 s, texture",
         ours=1000 * latency.seconds_of("predict"),
         unit="ms",
-        rounds=arguments.rounds,
+        rounds=rounds,
     )
 
 

@@ -1,9 +1,8 @@
-"""Records of features: their size, and how fast they are written, and parsed into batches.
+"""Records of features: size, and speed of writing and of parsing into batches.
 
 The same segments as raw bytes in TFRecords (ours), as float lists in TFRecords, as a ``.npy`` file
-for each segment, and as one dataset in HDF5, from and to the system's file cache: what a slow disk
-adds is not measured. Every side gives batches of 256 in a fixed order; TFRecords are read with all
-cores, the others as their libraries read them.
+per segment, and as one HDF5 dataset, all in the system's file cache. Every side gives batches of
+256 in a fixed order. TFRecords are read with all cores, the others as their libraries read them.
 """
 
 from __future__ import annotations
@@ -11,48 +10,28 @@ from __future__ import annotations
 import argparse
 import functools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
-from command import run_benchmark
-from inputs import PARAMETERS, feature_records
-from rows import Row, compared
-from timing import measure, require_equal
 
 from common.quiet import import_tensorflow
 from common.records.tfrecords import Manifest, write_shard
+from harness.command import run_benchmark
+from harness.inputs import PARAMETERS, feature_records
+from harness.rows import Row, compared
+from harness.timing import measure, require_equal
 from spectrogram_feature.features.records import FeatureRecords
 
 SEGMENTS = 512
-SHARDS = 4  # as many files as a set of this size has, for both kinds of TFRecords
+SHARDS = 4  # files of both kinds of TFRecords
 BATCH = 256
-EPOCHS = 40  # to open the files once an epoch, and to start reading once in these
-
-KEPT = "kept in memory"
-
-
-@dataclass(frozen=True)
-class Format:
-    """One way to store segments.
-
-    Attributes
-    ----------
-    write : callable
-        Takes a folder and features, uint8 (segments, frames, bins), in parts of equal size.
-    open : callable
-        Takes the folder and a number of epochs; gives what can be iterated over again and again,
-        batches of features as NumPy's or TensorFlow's arrays.
-    """
-
-    write: Callable[[Path, list[np.ndarray]], None]
-    open: Callable[[Path, int], Iterable]
+EPOCHS = 40  # files are opened in each of them, reading starts once
 
 
 def write_records(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write shards as extraction does, and the manifest that reading needs."""
+    """Write shards as extraction does, and their manifest."""
     shards = []
     for index, part in enumerate(parts):
         path = folder / f"{index}.tfrecord"
@@ -74,15 +53,15 @@ def write_records(folder: Path, parts: list[np.ndarray]) -> None:
 
 
 def open_records(folder: Path, epochs: int, *, cache: bool = False) -> Iterable:
-    """Read as a training does, from the files or as what was read before."""
-    records = FeatureRecords.open(folder)
-    keys = ("features", "label")
-    batches = records.batches("training", batch_size=BATCH, cache=cache, keys=keys)
+    """Read as training does, from the files or, with `cache`, from memory."""
+    batches = FeatureRecords.open(folder).batches(
+        "training", batch_size=BATCH, cache=cache, keys=("features", "label")
+    )
     return batches.repeat(epochs)
 
 
 def write_floats(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write Examples as TensorFlow's documentation shows it."""
+    """Write Examples as in TensorFlow's documentation."""
     import tensorflow as tf
 
     for index, part in enumerate(parts):
@@ -96,43 +75,41 @@ def write_floats(folder: Path, parts: list[np.ndarray]) -> None:
 
 
 def open_floats(folder: Path, epochs: int) -> Iterable:
-    """Read them in parallel and parse a batch at a time, the fastest that there is."""
+    """Read in parallel and parse a batch at a time."""
     import tensorflow as tf
 
     keys = {
         "features": tf.io.FixedLenFeature(PARAMETERS.shape, tf.float32),
         "label": tf.io.FixedLenFeature([], tf.int64),
     }
+    auto = tf.data.AUTOTUNE
     return (
         tf.data.Dataset.from_tensor_slices(sorted(map(str, folder.glob("*.tfrecord"))))
-        .interleave(
-            tf.data.TFRecordDataset, cycle_length=SHARDS, num_parallel_calls=tf.data.AUTOTUNE
-        )
+        .interleave(tf.data.TFRecordDataset, cycle_length=SHARDS, num_parallel_calls=auto)
         .batch(BATCH)
         .map(
             lambda one: tuple(tf.io.parse_example(one, keys)[key] for key in keys),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=auto,
         )
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(auto)
         .repeat(epochs)
     )
 
 
 def write_arrays(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write a .npy file for each segment."""
+    """Write a .npy file per segment."""
     for number, segment in enumerate(np.concatenate(parts)):
         np.save(folder / f"{number:06d}.npy", segment)
 
 
-@dataclass(frozen=True)
 class Arrays:
-    """Loads file by file."""
+    """Batches loaded file by file."""
 
-    folder: Path
-    epochs: int
+    def __init__(self, folder: Path, epochs: int) -> None:
+        self.folder, self.epochs = folder, epochs
 
     def __iter__(self) -> Iterator:
-        """Go through all epochs."""
+        """Iterate over all epochs."""
         paths = sorted(self.folder.glob("*.npy"))
         for start in self.epochs * [*range(0, len(paths), BATCH)]:
             batch = np.stack([np.load(path) for path in paths[start : start + BATCH]])
@@ -140,25 +117,17 @@ class Arrays:
 
 
 def write_hdf5(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write one dataset, a chunk a segment, so that a shuffled training could read it."""
-    shape = (sum(map(len, parts)), *PARAMETERS.shape)
+    """Write one dataset with a chunk per segment, as shuffled reading needs it."""
     with h5py.File(folder / "features.h5", "w") as file:
-        dataset = file.create_dataset("features", shape, np.uint8, chunks=(1, *PARAMETERS.shape))
-        done = 0
-        for part in parts:
-            dataset[done : done + len(part)] = part
-            done += len(part)
+        chunks = (1, *PARAMETERS.shape)
+        file.create_dataset("features", data=np.concatenate(parts), chunks=chunks)
 
 
-@dataclass(frozen=True)
-class Hdf5:
-    """Reads a slice at a time."""
-
-    folder: Path
-    epochs: int
+class Hdf5(Arrays):
+    """Batches read as slices."""
 
     def __iter__(self) -> Iterator:
-        """Go through all epochs."""
+        """Iterate over all epochs."""
         with h5py.File(self.folder / "features.h5") as file:
             dataset = file["features"]
             for start in self.epochs * [*range(0, len(dataset), BATCH)]:
@@ -167,11 +136,12 @@ class Hdf5:
 
 
 FORMATS = {
-    "ours": Format(write_records, open_records),
-    "float lists": Format(write_floats, open_floats),
-    ".npy a segment": Format(write_arrays, Arrays),
-    "HDF5": Format(write_hdf5, Hdf5),
+    "ours": (write_records, open_records),
+    "float lists": (write_floats, open_floats),
+    ".npy a segment": (write_arrays, Arrays),
+    "HDF5": (write_hdf5, Hdf5),
 }
+"""Functions that write parts of equal size, and that give batches of several epochs."""
 
 
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -184,21 +154,22 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         for path in folders.values():
             path.mkdir()
         writing = {
-            name: functools.partial(one.write, folders[name], parts)
-            for name, one in FORMATS.items()
+            name: functools.partial(write, folders[name], parts)
+            for name, (write, _) in FORMATS.items()
         }
         written = measure(writing, rounds=arguments.rounds, units=len(features))
         equal = _compare(folders, features)
         reading = {
-            name: functools.partial(_exhaust, one.open(folders[name], EPOCHS))
-            for name, one in FORMATS.items()
+            name: functools.partial(_exhaust, read(folders[name], EPOCHS))
+            for name, (_, read) in FORMATS.items()
         }
         kept = open_records(folders["ours"], EPOCHS, cache=True)
-        reading[KEPT] = functools.partial(_exhaust, kept)
+        reading["kept in memory"] = functools.partial(_exhaust, kept)
         read = measure(reading, rounds=arguments.rounds, units=EPOCHS * len(features))
         sizes = {name: _size(path) / len(features) / 1000 for name, path in folders.items()}
     what = f"{len(features)} segments of (480, 84), batches of {BATCH}"
     for name in list(FORMATS)[1:]:
+        is_main = name == "float lists"
         yield Row(
             name=f"Size of records, against {name}",
             what=what,
@@ -207,24 +178,20 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             against=name,
             unit="kB/segment",
             ratio=sizes[name] / sizes["ours"],
-            is_headline=name == "float lists",
+            is_headline=is_main,
         )
-        for verb, times, target in (("Writing", written, None), ("Parsing", read, (">=", 2.5))):
-            is_peer = name == "float lists"
-            yield compared(
-                f"{verb} of records, against {name}",
-                what,
-                times,
-                "ours",
-                name,
-                unit="segments/s",
-                equal=equal,
-                target=target if is_peer else None,
-                is_headline=is_peer or verb == "Parsing",
-            )
-    for side, name in (("ours", "from the files"), (KEPT, "kept in memory, as in training")):
+        row = functools.partial(
+            compared, what=what, side="ours", peer=name, unit="segments/s", equal=equal
+        )
+        title, target = f"of records, against {name}", (">=", 2.5) if is_main else None
+        yield row(f"Writing {title}", times=written, is_headline=is_main)
+        yield row(f"Parsing {title}", times=read, target=target)
+    for side, source in (
+        ("ours", "from the files"),
+        ("kept in memory", "kept in memory, as in training"),
+    ):
         yield Row(
-            name=f"Parsing of records {name}",
+            name=f"Parsing of records {source}",
             what=what,
             ours=read.rate_of(side),
             unit="segments/s",
@@ -239,13 +206,12 @@ def _exhaust(batches: Iterable) -> None:
 
 
 def _compare(folders: dict[str, Path], features: np.ndarray) -> str:
-    """See that all formats give back the same segments; interleaving deals them one by one."""
-    expected = features.astype(int).sum(axis=(1, 2))
-    for name, one in FORMATS.items():
-        found = np.concatenate([np.asarray(batch) for batch, _ in one.open(folders[name], 1)])
+    """Check that all formats return the same segments, in any order."""
+    expected = np.sort(features.astype(int).sum(axis=(1, 2)))
+    for name, (_, read) in FORMATS.items():
+        found = np.concatenate([np.asarray(batch) for batch, _ in read(folders[name], 1)])
         levels = np.rint(found * 255) if found.dtype == np.float32 else found
-        sums = levels.astype(int).sum(axis=(1, 2))
-        equal = require_equal(np.sort(expected), np.sort(sums), 0, "levels")
+        equal = require_equal(expected, np.sort(levels.astype(int).sum(axis=(1, 2))), 0, "levels")
     return equal
 
 

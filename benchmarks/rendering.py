@@ -1,10 +1,9 @@
-"""How fast a representation becomes an image file: ours against Matplotlib's figure.
+"""Rendering a representation as an image file: ours against Matplotlib's figure.
 
-Both sides begin with the computed matrix and end with a PNG on the disk, each on one thread. The
-figure is `librosa.display.specshow` on axes that fill it, and ``savefig``, whose files are
-compressed as little as ours: it is the faster for it. What is compared before is the structural
-similarity (SSIM) of the two files' luminance. Without ``--audio``, the sound is a track of the data
-set.
+Both sides begin with the computed matrix and end with a PNG on the disk, on one thread. The peer is
+`librosa.display.specshow` on axes that fill the figure, saved with the compression level of ours.
+The structural similarity (SSIM) of both images' luminance is compared first. Without ``--audio``,
+the input is a track of the data set.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from pathlib import Path
 
 import librosa.display
 import numpy as np
-from command import run_benchmark
-from inputs import whole_clips
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from rows import Row, compared
-from timing import DifferentResults, measure
 
 from common.fma.audio import read_audio
 from common.quiet import import_tensorflow
+from harness.command import run_benchmark
+from harness.inputs import whole_clips
+from harness.rows import Row, compared
+from harness.timing import DifferentResults, measure
 from spectrogram_image.convert import KINDS, Representation
 from spectrogram_image.images.rendering import SIZES, encode_png, render_indices
 from spectrogram_image.sound import Sound
@@ -64,43 +63,25 @@ def write_figure(representation: Representation, size: tuple[int, int], path: Pa
     figure.savefig(path, pil_kwargs={"compress_level": COMPRESS_LEVEL})
 
 
-def similarity(first: Path, second: Path) -> float:
-    """Return the structural similarity of two images' luminance."""
-    import tensorflow as tf
-
-    grey = [np.asarray(Image.open(path).convert("RGB").convert("L")) for path in (first, second)]
-    return float(tf.image.ssim(*(tf.constant(image[..., None]) for image in grey), max_val=255))
-
-
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Compare each kind at each size."""
-    import_tensorflow()
-    path = arguments.audio or whole_clips(1)[0]
-    samples = read_audio(path, sr=SAMPLE_RATE, duration=SECONDS)
-    sound = Sound(samples, SAMPLE_RATE)
-    representations = [function(sound) for function in KINDS.values()]
-    with tempfile.TemporaryDirectory(prefix="rendering-") as folder:
-        for size in arguments.sizes:
-            for representation in representations:
-                yield compare(representation, size, Path(folder), arguments.rounds)
+WRITERS = {"ours": write_ours, "specshow": write_figure}
 
 
 def compare(representation: Representation, size: str, folder: Path, rounds: int) -> Row:
     """Compare one kind at one size."""
-    writers = {"ours": write_ours, "specshow": write_figure}
-    paths = {name: folder / f"{name}.png" for name in writers}
-    for name, write in writers.items():
-        write(representation, SIZES[size], paths[name])
-    alike = similarity(*paths.values())
-    if alike < LEAST_SIMILAR:
-        raise DifferentResults(
-            f"{representation.kind} at {size} size: SSIM {alike:.3f}, {LEAST_SIMILAR} is needed"
-        )
-    sides = {
-        name: functools.partial(write, representation, SIZES[size], paths[name])
-        for name, write in writers.items()
-    }
+    import tensorflow as tf
+
     width, height = SIZES[size]
+    sides, grey = {}, []
+    for name, write in WRITERS.items():
+        path = folder / f"{name}.png"
+        sides[name] = functools.partial(write, representation, SIZES[size], path)
+        sides[name]()
+        luminance = np.asarray(Image.open(path).convert("RGB").convert("L"))
+        grey.append(tf.constant(luminance[..., None]))
+    if (similarity := float(tf.image.ssim(*grey, max_val=255))) < LEAST_SIMILAR:
+        raise DifferentResults(
+            f"{representation.kind} at {size} size: SSIM {similarity:.3f} is below {LEAST_SIMILAR}"
+        )
     return compared(
         f"Image of {representation.kind}, {size} size",
         f"{width} × {height} pixels of {SECONDS:g} s, from the matrix to the PNG on the disk",
@@ -114,8 +95,20 @@ def compare(representation: Representation, size: str, folder: Path, rounds: int
     )
 
 
+def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Compare each kind at each size."""
+    import_tensorflow()
+    path = arguments.audio or whole_clips(1)[0]
+    sound = Sound(read_audio(path, sr=SAMPLE_RATE, duration=SECONDS), SAMPLE_RATE)
+    representations = [function(sound) for function in KINDS.values()]
+    with tempfile.TemporaryDirectory(prefix="rendering-") as folder:
+        for size in arguments.sizes:
+            for representation in representations:
+                yield compare(representation, size, Path(folder), arguments.rounds)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to this benchmark."""
+    """Add the options of this benchmark."""
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--audio", help=f"a file of {SECONDS:g} s or more")
 

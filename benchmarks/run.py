@@ -1,8 +1,4 @@
-"""All benchmarks, one after the other, each in a process of its own; results.json and figure.
-
-A benchmark that fails costs its rows only, and the exit code. The README's table is then renewed by
-``python benchmarks/readme_table.py``.
-"""
+"""Run all benchmarks, each in its own process; write results.json, the figure and the tables."""
 
 from __future__ import annotations
 
@@ -12,18 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from figure import FIGURE, draw
-from rows import RESULTS, Row, read_rows, write_rows
-
 from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
 from common.paths import PROJECT_ROOT, display_path
+from harness.pages import draw, renew_pages
+from harness.rows import RESULTS, Row, read_rows, write_rows
 
 BENCHMARKS = (
     "constant_q",
-    "track_features",
-    "decoders",
     "extraction",
     "records",
     "rendering",
@@ -36,7 +29,7 @@ BENCHMARKS = (
 
 
 def run(name: str, options: list[str]) -> tuple[list[Row], bool]:
-    """Run one benchmark; give the rows that it finished, and whether that was all of them."""
+    """Run one benchmark; return the rows that it measured, and whether it succeeded."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         results = Path(folder, "rows.json")
         script = Path(__file__).with_name(f"{name}.py")
@@ -44,10 +37,10 @@ def run(name: str, options: list[str]) -> tuple[list[Row], bool]:
         command = [sys.executable, str(script), "--json", str(results), *options]
         code = subprocess.run(command, cwd=PROJECT_ROOT).returncode
         rows = read_rows(results) if results.exists() else []
-    if code == 130:  # Ctrl-C reached the benchmark too, which said so
+    if code == 130:  # Ctrl-C interrupted the benchmark too
         raise KeyboardInterrupt
-    went = "failed after" if code else "took"
-    print(f"--- {name} {went} {time.perf_counter() - started:.0f} s\n", flush=True)
+    result = "failed after" if code else "took"
+    print(f"--- {name} {result} {time.perf_counter() - started:.0f} s\n", flush=True)
     return rows, code == 0
 
 
@@ -55,44 +48,48 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python benchmarks/run.py",
-        "Run all benchmarks, write results.json and a figure. A quarter of an hour at most on two\n"
-        "cores; on a machine that does something else its numbers are worth little.",
+        "Run all benchmarks; write results.json, a figure and the tables of the pages. It takes a\n"
+        "quarter of an hour on two cores. Other load on the machine distorts the results.",
         "  FMA_ROOT=/music/fma python benchmarks/run.py\n"
-        "  python benchmarks/run.py --only constant_q records --results build/bench/some.json",
+        "  python benchmarks/run.py --only constant_q records --results build/bench/some.json\n"
+        "  python benchmarks/run.py --pages",
+    )
+    names = f"some of {', '.join(BENCHMARKS)}"
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=names)
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison")
+    parser.add_argument(
+        "--results", type=Path, help="by default benchmarks/results.json; with --only, nothing"
     )
     parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=BENCHMARKS,
-        metavar="NAME",
-        help=f"some of {', '.join(BENCHMARKS)}",
+        "--pages", action="store_true", help="measure nothing; write the tables of the pages again"
     )
-    parser.add_argument("--rounds", type=int, help="of each comparison; by default each its own")
     parser.add_argument(
-        "--results",
-        type=Path,
-        help="by default benchmarks/results.json; with --only none, lest it lose its other rows",
+        "--check", action="store_true", help="measure nothing; fail if a table is out of date"
     )
     arguments = parser.parse_args()
-    find_dataset()  # or say at once that there is none
-    chosen = arguments.only or BENCHMARKS
+    if arguments.pages or arguments.check:
+        renew_pages(check=arguments.check)
+        return
+    find_dataset()  # fail early
     results = arguments.results or (None if arguments.only else RESULTS)
     options = [] if arguments.rounds is None else ["--rounds", str(arguments.rounds)]
     started = time.perf_counter()
     rows, failed = [], []
-    for name in chosen:
-        found, is_whole = run(name, options)
-        rows += found
-        failed += [] if is_whole else [name]
+    for name in arguments.only or BENCHMARKS:
+        measured, is_complete = run(name, options)
+        rows += measured
+        failed += [] if is_complete else [name]
     print(f"{len(rows)} rows in {(time.perf_counter() - started) / 60:.1f} minutes")
     if missed := [row.name for row in rows if row.is_met is False]:
-        print("Targets that were missed: " + "; ".join(missed))
+        print("Missed targets: " + "; ".join(missed))
     if results and rows:
         write_rows(rows, results)
-        draw(rows, results.with_name(FIGURE.name))
+        draw(rows, results.with_name("speed.png"))
         print(f"Written: {display_path(results)}")
     if failed:
-        raise UserError(f"these benchmarks failed, as they say above: {', '.join(failed)}")
+        raise UserError(f"these benchmarks failed, see their messages above: {', '.join(failed)}")
+    if results == RESULTS:
+        renew_pages()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every command of the project shares: its parser and how it ends."""
+"""The parser, the options and the error messages that all commands share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from common.errors import UserError
 from common.fma.genres import GENRE_MAPPINGS
 from common.jobs.workers import default_workers
+from common.text import accept_any_text
+
+SCRIPT_PREFIX = "fma-"
+"""The beginning of every console script's name."""
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -31,7 +36,7 @@ _NO_MEMORY = (
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the description's line breaks and shows each option's default, if it has one."""
+    """Keeps the description's line breaks and shows the defaults of options."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         has_default = isinstance(action.default, int | float | str) and action.default is not False
@@ -39,23 +44,21 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 
 def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """Make a parser whose ``--help`` teaches: what the command does, its options, examples.
+    """Make a parser whose ``--help`` explains the command, its options and some examples.
 
     Parameters
     ----------
     prog : str
-        The command as the user types it, e.g. ``python -m spectrogram_feature.training``.
+        The command as typed, e.g. ``python -m spectrogram_feature.training``. A console script
+        shows its own name instead.
     description : str
-        What the command reads, does and writes.
+        What the command reads, computes and writes.
     examples : str
-        Command lines to copy, one a line, shown at the end of the help.
-
-    Returns
-    -------
-    argparse.ArgumentParser
+        Command lines, one a line, for the end of the help.
     """
+    script = Path(sys.argv[0]).stem
     return argparse.ArgumentParser(
-        prog=prog,
+        prog=script if script.startswith(SCRIPT_PREFIX) else prog,
         description=description,
         epilog=f"examples:\n{examples}",
         formatter_class=_HelpFormatter,
@@ -66,25 +69,28 @@ _INTERRUPTED = "interrupted: what is finished is kept; the same command goes on 
 
 
 def run_command(main: Callable[[], None], interrupted: str = _INTERRUPTED) -> None:
-    """Run a command and end the process: a user's mistake costs one line, not a traceback.
+    """Run a command; turn a user's mistake into one line instead of a traceback.
 
-    Exit codes: 0 done, 1 something that the user can mend, 130 interrupted.
+    Exit codes: 0 done, 1 an error that the user can correct, 130 interrupted. Characters that the
+    terminal's encoding lacks are replaced.
 
     Parameters
     ----------
     main : callable
-        The command; it takes no argument and reports mistakes as `fma_utils.UserError`.
+        The command. It raises `common.errors.UserError` for a mistake of the user.
     interrupted : str
-        What it says when it is interrupted.
+        The message after an interruption.
     """
+    for stream in (sys.stdout, sys.stderr):
+        accept_any_text(stream)
     try:
         main()
     except UserError as error:
         _end(f"error: {error}", 1)
     except KeyboardInterrupt:
         _end(interrupted, 130)
-    except BrokenPipeError:  # whoever read the output, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still unsent
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for buffered output
         sys.exit(1)
     except MemoryError:
         _end(f"error: {_NO_MEMORY}", 1)
@@ -101,7 +107,7 @@ def _end(message: str, code: int) -> None:
         from tqdm import tqdm
 
         for bar in list(getattr(tqdm, "_instances", ())):
-            bar.close()  # otherwise the message would stand on its line
+            bar.close()  # so that the message begins a new line
     print(message, file=sys.stderr)
     sys.exit(code)
 
@@ -120,7 +126,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_workers_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers``, by default one a core, and ``--cluster``."""
+    """Add ``--workers``, by default one for each core, and ``--cluster``."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, default=default_workers(), help="number of processes")
     where.add_argument(

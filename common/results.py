@@ -1,4 +1,4 @@
-"""What the last run came to: where its results lie, and how accurate its models are."""
+"""Print the leaderboards of the models that were trained on the current data set."""
 
 from __future__ import annotations
 

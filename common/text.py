@@ -1,12 +1,34 @@
-"""Writing things as a reader would."""
+"""Text for people: durations, sizes, single lines, and output in any encoding."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+from typing import TextIO
+
+_ASCII = {
+    "█": "#",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "·": "-",
+    "±": "+-",
+    "×": "x",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "…": "...",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "\u00a0": " ",
+}
+"""Replacements for the project's own characters."""
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration as a reader would say it: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    """Format a duration: ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -17,7 +39,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(size: float) -> str:
-    """Write a number of bytes as people read it: ``22.0 GiB``."""
+    """Format a number of bytes: ``22.0 GiB``."""
     if size < 1024:
         return f"{size} bytes"
     for unit in ("KiB", "MiB"):
@@ -28,7 +50,7 @@ def format_size(size: float) -> str:
 
 
 def one_line(text: object) -> str:
-    """Write a text so that it fits on one line of any terminal, whatever a file is called."""
+    """Escape unprintable characters, such as line breaks in file names."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
@@ -45,5 +67,25 @@ def name_text(name: str) -> str:
 
 
 def flattened(text: object, length: int) -> str:
-    """Write a text of many lines, such as another library's error, as the beginning of one."""
+    """Join the lines of a text, such as another library's error, and cut it to a length."""
     return " ".join(str(text).split())[:length]
+
+
+def _to_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    escaped = (c.encode("ascii", "backslashreplace").decode() for c in characters)
+    return "".join(map(_ASCII.get, characters, escaped)), error.end
+
+
+codecs.register_error("to-ascii", _to_ascii)
+
+
+def accept_any_text(stream: TextIO | None) -> None:
+    """Let a stream replace the characters that its encoding lacks, instead of failing.
+
+    The project's own characters become similar ones, ``█`` a ``#``; other characters are escaped.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="to-ascii")

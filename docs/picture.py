@@ -1,9 +1,10 @@
-"""The README's picture: a track of the synthetic demo set on its way from waveform to genre."""
+"""Draw the README's picture: a track of the demo set from its waveform to genre probabilities."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,30 +31,35 @@ _SEGMENT_COLORS = ("#2f6f9f", "#5b9bd5", "#9dc3e6")
 
 
 def draw(samples: np.ndarray, sr: int, prediction: Prediction, network: str, genre: str) -> Figure:
-    """Draw the way of one track.
+    """Draw a waveform, its features and segments, the network, and the probabilities.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(n,), dtype=float32]
     sr : int
     prediction : Prediction
-        With its features.
+        With features.
     network : str
-        What the network is called.
+        Name of the network.
     genre : str
-        The track's own.
+        Genre of the track.
 
     Returns
     -------
     Figure
-        A white card on a transparent ground, for light and dark pages.
+        A white card on a transparent background.
     """
     settings = STYLE | {"figure.constrained_layout.use": False, "font.size": 10}
     with plt.rc_context(settings):
         figure = plt.figure(figsize=(11, 4.1))
         plt.close(figure)
         figure.patch.set_alpha(0)
-        _add_card(figure)
+        card: dict[str, Any] = {
+            "boxstyle": "round,pad=0,rounding_size=0.02",
+            "edgecolor": "#d0d0d0",
+            "zorder": -10,
+        }
+        _add_box(figure, (0.008, 0.02, 0.984, 0.96), facecolor="white", **card)
         waveform = figure.add_axes((0.06, 0.60, 0.29, 0.20))
         features = figure.add_axes((0.06, 0.15, 0.29, 0.36))
         bars = figure.add_axes((0.79, 0.15, 0.17, 0.65))
@@ -77,34 +83,19 @@ def draw(samples: np.ndarray, sr: int, prediction: Prediction, network: str, gen
     return figure
 
 
-def _add_card(figure: Figure) -> None:
-    figure.add_artist(
-        FancyBboxPatch(
-            (0.008, 0.02),
-            0.984,
-            0.96,
-            boxstyle="round,pad=0,rounding_size=0.02",
-            mutation_aspect=2.7,
-            facecolor="white",
-            edgecolor="#d0d0d0",
-            zorder=-10,
-            transform=figure.transFigure,
-        )
-    )
+def _add_box(figure: Figure, place: tuple[float, float, float, float], **style: Any) -> None:
+    """Draw a rounded box at (left, bottom, width, height)."""
+    left, bottom, width, height = place
+    box = FancyBboxPatch((left, bottom), width, height, transform=figure.transFigure, **style)
+    box.set_mutation_aspect(2.7)
+    figure.add_artist(box)
 
 
 def _add_arrow(figure: Figure, left: float, y: float) -> None:
-    figure.add_artist(
-        FancyArrowPatch(
-            (left, y),
-            (left + 0.032, y),
-            arrowstyle="-|>",
-            mutation_scale=16,
-            linewidth=1.6,
-            color=GREY,
-            transform=figure.transFigure,
-        )
-    )
+    style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 16, "linewidth": 1.6}
+    arrow = FancyArrowPatch((left, y), (left + 0.032, y), color=GREY, **style)
+    arrow.set_transform(figure.transFigure)
+    figure.add_artist(arrow)
 
 
 def _draw_waveform(axes: Axes, samples: np.ndarray, sr: int) -> None:
@@ -147,20 +138,10 @@ def _draw_segments(figure: Figure, prediction: Prediction) -> None:
 
 
 def _draw_network(figure: Figure, network: str) -> None:
-    for place, height in enumerate((0.50, 0.40, 0.30, 0.20, 0.12)):
-        x, width = 0.577 + 0.0135 * place, 0.0095
-        figure.add_artist(
-            FancyBboxPatch(
-                (x, 0.475 - height / 2),
-                width,
-                height,
-                boxstyle="round,pad=0,rounding_size=0.004",
-                mutation_aspect=2.7,
-                facecolor=plt.colormaps["Blues"](0.35 + 0.13 * place),
-                edgecolor="none",
-                transform=figure.transFigure,
-            )
-        )
+    style: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.004", "edgecolor": "none"}
+    for number, height in enumerate((0.50, 0.40, 0.30, 0.20, 0.12)):
+        place = (0.577 + 0.0135 * number, 0.475 - height / 2, 0.0095, height)
+        _add_box(figure, place, facecolor=plt.colormaps["Blues"](0.35 + 0.13 * number), **style)
     figure.text(0.607, 0.165, network, ha="center", fontsize=9, family="monospace", color=DARK)
 
 
@@ -182,7 +163,7 @@ def _draw_bars(axes: Axes, prediction: Prediction) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a PNG of few colours, which is small; its ground stays transparent."""
+    """Write a small PNG with few colours and a transparent background."""
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=130, format="png")
     few = Image.open(drawn).quantize(255, method=Image.Quantize.FASTOCTREE)
@@ -190,13 +171,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def choose_track(dataset: Dataset, genre: str) -> int:
-    """Give the first test track of a genre.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Return the first test track of a genre; raise a `UserError` if there is none."""
     tracks = dataset.tracks([("set", "split"), ("track", "genre_top")])
     chosen = tracks[(tracks["set", "split"] == "test") & (tracks["track", "genre_top"] == genre)]
     if chosen.empty:
@@ -208,12 +183,12 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python docs/picture.py",
-        "Draw the README's picture of the demo set and of a network that make run trained on it.",
+        "Draw the README's picture from the demo set and a network that make run trained on it.",
         "  make run && python docs/picture.py\n"
         "  python docs/picture.py --genre Blues --model data/models/demo-medium-all/cnn",
     )
     parser.add_argument("--model", help="by default that of spectrogram_feature.predict")
-    parser.add_argument("--genre", default="Folk", help="of the track")
+    parser.add_argument("--genre", default="Folk", help="genre of the track")
     parser.add_argument("--out", type=Path, default=PICTURE)
     arguments = parser.parse_args()
     dataset = find_dataset()

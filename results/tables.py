@@ -1,10 +1,7 @@
-"""The tables of results, made of the leaderboards that trainings wrote: none is typed by hand.
+"""Tables of results in the README and in results/real_music, from the leaderboards of trainings.
 
-python results/tables.py            # renews the tables of the README and of the results' pages
-python results/tables.py --check    # only looks whether they are what the leaderboards say
-
-A table stands between two markers that name the folder of its leaderboard. To show another one,
-add the folder, and where its table belongs these two lines::
+A table is between two markers that name the folder of its leaderboard. To show another table, add
+its folder, and these two lines to the page::
 
     <!-- FOLDER: made by results/tables.py -->
     <!-- end of FOLDER -->
@@ -30,7 +27,7 @@ from tools.marked_text import add_check_option, markers, names_in, renew
 SCRIPT = "results/tables.py"
 README = PROJECT_ROOT / "README.md"
 PART = "results"
-"""Of the README: its short table."""
+"""Name of the README's table."""
 
 REAL_MUSIC = Path(__file__).parent / "real_music"
 
@@ -47,35 +44,24 @@ SHORT = (
         "`texture` and unscaled `musicnn` together, four of each",
     ),
 )
-"""The rows of the README's table: folder, model, what it is. The best of all is added to them."""
+"""Rows of the README's table: folder, model, description. The best model is added if missing."""
 
 _GAIN = re.compile(r"([+-]\d+\.\d) points (\[[+-]\d+\.\d, [+-]\d+\.\d\]) over ([^;]+)")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model of a leaderboard.
-
-    Attributes
-    ----------
-    folder, model : str
-    accuracy : float
-        Of tracks.
-    scores : tuple of str
-        Track accuracy, track macro-F1 and segment accuracy, with their intervals.
-    gains : dict
-        Baseline → how many points better, with its interval.
-    """
+    """One model of a leaderboard; its gains in points are named by baseline."""
 
     folder: str
     model: str
-    accuracy: float
-    scores: tuple[str, ...]
+    accuracy: float  # of tracks
+    scores: tuple[str, ...]  # track accuracy, track macro-F1, segment accuracy
     gains: dict[str, str]
 
 
 def read_gains(note: str) -> dict[str, str]:
-    """Read from a note how much better a model is than what.
+    """Parse the gains over baselines in a note of a leaderboard.
 
     Parameters
     ----------
@@ -85,12 +71,12 @@ def read_gains(note: str) -> dict[str, str]:
     Returns
     -------
     dict
-        Baseline → ``+2.3 [-4.2, +8.3]``; empty where the note tells of none.
+        From baseline to gain, such as ``+2.3 [-4.2, +8.3]``.
 
     Raises
     ------
     UserError
-        If the note speaks of points in another form.
+        If a gain has another form.
     """
     found = _GAIN.findall(note)
     if len(found) != note.count(" points "):
@@ -101,13 +87,7 @@ def read_gains(note: str) -> dict[str, str]:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Read the leaderboard of a folder.
-
-    Raises
-    ------
-    UserError
-        If there is none, or a note is not understood.
-    """
+    """Read the leaderboard of a folder; raise a `UserError` if it is missing or malformed."""
     path = folder / LEADERBOARD_FILE
     try:
         table = read_table(path)
@@ -131,7 +111,7 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def long_table(rows: Sequence[Row]) -> str:
-    """Write all rows of a leaderboard, with a column for each baseline that is compared with."""
+    """Format all rows of a leaderboard, with a column of gains for each baseline."""
     baselines = list(dict.fromkeys(name for row in rows for name in row.gains))
     header = ("model", "track accuracy", "track macro-F1", "segment accuracy")
     gains = [f"over {baseline}, points" for baseline in baselines]
@@ -143,12 +123,12 @@ def long_table(rows: Sequence[Row]) -> str:
 
 
 def short_table(rows: Sequence[Row]) -> str:
-    """Write the rows of `SHORT`, and the best of all unless it is among them; it is in bold.
+    """Format the rows of `SHORT` and the best row, which is bold.
 
     Raises
     ------
     UserError
-        If one of them is in no leaderboard.
+        If a row of `SHORT` is in no leaderboard.
     """
     known = {(row.folder, row.model): row for row in rows}
     if absent := [key for *key, _ in SHORT if tuple(key) not in known]:
@@ -173,7 +153,7 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _unbroken(cell: str) -> str:
-    """Keep a number with its sign and an interval in one line of a narrow column."""
+    """Use no-break spaces in percentages and intervals."""
     return re.sub(r" (?=%)|(?<=\d,) (?=[\d+-][\d.]*\])", "\u00a0", cell)
 
 
@@ -182,11 +162,13 @@ def main() -> None:
     parser = cli.make_parser(
         f"python {SCRIPT}",
         "Write the tables of results into the README and the page of results/real_music, from\n"
-        "the leaderboards beside that page. Which table goes where, markers in the pages tell.",
+        "the leaderboards beside that page.",
         f"  python {SCRIPT}\n  python {SCRIPT} --check",
     )
     parser.add_argument("--readme", type=Path, default=README)
-    parser.add_argument("--folder", type=Path, default=REAL_MUSIC, help="of a page and its results")
+    parser.add_argument(
+        "--folder", type=Path, default=REAL_MUSIC, help="folder of the page and its results"
+    )
     add_check_option(parser)
     arguments = parser.parse_args()
     page = arguments.folder / "README.md"

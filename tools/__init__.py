@@ -1,4 +1,4 @@
-"""What keeps the repository in shape: executing notebooks, the report, generated parts of pages.
+"""Tools that maintain the repository: running the notebooks, the report, tables in pages.
 
-No result depends on it.
+No result depends on them. Begin with `tools.notebooks`.
 """

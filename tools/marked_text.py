@@ -1,4 +1,4 @@
-"""Parts of a page that a program writes, each between two markers; and whether they are current."""
+"""Generated parts of pages: each is between two markers, and is renewed or checked."""
 
 from __future__ import annotations
 
@@ -13,39 +13,25 @@ from common.paths import display_path
 
 
 def markers(name: str, script: str) -> tuple[str, str]:
-    """Give the lines that a part stands between: comments, which no reader sees.
-
-    Parameters
-    ----------
-    name : str
-        Of the part, unique in its page.
-    script : str
-        What writes it, e.g. ``benchmarks/readme_table.py``.
-    """
+    """Return the two comments around the part `name`, which `script` writes."""
     return f"<!-- {name}: made by {script} -->", f"<!-- end of {name} -->"
 
 
 def names_in(text: str, script: str) -> list[str]:
-    """List the parts of a page that a script writes, in the page's order."""
+    """List the parts of a page that `script` writes, in the order of the page."""
     return re.findall(rf"<!-- (\S+): made by {re.escape(script)} -->", text)
 
 
 def with_part(text: str, name: str, script: str, content: str) -> str:
-    """Put a content between the two markers of a part.
+    """Replace what is between the two markers of a part.
 
     Parameters
     ----------
     text : str
-        Holds both `markers`, each in a line of its own.
     name, script : str
-        As `markers` takes them.
+        See `markers`.
     content : str
         Ends with a line break.
-
-    Returns
-    -------
-    str
-        The same text again for the same content.
 
     Raises
     ------
@@ -61,28 +47,16 @@ def with_part(text: str, name: str, script: str, content: str) -> str:
 
 
 def renew(page: Path, parts: Mapping[str, str], script: str, *, check: bool = False) -> None:
-    """Write the parts of a page, or only look whether they are what they would be.
-
-    Parameters
-    ----------
-    page : Path
-    parts : mapping
-        Name → content.
-    script : str
-        As `markers` takes it.
-    check : bool
-        Change nothing.
+    """Write the parts of a page, from name to content; with `check`, only compare them.
 
     Raises
     ------
     UserError
-        If a marker is missing, or, with `check`, a part is not current.
+        If a marker is missing, or if `check` finds a part that is out of date.
     """
-    text = page.read_text(encoding="utf-8")
-    renewed = text
+    text = renewed = page.read_text(encoding="utf-8")
     for name, content in parts.items():
-        before = renewed
-        renewed = with_part(renewed, name, script, content)
+        before, renewed = renewed, with_part(renewed, name, script, content)
         if check and renewed != before:
             raise UserError(f"{display_path(page)} is out of date at {name!r}: run python {script}")
     if renewed != text:

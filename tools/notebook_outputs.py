@@ -1,4 +1,4 @@
-"""What a notebook's outputs may hold once they are kept: nothing that differs from run to run."""
+"""Outputs of executed notebooks: remove what differs between runs, and find faults."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import re
 from nbformat import NotebookNode
 
 _BAR = re.compile(r"^.*\d+%\|.*\| [\d.,]+\w?/[\d.,]+\w? ?\[.*\]$")
-"""What `tqdm` leaves of a progress bar."""
+"""A progress bar of `tqdm`."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 
 _STYLED = re.compile(r"\bT_[0-9a-f]{5}(?=[_\" ])")
-"""The identifier that pandas draws at random for a styled table."""
+"""The random identifier that pandas gives a styled table."""
 
 
 def tidy(notebook: NotebookNode) -> None:
-    """Make outputs the same in every run of the same code on the same data, as far as they can be.
+    """Make outputs the same in every run of the same code on the same data.
 
-    What a cell printed is joined, with what a terminal shows in the end where a line was written
-    over. Progress bars are for those who wait, and go. Addresses in memory go too, and the
-    identifiers of tables are made of their cells'.
+    Printed parts of a cell are joined, and overwritten lines keep their last state. Progress bars
+    and memory addresses are removed. The identifiers of tables are derived from their cells'.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Executed; it is changed.
+        Executed; changed in place.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -45,7 +44,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _tidy_output(output: NotebookNode) -> bool:
-    """Tidy an output; tell whether anything is left of it."""
+    """Tidy an output; return whether anything is left."""
     if output.output_type == "stream":
         seen = [line.rstrip("\r").split("\r")[-1] for line in output.text.split("\n")]
         output.text = "\n".join(line for line in seen if not _BAR.match(line))
@@ -67,19 +66,18 @@ def _name_tables(cell: NotebookNode) -> None:
 
 
 def find_faults(notebook: NotebookNode, digest: str) -> list[str]:
-    """Tell what is wrong with a notebook whose outputs are to be read.
+    """Check that a notebook was executed once, in order, without errors and warnings.
 
     Parameters
     ----------
     notebook : NotebookNode
     digest : str
-        Of what its outputs depend on, as it is now.
+        `tools.notebooks.digest` of the current code, which the outputs must have been made with.
 
     Returns
     -------
     list of str
-        A sentence a fault; empty if it was run once, in order, from a clean kernel, without an
-        error or a warning, with the code as it is now.
+        One sentence for each fault.
     """
     faults = []
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]

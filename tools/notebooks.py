@@ -1,4 +1,4 @@
-"""Executing the notebooks in the order of reading: copies for a run, in place for readers."""
+"""Execute the notebooks in the order of reading, as copies or in place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTEBOOKS = (
     "spectrogram_feature/Training.ipynb",
     "spectrogram_feature/Genre Confusion.ipynb",
 )
-"""In the order of reading, which is that of the data: what one writes the next one reads."""
+"""In the order of reading: each notebook reads what the earlier ones write."""
 
 EXECUTED = PROJECT_ROOT / "build" / "notebooks"
 
@@ -41,13 +41,13 @@ _METADATA = {
 
 
 class _TalkingClient(NotebookClient):
-    """A client that shows on the terminal which cell runs and what it prints meanwhile."""
+    """A client that prints which cell runs, and what that cell prints."""
 
     def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
         super().__init__(notebook, timeout=None, kernel_name="python3", **options)
-        # The kernel warns that it talks over TCP; it talks to this process only.
+        # Without this, the kernel warns about its TCP connection, which is local.
         self.extra_arguments = ["--log-level=ERROR"]
-        self.record_timing = False  # times of execution would make every diff differ
+        self.record_timing = False  # execution times would differ in every run
         self.title = title
 
     async def async_execute_cell(
@@ -66,18 +66,18 @@ class _TalkingClient(NotebookClient):
 
 
 def execute(source: Path, target: Path) -> None:
-    """Execute a notebook from a clean kernel, top to bottom, and write it with its outputs.
+    """Execute a notebook in a new kernel and write it with its outputs.
 
     Parameters
     ----------
     source, target : Path
-        May be the same. The kernel works in the source's folder, as it would in Jupyter.
+        May be the same. The kernel runs in the source's folder, as in Jupyter.
 
     Raises
     ------
     UserError
-        If a cell fails; the target then holds the notebook up to that cell, unless it is the
-        source, which stays as it was.
+        If a cell fails. The target then holds the notebook up to that cell; a source that is
+        also the target is left unchanged.
     """
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
@@ -92,7 +92,7 @@ def execute(source: Path, target: Path) -> None:
         problem = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         problem = "its kernel died, often for want of memory"
-    # What is committed is made without variables, and stays right where weights are or are not.
+    # Committed outputs are made without variables, and do not depend on pretrained weights.
     depends_on = None if target == source else surroundings()
     notebook.metadata = {**_METADATA, "digest": digest(source, depends_on)}
     tidy(notebook)
@@ -107,34 +107,33 @@ def execute(source: Path, target: Path) -> None:
 
 
 def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str:
-    """Tell in a short string what a notebook's outputs depend on.
+    """Hash what a notebook's outputs depend on.
 
     Parameters
     ----------
     notebook : Path
     surroundings : mapping of str to str, optional
-        Whatever else they depend on, by name, such as `surroundings` gives it.
+        Further dependencies by name; see `surroundings`.
 
     Returns
     -------
     str
-        Of its code, of what the project's modules do that it uses (`code_digest`), and of the
-        surroundings.
+        A hash of the cells' code, of the project's modules that they use (`code_digest`) and of
+        the surroundings.
     """
-    content = hashlib.sha256()
     cells = nbformat.read(notebook, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
-    for source in code:
-        content.update(f"{source}\0".encode())
-    for module in used_modules("\n".join(code)):
-        content.update(f"{code_digest(module.read_text(encoding='utf-8'))}\0".encode())
-    for name, value in sorted((surroundings or {}).items()):
-        content.update(f"{name}={value}\0".encode())
-    return content.hexdigest()[:16]
+    modules = used_modules("\n".join(code))
+    parts = [
+        *code,
+        *(code_digest(module.read_text(encoding="utf-8")) for module in modules),
+        *(f"{name}={value}" for name, value in sorted((surroundings or {}).items())),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def surroundings() -> dict[str, str]:
-    """Give what a run depends on beside its code: ``FMA_`` variables, pretrained weights."""
+    """Return what outputs depend on besides code: ``FMA_`` variables and pretrained weights."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("FMA_")}
     weights = (PROJECT_ROOT / "data" / "pretrained").glob("*.weights.h5")
     return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}
@@ -153,8 +152,8 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m tools.notebooks",
         "Execute the notebooks in the order of reading.\n\n"
-        "Without --in-place, copies are executed and go to build/notebooks/<data set>/; those\n"
-        "that are up to date (same cells, same modules, same FMA_ variables) are passed over.",
+        "Without --in-place, copies are written to build/notebooks/<data set>/. Copies that are\n"
+        "up to date (same cells, same modules, same FMA_ variables) are skipped.",
         "  python -m tools.notebooks\n"
         "  python -m tools.notebooks --in-place\n"
         "  FMA_EPOCHS=2 python -m tools.notebooks 'spectrogram_feature/Training.ipynb'",
@@ -164,8 +163,8 @@ def main() -> None:
     arguments = parser.parse_args()
     variables = sorted({name for name in os.environ if name.startswith("FMA_")} - {"FMA_ROOT"})
     if arguments.in_place and variables:
-        raise UserError(f"--in-place makes what is committed: unset {', '.join(variables)}")
-    if "FMA_ROOT" in os.environ:  # kernels start in other folders
+        raise UserError(f"--in-place writes the committed outputs: unset {', '.join(variables)}")
+    if "FMA_ROOT" in os.environ:  # kernels run in other folders
         os.environ["FMA_ROOT"] = str(Path(os.environ["FMA_ROOT"]).resolve())
     dataset = find_dataset()
     if arguments.in_place and not dataset.is_demo:

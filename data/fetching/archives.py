@@ -17,11 +17,11 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from common.errors import UserError
 from common.jobs.files import require_space
 from common.jobs.workers import default_workers
 from common.text import format_size
 from data.fetching.transfer import byte_bar, fetch, part_path, size_on_disk
-from common.errors import UserError
 
 MAX_RATIO = 100
 """An archive that declares to unpack to more than this many times its size is a bomb."""

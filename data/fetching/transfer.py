@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
+from common.errors import UserError
 from common.jobs.run import progress_bar
 from common.text import format_size
-from common.errors import UserError
 
 RETRY_PAUSES = (1, 4, 15, 60)
 """Seconds to wait after each failure in a row; a transfer that moved on starts at the first."""

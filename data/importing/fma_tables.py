@@ -1,4 +1,4 @@
-"""``tracks.csv`` and ``genres.csv`` in the FMA's format."""
+"""Write the metadata of a data set that is not the FMA in the FMA's format."""
 
 from __future__ import annotations
 
@@ -19,25 +19,22 @@ _COLUMNS = {
 }
 
 COLUMNS = tuple((table, name) for table, names in _COLUMNS.items() for name in names.split())
-"""Of ``tracks.csv``: 52, in the FMA's order."""
+"""The 52 columns of ``tracks.csv`` in the FMA's order."""
 
 
 def format_tracks_csv(rows: Iterable[tuple[int, Mapping[tuple[str, str], object]]]) -> str:
-    """Write ``tracks.csv`` from each track's id and its cells by `COLUMNS`; others are empty."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["", *(table for table, _ in COLUMNS)])
-    writer.writerow(["", *(name for _, name in COLUMNS)])
-    writer.writerow(["track_id", *("" for _ in COLUMNS)])
-    for track_id, cells in rows:
-        writer.writerow([track_id, *(cells.get(column, "") for column in COLUMNS)])
-    return text.getvalue()
+    """Format ``tracks.csv`` from track ids and their cells by `COLUMNS`; others stay empty."""
+    cells = ([track_id, *(row.get(column, "") for column in COLUMNS)] for track_id, row in rows)
+    tables, names = zip(*COLUMNS, strict=True)
+    return _format([["", *tables], ["", *names], ["track_id", *len(COLUMNS) * [""]], *cells])
 
 
 def format_genres_csv(rows: Iterable[tuple[int, int, int, str, int]]) -> str:
-    """Write ``genres.csv`` from each genre's id, tracks, parent (0: none), title and root."""
+    """Format ``genres.csv`` from ids, numbers of tracks, parents (0: none), titles and roots."""
+    return _format([("genre_id", "#tracks", "parent", "title", "top_level"), *sorted(rows)])
+
+
+def _format(rows: Iterable[Iterable[object]]) -> str:
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("genre_id", "#tracks", "parent", "title", "top_level"))
-    writer.writerows(sorted(rows))
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -152,8 +152,8 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
         first = min(numbers)
         raise UserError(
             f"{_listed(numbers)} in {folder}: {numbers[first]!r} looks like a track number, "
-            "and track numbers are no artists: say where the artist is with --artist-from numbered-name "
-            "(01 - Ada - One.mp3), tags (in the file) or, if it is the artist, name "
+            "and track numbers are no artists: name the artist's place with --artist-from "
+            "numbered-name (01 - Ada - One.mp3), tags (in the file) or, if it is the artist, name "
             "(311 - Down.mp3) or folder (311/Down.mp3)"
         )
     if lost:
@@ -168,7 +168,9 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
     notes = [f"skipped: {skipped}"] if skipped else []
     if again:
         more = ", …" if len(again) > 3 else ""
-        notes.append(f"linked again and imported once: {len(again):,} ({'; '.join(again[:3])}{more})")
+        notes.append(
+            f"linked again and imported once: {len(again):,} ({'; '.join(again[:3])}{more})"
+        )
     return Listing(list(sources.values()), notes)
 
 

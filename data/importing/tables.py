@@ -104,7 +104,9 @@ def summary(table: pd.DataFrame, root: Path) -> str:
     for genre in counts.index[(counts[["validation", "test"]] == 0).any(axis=1)]:
         lines.append(f"{genre} is not in every split: it would need three artists for that")
     for genre in sorted(set(table["genre"]) - set(used["genre"])):
-        lines.append(f"warning: none of the files of {one_line(genre)} can be used: the genre is left out")
+        lines.append(
+            f"warning: none of the files of {one_line(genre)} can be used: the genre is left out"
+        )
     lines += describe_similar(used["genre"])
     if lost := len(table) - len(used):
         left_out = display_path(root / "fma_metadata" / LEFT_OUT)

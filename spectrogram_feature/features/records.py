@@ -41,7 +41,7 @@ class FeatureRecords(RecordFolder):
         Raises
         ------
         UserError
-            If it holds no finished records, or those of another kind.
+            If it holds no finished records, or those of another kind or version.
         """
         try:
             records = cls(Path(folder), Manifest.read(folder, kind), **options)

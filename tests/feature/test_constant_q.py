@@ -122,7 +122,11 @@ def test_agrees_with_librosa(make):
         {"hop_length": 512, "n_bins": 60},  # librosa takes a quarter of the rate before anything
         {"hop_length": 512, "n_bins": 96},
         {"n_bins": 72},
-        {"n_bins": 101},  # reaches half the rate
+        # Reaches half the rate, where librosa 1.0 halves the rate later than 0.11 and than we do.
+        pytest.param(
+            {"n_bins": 101},
+            marks=pytest.mark.skipif(librosa.__version__ >= "1", reason="librosa 1.0"),
+        ),
         {"n_bins": 13, "fmin": 20.0, "hop_length": 1000},
         {"n_bins": 1, "fmin": 440.0},
         {"n_bins": 168, "bins_per_octave": 24},

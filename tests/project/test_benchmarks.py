@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -13,18 +14,16 @@ import pytest
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
-from tools.marked_text import renew
 
 BENCHMARKS = PROJECT_ROOT / "benchmarks"
-sys.path.append(str(BENCHMARKS))  # they are scripts, which find each other beside them
+sys.path.append(str(BENCHMARKS))  # its scripts import from their own folder
 
-import fma_costs  # noqa: E402
-import readme_table  # noqa: E402
 import run  # noqa: E402
-from figure import draw  # noqa: E402
-from model_cost import multiply_adds  # noqa: E402
-from rows import Row, cells, compared, markdown_table, read_rows, write_rows  # noqa: E402
-from timing import DifferentResults, Times, measure, require_equal  # noqa: E402
+from harness import fma_costs, pages  # noqa: E402
+from harness.model_cost import multiply_adds  # noqa: E402
+from harness.pages import draw, markdown_table, renew_pages  # noqa: E402
+from harness.rows import Row, cells, compared, read_rows, write_rows  # noqa: E402
+from harness.timing import DifferentResults, Times, measure, require_equal  # noqa: E402
 
 ROW = Row(
     name="Reading",
@@ -139,23 +138,33 @@ def test_the_table_has_the_rows_of_the_headline_and_where_they_were_measured():
     table = markdown_table([ROW, replace(ROW, name="Detail", is_headline=False)])
     lines = table.splitlines()
     assert lines[0] == "| what | ours | against | ratio | target |"
-    assert lines[1] == "| ---|---|---|---|--- |"
+    assert lines[1] == "| --- | --- | --- | --- | --- |"
     assert lines[2].startswith("| Reading | 20.0 files/s |")
     assert lines[3:] == ["", "Measured on an abacus, pebbles."]
 
 
-def test_the_readme_says_what_the_results_say():
-    if not readme_table.RESULTS.exists():
-        pytest.skip("no results yet: make bench")
-    parts = {readme_table.PART: markdown_table(read_rows())}
-    renew(readme_table.README, parts, readme_table.SCRIPT, check=True)
+def test_the_pages_show_the_current_results():
+    renew_pages(check=True)
 
 
-def test_the_readme_says_what_the_fma_costs():
-    if not (readme_table.RESULTS.exists() and fma_costs.SCALE.exists()):
-        pytest.skip("no results yet: make bench bench-scale")
-    table = fma_costs.markdown_table(fma_costs.read_speeds(readme_table.RESULTS, fma_costs.SCALE))
-    renew(fma_costs.README, {fma_costs.PART: table}, fma_costs.SCRIPT, check=True)
+def test_pages_with_older_results_are_named_and_renewed(tmp_path):
+    for page in ("README.md", "benchmarks/README.md", "docs/fma-costs.md"):
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT_ROOT / page, tmp_path / page)
+    rows = {row.name: row for row in read_rows()}
+    name = pages.README_ROWS[0]
+    rows[name] = replace(rows[name], ours=123.4)
+    results = tmp_path / "results.json"
+    write_rows(rows.values(), results)
+    with pytest.raises(UserError, match=r"README.md is out of date at 'speed': run python bench"):
+        renew_pages(results, root=tmp_path, check=True)
+    renew_pages(results, root=tmp_path)
+    renew_pages(results, root=tmp_path, check=True)
+    assert f"| {name} | 123 ms |" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    del rows[name]
+    write_rows(rows.values(), results)
+    with pytest.raises(UserError, match=f"has no row '{name}': make bench"):
+        renew_pages(results, root=tmp_path)
 
 
 SCALE = """
@@ -175,13 +184,12 @@ def speeds(tmp_path):
         Row(name=f"Training of {name}", what="", ours=10.0, unit="steps/s")
         for name in fma_costs.NETWORKS
     ]
-    write_rows([size, *trained], tmp_path / "results.json")
     (tmp_path / "scale.md").write_text(SCALE)
-    return fma_costs.read_speeds(tmp_path / "results.json", tmp_path / "scale.md")
+    return fma_costs.read_speeds([size, *trained], tmp_path / "scale.md")
 
 
 def test_what_the_fma_costs_is_computed_from_the_largest_run(speeds):
-    lines = {line.split(" | ")[0]: line for line in fma_costs.markdown_table(speeds).splitlines()}
+    lines = {line.split(" | ")[0]: line for line in fma_costs.costs_table(speeds).splitlines()}
     records = lines["| constant-Q records on 2, 16 cores"]
     assert "| 2 min, 15 s (c) | 5 min, 38 s (m, c) | ≤ 12 min, 2 min (c) |" in records
     assert "| 1.0 GB (c) | 1.9 GB (m) | ≤ 6.0 GB (c) |" in lines["| constant-Q records"]
@@ -192,7 +200,7 @@ def test_what_the_fma_costs_is_computed_from_the_largest_run(speeds):
 def test_what_was_not_measured_is_named(speeds, tmp_path):
     (tmp_path / "scale.md").write_text(SCALE.replace("whole run", "half a run"))
     with pytest.raises(UserError, match="'whole run, s' is in neither"):
-        fma_costs.read_speeds(tmp_path / "results.json", tmp_path / "scale.md")
+        fma_costs.read_speeds(read_rows(), tmp_path / "scale.md")
 
 
 def test_the_figure_is_drawn(tmp_path):
@@ -214,9 +222,7 @@ def test_multiply_adds_are_those_of_convolutions_products_and_loops(tf):
     assert multiply_adds(keras.Model(inputs, outputs)) == convolution + loops + product
 
 
-@pytest.mark.parametrize(
-    "name", [*run.BENCHMARKS, "run", "readme_table", "fma_costs", "accelerator"]
-)
+@pytest.mark.parametrize("name", [*run.BENCHMARKS, "run", "accelerator"])
 def test_every_benchmark_explains_itself(name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     with pytest.raises(SystemExit) as end:
@@ -241,14 +247,14 @@ def test_a_benchmark_that_fails_costs_its_rows_only(monkeypatch, tmp_path, capsy
     monkeypatch.setattr(
         sys, "argv", ["run.py", "--only", "records", "constant_q", "--results", str(results)]
     )
-    with pytest.raises(UserError, match="failed, as they say above: records"):
+    with pytest.raises(UserError, match="failed, see their messages above: records"):
         run.main()
     assert [row.name for row in read_rows(results)] == ["constant_q"]
     assert "1 rows" in capsys.readouterr().out
 
 
 def test_an_excerpt_has_tracks_of_every_genre_and_split(tiny_fma):
-    from inputs import Excerpt
+    from harness.inputs import Excerpt
 
     columns = [("set", "split"), ("track", "genre_top")]
     small = Excerpt(tiny_fma.root, tiny_fma.subset, tiny_fma.is_demo, limit=9)

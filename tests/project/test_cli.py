@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -12,6 +14,7 @@ from common.cli import make_parser, run_command
 from common.errors import AudioMissing, UserError
 from common.paths import PROJECT_ROOT
 from common.training.options import TrainingOptions
+from tools.commands import COMMANDS
 
 
 def raises(error: BaseException):
@@ -165,3 +168,120 @@ def test_command_line_needs_no_tensorflow():
         [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+PRINTS = """
+import sys
+from common.cli import run_command
+from common.errors import UserError
+from tqdm import tqdm
+
+def main():
+    print("█████ 95 % – ±1.5 × → Sigur Rós, Łódź, 音楽.mp3 \\udcff")
+    for _ in tqdm(range(3), desc="Übung", file=sys.stderr):
+        pass
+    raise UserError("no file café–音.mp3")
+
+run_command(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "printed", "named"),
+    [
+        (
+            {"PYTHONIOENCODING": "ascii"},
+            r"##### 95 % - +-1.5 x -> Sigur R\xf3s, \u0141\xf3d\u017a, \u97f3\u697d.mp3 \udcff",
+            r"no file caf\xe9-\u97f3.mp3",
+        ),
+        (
+            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+            r"##### 95 % - +-1.5 x -> Sigur R\xf3s, \u0141\xf3d\u017a, \u97f3\u697d.mp3 \udcff",
+            r"no file caf\xe9-\u97f3.mp3",
+        ),
+        (
+            {"PYTHONIOENCODING": "latin-1"},
+            r"##### 95 % - ±1.5 × -> Sigur Rós, \u0141ód\u017a, \u97f3\u697d.mp3 \udcff",
+            r"no file café-\u97f3.mp3",
+        ),
+        (
+            {"PYTHONIOENCODING": "utf-8"},
+            r"█████ 95 % – ±1.5 × → Sigur Rós, Łódź, 音楽.mp3 \udcff",
+            "no file café–音.mp3",
+        ),
+    ],
+    ids=["ascii", "C", "latin-1", "utf-8"],
+)
+def test_text_is_printed_in_any_encoding(tmp_path, variables, printed, named):
+    script = tmp_path / "prints.py"
+    script.write_text(PRINTS, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **variables}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, check=False
+    )
+    encoding = variables.get("PYTHONIOENCODING", "ascii")
+    assert done.returncode == 1
+    assert done.stdout.decode(encoding) == f"{printed}\n"
+    bar, error = done.stderr.decode(encoding).splitlines()[-2:]
+    assert "100%|" in bar
+    assert error == f"error: {named}"
+
+
+AS_PIP_WRITES_IT = """
+import sys
+from tools.commands import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Return a function that runs a console script in a folder whose files hide the project's."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for name in ("common", "data", "fma", "fma_utils", "tools", "spectrogram_feature"):
+        (folder / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+
+    def run_script(name: str, *arguments: str) -> subprocess.CompletedProcess:
+        path = tmp_path / name
+        path.write_text(AS_PIP_WRITES_IT)
+        return subprocess.run(
+            [sys.executable, path, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run_script
+
+
+def test_every_command_of_the_package_has_a_module():
+    package = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
+    assert package["scripts"] == dict.fromkeys(COMMANDS, "tools.commands:main")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_console_script_ignores_the_files_of_the_current_folder(script, name):
+    done = script(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {name} ")
+
+
+def test_worker_processes_of_a_console_script_ignore_the_current_folder(script, tiny_fma, tmp_path):
+    out = tmp_path / "records"
+    done = script(
+        "fma-records",
+        "--root",
+        str(tiny_fma.root),
+        "--out",
+        out,
+        "--workers",
+        "2",
+        "--subset",
+        "medium",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "manifest.json").exists()

@@ -1,4 +1,4 @@
-"""The rows of the benchmarks: what was measured, kept as JSON, shown as a table."""
+"""Rows of results, stored as JSON and shown as table cells."""
 
 from __future__ import annotations
 
@@ -10,47 +10,42 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from timing import Times
-
 from common.errors import UserError
 from common.jobs.files import atomic_write
 from common.jobs.workers import default_workers
+from harness.timing import Times
 
-RESULTS = Path(__file__).with_name("results.json")
+RESULTS = Path(__file__).parents[1] / "results.json"
+
+HEADER = ("what", "ours", "against", "ratio", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One speed, and what it is compared with.
+    """One speed and its comparison.
 
     Attributes
     ----------
     name : str
         Unique among all rows.
     what : str
-        What was run, on what.
-    ours : float
-        In `unit`.
-    unit : str
-    peer : float, optional
-        What `ours` is compared with, in the same unit.
+        The work and its input.
+    ours, peer : float
+        Speeds in `unit`.
     against : str
-        What the peer is.
-    ratio : float, optional
-        How many times as fast as the peer ours is; where `is_share`, a share that speaks for
-        itself.
-    spread : (float, float), optional
-        The smallest and largest ratio of a round.
-    rounds : int, optional
-    target : (str, float), optional
-        ``">="`` or ``"<="``, and what the ratio shall be; where there is no ratio, `ours`.
-    is_share : bool
+        Name of the peer.
+    ratio : float
+        Speed relative to the peer, or a share if `is_share`.
+    spread : (float, float)
+        Smallest and largest ratio of a round.
+    target : (str, float)
+        ``">="`` or ``"<="``, and the required ratio, or `ours` if there is no ratio.
     is_headline : bool
-        Whether the README shows it.
+        Show the row in the table and the figure.
     equal : str
-        How equal the results were that were compared before.
+        Result of comparing both sides; see `harness.timing.require_equal`.
     where : str
-        The machine and the data.
+        Machine and data set.
     """
 
     name: str
@@ -70,7 +65,7 @@ class Row:
 
     @property
     def is_met(self) -> bool | None:
-        """bool: whether the target is reached; None where there is none."""
+        """bool: whether the target is reached; None without a target."""
         if self.target is None:
             return None
         sign, wanted = self.target
@@ -81,23 +76,10 @@ class Row:
 def compared(
     name: str, what: str, times: Times, side: str, peer: str, *, unit: str, **details: Any
 ) -> Row:
-    """Make a row of two sides that were timed in turns.
+    """Make a row of two sides of `times`; its ratio is the median of the rounds' ratios.
 
-    Parameters
-    ----------
-    name, what : str
-    times : Times
-    side, peer : str
-        Of `times`.
-    unit : str
-        ``"ms"``, ``"s"``, or units of work a second, such as ``"segments/s"``.
-    **details
-        Further attributes of `Row`.
-
-    Returns
-    -------
-    Row
-        Its ratio is the median of the rounds' ratios.
+    `unit` is ``"ms"``, ``"s"`` or units of work per second, such as ``"segments/s"``. `details`
+    are further attributes of `Row`.
     """
     ratios = times.ratios(side, peer)
     scale = {"ms": 1000.0, "s": 1.0}.get(unit)
@@ -116,7 +98,7 @@ def compared(
 
 
 def machine() -> str:
-    """Tell what the rows are measured on."""
+    """Name the processor and its number of cores."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -126,7 +108,7 @@ def machine() -> str:
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:
-    """Write rows as JSON: a dictionary from their names."""
+    """Write rows as JSON, by name."""
     content = {row.name: asdict(row) for row in rows}
     for entry in content.values():
         del entry["name"]
@@ -140,7 +122,7 @@ def read_rows(path: Path = RESULTS) -> list[Row]:
     Raises
     ------
     UserError
-        If there is no such file, or it holds something else.
+        If the file is missing or is not of this format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -155,29 +137,22 @@ def _tuples(entry: dict) -> dict:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
 
 
-def number(value: float | None) -> str:
-    """Write a number with three digits that count, in groups of thousands."""
-    if value is None:
-        return ""
+def _number(value: float) -> str:
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
 
 
 def _ratio(value: float, row: Row) -> str:
-    if row.is_share:
-        return f"{value:.1%}".replace("%", " %")
-    return f"{number(value)} ×"
+    return f"{100 * value:.1f} %" if row.is_share else f"{_number(value)} ×"
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Give what a table shows of a row, in the order of `HEADER`."""
+    """Return the cells of a row in the order of `HEADER`."""
     ratio = target = ""
     if row.ratio is not None:
         ratio = _ratio(row.ratio, row)
         if row.spread:
-            low, high = (
-                _ratio(value, row).removesuffix(" %").removesuffix(" ×") for value in row.spread
-            )
+            low, high = (_ratio(value, row)[:-2] for value in row.spread)
             ratio += f" [{low}–{high}]"
     if row.target:
         sign = {">=": "≥", "<=": "≤"}[row.target[0]]
@@ -185,20 +160,8 @@ def cells(row: Row) -> tuple[str, ...]:
         target = f"{sign} {wanted}{'' if row.is_met else ', missed'}"
     return (
         row.name,
-        f"{number(row.ours)} {row.unit}",
-        f"{row.against}: {number(row.peer)}" if row.peer is not None else row.against,
+        f"{_number(row.ours)} {row.unit}",
+        f"{row.against}: {_number(row.peer)}" if row.peer is not None else row.against,
         ratio,
         target,
     )
-
-
-HEADER = ("what", "ours", "against", "ratio", "target")
-
-
-def markdown_table(rows: Iterable[Row]) -> str:
-    """Write the rows that the README shows as a Markdown table, and where they were measured."""
-    shown = [row for row in rows if row.is_headline]
-    lines = [" | ".join(cells(row)) for row in shown]
-    table = [" | ".join(HEADER), "---|" * (len(HEADER) - 1) + "---", *lines]
-    places = " · ".join(dict.fromkeys(row.where for row in shown if row.where))
-    return "\n".join(f"| {line} |" for line in table) + f"\n\nMeasured on {places}.\n"

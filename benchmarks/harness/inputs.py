@@ -1,6 +1,6 @@
-"""What the benchmarks are run on: a part of the data set, its sound, its records.
+"""Input of the benchmarks: an excerpt of the data set, its audio and its records.
 
-What takes long to make is kept under ``build/bench`` and made once.
+Records and images are kept in ``build/bench``.
 """
 
 from __future__ import annotations
@@ -23,18 +23,12 @@ from spectrogram_feature.features.records import FeatureRecords
 PARAMETERS = FeatureParameters()
 
 TRACKS = 240
-"""About how many are used of a data set that has more."""
+"""Approximate size of the excerpt."""
 
 
 @dataclass(frozen=True)
 class Excerpt(Dataset):
-    """A few tracks of each genre and split of a data set.
-
-    Attributes
-    ----------
-    limit : int
-        About how many tracks there are at most.
-    """
+    """About `limit` tracks of a data set, some of each genre and split."""
 
     limit: int
 
@@ -48,17 +42,17 @@ class Excerpt(Dataset):
 
 
 def excerpt(limit: int = TRACKS) -> Excerpt:
-    """Take a part of the data set that the environment names."""
+    """Return an excerpt of the current data set."""
     return Excerpt(**asdict(find_dataset()), limit=limit)
 
 
 def kept_folder(name: str) -> Path:
-    """Tell where what was made of the data set is kept."""
+    """Return a folder for what is made of the current data set."""
     return PROJECT_ROOT / "build" / "bench" / excerpt().name / name
 
 
 def whole_clips(count: int, seconds: float = 30.0) -> list[Path]:
-    """Find tracks that are as long as they should be.
+    """Return tracks of the full length.
 
     Raises
     ------
@@ -66,14 +60,14 @@ def whole_clips(count: int, seconds: float = 30.0) -> list[Path]:
         If the data set has too few.
     """
     dataset = excerpt(4 * count)
-    paths = []
+    paths: list[Path] = []
     for track_id in dataset.tracks(PLAN_COLUMNS).index:
         path = get_audio_path(dataset.audio_dir, track_id)
         try:
             read_audio(path, duration=seconds, at_least=seconds - 0.1)
-            paths.append(path)
         except AudioError:
             continue
+        paths.append(path)
         if len(paths) == count:
             return paths
     raise UserError(
@@ -89,7 +83,7 @@ def segments(count: int) -> np.ndarray:
 
 
 def feature_records() -> FeatureRecords:
-    """Open records of all segments of the excerpt; make them if there are none."""
+    """Open the records of all segments of the excerpt; make them if they are missing."""
     from spectrogram_feature.generate_records import generate
 
     out = kept_folder("records")

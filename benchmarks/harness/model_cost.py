@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, and the multiply-adds of one segment."""
+"""Multiply-adds of a network."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ if TYPE_CHECKING:
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Count the multiply-adds of convolutions and matrix products for one segment, in inference.
+    """Count the multiply-adds of convolutions and matrix products in inference on one segment.
 
-    What is done element by element, such as normalisation and pooling, is left out, as is usual.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Takes uint8 (batch, frames, bins).
+    Element-wise operations, normalisation and pooling are not counted. The model takes uint8
+    (batch, frames, bins).
     """
     import tensorflow as tf
 
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8)
     graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
-    # Recurrent layers are loops, whose products stand outside of the graph, but for one step that
-    # Keras takes to learn their shapes.
+    # Recurrent layers are loops. The graph contains one of their steps.
     return sum(map(_of_operation, graph.get_operations())) + _of_recurrent_layers(model)
 
 

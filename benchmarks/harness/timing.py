@@ -1,4 +1,4 @@
-"""Timing sides against each other: in turns, in one process, after their results are compared."""
+"""Time several sides in turns in one process, after comparing their results."""
 
 from __future__ import annotations
 
@@ -12,31 +12,25 @@ import numpy as np
 
 
 class DifferentResults(Exception):
-    """Sides that do not compute the same, so that their times do not compare."""
+    """Two sides compute different results, so their times are not comparable."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """What was measured of each side in each round.
-
-    Attributes
-    ----------
-    seconds : dict of str to list of float
-        Side → seconds for a unit of work, a number a round; rounds at one place belong together.
-    """
+    """Seconds per unit of work of each side, one number per round."""
 
     seconds: dict[str, list[float]]
 
     def seconds_of(self, side: str) -> float:
-        """Return the median of a side, in seconds for a unit of work."""
+        """Return the median of a side, in seconds per unit of work."""
         return statistics.median(self.seconds[side])
 
     def rate_of(self, side: str) -> float:
-        """Return the median of a side, in units of work a second."""
+        """Return the median of a side, in units of work per second."""
         return statistics.median(1 / seconds for seconds in self.seconds[side])
 
     def ratios(self, side: str, peer: str) -> list[float]:
-        """Return how many times as fast as a peer a side is in each round."""
+        """Return the speed of a side relative to a peer in each round."""
         return [b / a for a, b in zip(self.seconds[side], self.seconds[peer], strict=True)]
 
 
@@ -48,10 +42,9 @@ def measure(
     seconds: float = 0.0,
     warm_up: bool = True,
 ) -> Times:
-    """Run all sides in turns, so that what disturbs one disturbs the others too.
+    """Run all sides in turns, so that disturbances affect all of them.
 
-    Every other round goes backwards: what a side leaves behind, such as a warm processor, then
-    meets both of its neighbours.
+    The order of the sides is reversed in every other round.
 
     Parameters
     ----------
@@ -60,13 +53,9 @@ def measure(
     units : number > 0
         Units of work in a call.
     seconds : float
-        How long a turn lasts at least: a side that is done sooner is called again.
+        Minimum duration of a turn. Faster sides are called repeatedly.
     warm_up : bool
-        Whether each side runs once before, for what is loaded, compiled or cached.
-
-    Returns
-    -------
-    Times
+        Run each side once before timing, to load, compile and fill caches.
     """
     if warm_up:
         for side in sides.values():
@@ -78,18 +67,8 @@ def measure(
     return Times(taken)
 
 
-def on_each(function: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
-    """Make a side that calls a function with each of some items."""
-
-    def side() -> None:
-        for item in items:
-            function(item)
-
-    return side
-
-
 def _turn(side: Callable[[], object], seconds: float) -> float:
-    """Return the seconds that a call takes."""
+    """Return the seconds per call."""
     calls, started = 0, time.perf_counter()
     while True:
         side()
@@ -99,40 +78,45 @@ def _turn(side: Callable[[], object], seconds: float) -> float:
             return elapsed / calls
 
 
+def on_each(function: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
+    """Make a side that calls a function with each item."""
+
+    def side() -> None:
+        for item in items:
+            function(item)
+
+    return side
+
+
 def require_equal(
     ours: np.ndarray, peer: np.ndarray, tolerance: float, unit: str, share: float = 1.0
 ) -> str:
-    """See that two sides compute the same before they are timed.
+    """Check that two sides compute the same values; return a description for the row.
 
     Parameters
     ----------
     ours, peer : np.ndarray
         Of the same shape.
     tolerance : float
-        How far apart two values may be.
+        Largest difference of two values that count as equal.
     unit : str
-        Of the values.
+        Unit of the values.
     share : float
-        How many of the values must be that close; what is stored in few bits, or lies far below
-        the maximum, may differ more here and there.
-
-    Returns
-    -------
-    str
-        What was found, for the table.
+        Share of the values that must be equal. It is below 1 for values that are quantized or far
+        below the maximum.
 
     Raises
     ------
     DifferentResults
-        If the shapes differ, a value is NaN, or too few values are close.
+        If the shapes differ, or too few values are equal. NaN is not equal to anything.
     """
     if ours.shape != peer.shape:
         raise DifferentResults(f"ours gives {ours.shape}, the peer {peer.shape}")
     difference = np.abs(np.asarray(ours, np.float64) - peer)
-    close = np.mean(difference <= tolerance)  # a NaN is close to nothing
-    if close < share:
+    equal = np.mean(difference <= tolerance)
+    if equal < share:
         raise DifferentResults(
-            f"{close:.2%} of the values are within {tolerance:g} {unit}, {share:.2%} should be; "
+            f"{equal:.2%} of the values are within {tolerance:g} {unit}, {share:.2%} should be; "
             f"the largest difference is {difference.max():.3g}"
         )
     how_many = "all" if share == 1 else f"{100 * share:g} % of the"

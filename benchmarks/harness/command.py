@@ -1,4 +1,4 @@
-"""What the commands of the benchmarks share: options, and printing rows as they come."""
+"""The command line of a benchmark: options, and printing each row when it is measured."""
 
 from __future__ import annotations
 
@@ -7,38 +7,33 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rows import Row, cells, machine, write_rows
-from timing import DifferentResults
-
 from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
-
-Measure = Callable[[argparse.Namespace], Iterator[Row]]
+from harness.rows import Row, cells, machine, write_rows
+from harness.timing import DifferentResults
 
 
 def run_benchmark(
     script: str,
     description: str,
-    measure: Measure,
+    measure: Callable[[argparse.Namespace], Iterator[Row]],
     *,
     rounds: int = 5,
     add_options: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
-    """Run the command of one benchmark and end the process.
+    """Run the command of one benchmark.
 
     Parameters
     ----------
-    script : str
-        The ``__file__`` of the benchmark.
-    description : str
-        Its docstring.
+    script, description : str
+        ``__file__`` and ``__doc__`` of the benchmark.
     measure : callable
-        Takes the arguments and gives rows, one after the other.
+        Yields rows.
     rounds : int
-        Of each comparison, unless told otherwise.
+        Default of ``--rounds``.
     add_options : callable, optional
-        Adds what is particular to it to the parser.
+        Adds options to the parser.
     """
 
     def main() -> None:
@@ -46,8 +41,8 @@ def run_benchmark(
         parser = cli.make_parser(
             name, description, f"  {name}\n  FMA_ROOT=/music/fma {name} --rounds 9"
         )
-        parser.add_argument("--rounds", type=int, default=rounds, help="of each comparison")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+        parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each comparison")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
         if add_options:
             add_options(parser)
         arguments = parser.parse_args()
@@ -55,22 +50,16 @@ def run_benchmark(
             raise UserError(f"--rounds {arguments.rounds}: ask for at least 1")
         dataset = find_dataset()
         print(dataset.notice)
-        where = f"{machine()}, {dataset.title}"
         rows: list[Row] = []
         try:
             for row in measure(arguments):
-                rows.append(replace(row, where=where))
-                print_row(row)
-                if arguments.json:  # what is measured stays, whatever happens to the next
+                rows.append(replace(row, where=f"{machine()}, {dataset.title}"))
+                name, ours, against, ratio, target = cells(row)
+                print(f"{name:<46} {ours:>22}  {ratio:<26} {target:<16} {against}")
+                print(f"    {row.what}{'; ' + row.equal if row.equal else ''}", flush=True)
+                if arguments.json:  # after each row, so that a later failure loses none
                     write_rows(rows, arguments.json)
         except DifferentResults as error:
             raise UserError(f"not timed, since the results differ: {error}") from None
 
     cli.run_command(main)
-
-
-def print_row(row: Row) -> None:
-    """Print a row in a line, and below it what was run."""
-    name, ours, against, ratio, target = cells(row)
-    print(f"{name:<46} {ours:>22}  {ratio:<26} {target:<16} {against}")
-    print(f"    {row.what}{'; ' + row.equal if row.equal else ''}", flush=True)

@@ -1,0 +1,1 @@
+"""Fetching archives with resumption, verifying and unpacking them."""

@@ -1,0 +1,25 @@
+"""Console scripts: ``fma-predict`` runs ``python -m spectrogram_feature.predict``, and so on.
+
+``python -m`` imports from the current folder first. There, a file such as ``common.py`` hides the
+project's package of that name. Console scripts do not import from the current folder.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+COMMANDS = {
+    "fma-download": "data.download",
+    "fma-import": "data.import_folder",
+    "fma-records": "spectrogram_feature.generate_records",
+    "fma-train": "spectrogram_feature.training",
+    "fma-predict": "spectrogram_feature.predict",
+    "fma-export": "spectrogram_feature.export",
+}
+
+
+def main() -> None:
+    """Run the command whose name the script has."""
+    runpy.run_module(COMMANDS[Path(sys.argv[0]).stem], run_name="__main__")
