@@ -1,7 +1,7 @@
-"""SpecAugment for images of spectrograms: the paper's policies in pixels.
+"""SpecAugment for images of spectrograms, with the paper's policies converted to pixels.
 
-The layer is `common.nn.spec_augment.SpecAugment`. Time runs from left to right, all channels have
-the same masks, and masks have the lowest colour of the colour map: silence.
+The layer is `common.nn.spec_augment.SpecAugment`. Time runs from left to right, all channels share
+the masks, and the fill is the lowest colour of the colour map: silence.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
     """Convert a policy of the paper to pixels.
 
     Frequency masks keep their share of the axis. Time masks and the warp keep their length in
-    seconds: in images of 25 s, time masks cover half the share that they cover in the paper.
+    seconds: in images of 25 s, time masks cover half of the paper's share.
 
     Parameters
     ----------
     name : str
-        A key of `POLICIES`; another is a `UserError`.
+        A key of `POLICIES`.
     size : (int, int)
         Width and height of an image in pixels.
     seconds : float > 0
