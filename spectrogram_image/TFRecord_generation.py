@@ -81,9 +81,8 @@ def generate(
     size : str, optional
         A key of `spectrogram_image.images.rendering.SIZES`, by default the size of the images. At
         half or a quarter of it, `reduce_levels` averages the levels.
-    workers : int or str, optional
-        Number of processes, by default one per core; or the address of a Dask scheduler. The bytes
-        do not depend on it.
+    workers
+        See `spectrogram_image.spectrogram_generation.generate`.
     tracks_per_shard : int
         Maximum number of tracks in a shard, the unit of resumption.
 

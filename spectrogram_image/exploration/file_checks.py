@@ -36,7 +36,7 @@ def check_file(path: str | Path) -> dict[str, object]:
     path = Path(path)
     header_seconds, sample_rate, channels = _header(path)
     sr = 22_050 if np.isnan(sample_rate) else int(sample_rate)
-    samples, error, reason = None, "", ""
+    seconds, peak, error, reason = np.nan, np.nan, "", ""
     for needed in (SHORTEST_CLIP, 0):
         try:
             samples = read_audio(path, sr=sr, duration=DECODED_AT_MOST, at_least=needed)
@@ -44,14 +44,16 @@ def check_file(path: str | Path) -> dict[str, object]:
             error, reason = type(problem).__name__, problem.reason
             if isinstance(problem, AudioTooShort):
                 continue  # decode the shorter audio
+        else:
+            seconds, peak = len(samples) / sr, float(np.abs(samples).max())
         break
     return {
         "bytes": path.stat().st_size if path.is_file() else np.nan,
         "header_seconds": header_seconds,
         "sample_rate": sample_rate,
         "channels": channels,
-        "decoded_seconds": np.nan if samples is None else len(samples) / sr,
-        "peak": np.nan if samples is None else float(np.abs(samples).max()),
+        "decoded_seconds": seconds,
+        "peak": peak,
         "error": error,
         "reason": reason,
     }
@@ -94,12 +96,13 @@ def first_readable(
     return None
 
 
-def damage(data: bytes) -> dict[str, bytes | None]:
-    """Damage an intact MP3 in typical ways: description → bytes, or None for a missing file."""
+def write_damaged(path: str | Path, folder: str | Path) -> dict[str, Path]:
+    """Write copies of an intact MP3 with typical damage: description → path."""
+    data = Path(path).read_bytes()
     half, tenth = len(data) // 2, len(data) // 10
     scattered = np.frombuffer(data, np.uint8).copy()
     scattered[half::1000] ^= 0xFF
-    return {
+    contents = {
         "intact": data,
         "cut off at half its length": data[:half],
         "a tenth lost in the middle": data[:half] + data[half + tenth :],
@@ -109,12 +112,8 @@ def damage(data: bytes) -> dict[str, bytes | None]:
         "no bytes": b"",
         "missing": None,
     }
-
-
-def write_damaged(path: str | Path, folder: str | Path) -> dict[str, Path]:
-    """Write the copies of `damage` into a folder: description → path."""
     copies = {}
-    for number, (what, content) in enumerate(damage(Path(path).read_bytes()).items()):
+    for number, (what, content) in enumerate(contents.items()):
         copies[what] = Path(folder) / f"{number}.mp3"
         if content is not None:
             copies[what].write_bytes(content)

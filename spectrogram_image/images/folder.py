@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -142,23 +141,15 @@ class ImageSet:
             ) from None
 
 
-def _relative_paths(tracks: Iterable[int]) -> list[str]:
-    return [image_path("", track).as_posix() for track in tracks]
-
-
 def write_tables(folder: Path, made: pd.DataFrame) -> None:
     """Write a table for each split, in the format of Keras' ``flow_from_dataframe``.
 
-    Parameters
-    ----------
-    folder : Path
-    made : pandas.DataFrame
-        The tracks that have an image: indexed by track id, with ``split`` and ``genre``.
+    `made` has the tracks with an image: indexed by track id, with ``split`` and ``genre``.
     """
     for split in SPLITS:
         tracks = made[made["split"] == split]
         columns = {
-            "Pathname": _relative_paths(tracks.index),
+            "Pathname": [image_path("", track).as_posix() for track in tracks.index],
             "Genre": tracks["genre"].array,
             "track_id": tracks.index,
         }
@@ -168,24 +159,14 @@ def write_tables(folder: Path, made: pd.DataFrame) -> None:
 def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
     """Read the tables of a folder, with the planned tracks whose image failed.
 
-    A planned track that has an image but is not in the tables is left out.
-
-    Parameters
-    ----------
-    folder : Path
-    genres : tuple of str
-        In label order.
+    A planned track that has an image but is not in the tables is left out. A missing or damaged
+    table is a `UserError`.
 
     Returns
     -------
     pandas.DataFrame
-        Sorted by its index ``track_id``: ``split``, ``genre``, ``label``, ``artist`` and ``image``
-        (the relative path, even if the image is missing).
-
-    Raises
-    ------
-    UserError
-        If a table is missing or damaged.
+        Sorted by its index ``track_id``: ``split``, ``genre``, ``label`` (the index in `genres`),
+        ``artist`` and ``image`` (the relative path, even if the image is missing).
     """
     try:
         tables = [
@@ -196,7 +177,7 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
         ]
         listed = pd.concat(tables).set_index("track_id")
         planned = read_table(folder / PLAN, "track_id")
-        planned["image"] = _relative_paths(planned.index)
+        planned["image"] = [image_path("", track).as_posix() for track in planned.index]
         unlisted = planned.index.difference(listed.index)
         failed = [track for track in unlisted if not image_path(folder, track).exists()]
         plan = pd.concat([listed, planned.loc[failed, ["split", "genre", "image"]]]).sort_index()
@@ -213,24 +194,9 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
 
 
 def read_levels(path: Path, images: ImageSet) -> np.ndarray:
-    """Read an image as levels, the indices into its palette.
+    """Read a PNG file of a folder as levels (height, width), the indices into its palette.
 
-    Parameters
-    ----------
-    path : Path
-        A PNG file.
-    images : ImageSet
-        The description of the file's folder.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width), uint8]
-        The result of `spectrogram_image.images.rendering.render_indices`.
-
-    Raises
-    ------
-    ImageError
-        If the file is missing or damaged, or has another palette or size.
+    A missing or damaged file, or one with another palette or size, raises an `ImageError`.
     """
     try:
         content = path.read_bytes()
