@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="full", help="size of the images")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="duration of the excerpt")
     parser.add_argument(
-        "--sample-rate", type=int, default=SAMPLE_RATE, help="of the images' audio, Hz"
+        "--sample-rate", type=int, default=SAMPLE_RATE, help="sampling rate of the audio, Hz"
     )
     parser.add_argument("--out", help="output folder (default: under data/images)")
     add_workers_option(parser)

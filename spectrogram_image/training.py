@@ -148,15 +148,12 @@ def main() -> None:
         "other kinds or sizes, each trains a model, and one leaderboard compares them.\n\n"
         "To continue after an interruption, run the same command again; a finished model is only\n"
         "evaluated.",
-        "  python -m spectrogram_image.training --records data/image_records/demo-cqt-quarter\n"
-        "  python -m spectrogram_image.training --records data/image_records/*-half --augment LD\n"
-        "  python -m spectrogram_image.training --records … --window 200 --shift 100",
+        "  python -m spectrogram_image.training --records data/records/demo-medium-half-cqt\n"
+        "  python -m spectrogram_image.training --records data/records/*-half --augment LD\n"
+        "  python -m spectrogram_image.training --records data/records/*-quarter --window 200",
     )
     parser.add_argument(
-        "--records",
-        required=True,
-        nargs="+",
-        help="folders from TFRecord_generation",
+        "--records", required=True, nargs="+", help="folders from TFRecord_generation"
     )
     parser.add_argument("--out", help="folder for models and table (default: under data/models)")
     parser.add_argument(

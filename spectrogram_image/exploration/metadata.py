@@ -20,10 +20,10 @@ METADATA_FILES: Mapping[str, str] = {
     "genres.csv": "a row a genre: title, parent, root",
     "features.csv": "518 statistics a track, computed with librosa",
     "echonest.csv": "249 features of 13,129 tracks, from Echonest",
-    "raw_tracks.csv": "tracks as the web interface gave them",
-    "raw_albums.csv": "albums as the web interface gave them",
-    "raw_artists.csv": "artists as the web interface gave them",
-    "raw_genres.csv": "genres as the web interface gave them",
+    "raw_tracks.csv": "tracks as returned by FMA's API",
+    "raw_albums.csv": "albums as returned by FMA's API",
+    "raw_artists.csv": "artists as returned by FMA's API",
+    "raw_genres.csv": "genres as returned by FMA's API",
 }
 """The files of FMA's metadata archive."""
 
