@@ -1,8 +1,8 @@
 """Conversion of images to TFRecords, and its command.
 
-A record holds the levels of an image, a byte a pixel, instead of the file or the colours. A PNG
-must be inflated whenever it is read, and colours take three bytes; levels are read directly and
-looked up in the palette, which is in the manifest. Levels and palette restore the exact pixels.
+A record holds the levels of an image, one byte per pixel. The manifest holds the palette; levels
+and palette restore the exact pixels. Levels are faster to read than a PNG, which must be inflated,
+and take a third of the bytes of colours.
 """
 
 from __future__ import annotations
@@ -26,20 +26,14 @@ from spectrogram_image.images.records import KIND
 from spectrogram_image.images.rendering import SIZES
 
 REDUCTIONS = (1, 2, 4)
-"""How many pixels of an image, in width and in height, may become one of a record."""
+"""Factors by which width and height can be reduced."""
 
 
 @dataclass(frozen=True)
 class Shard(shards.Shard):
-    """One job: the images of one TFRecord file, as (track id, label, path relative to `source`).
+    """The images of one TFRecord file; a track is (track id, label, path relative to `source`).
 
-    Attributes
-    ----------
-    images : ImageSet
-        The description of the images.
-    reduction : int
-        One of `REDUCTIONS`. The other attributes are those of `common.records.shards.Shard`; its
-        failures are (track id, reason).
+    A failure is (track id, reason). `reduction` is one of `REDUCTIONS`.
     """
 
     images: ImageSet
@@ -49,8 +43,8 @@ class Shard(shards.Shard):
     def size(self) -> int:
         """int: approximate size of the file in bytes if no image is damaged."""
         pixels = self.images.parameters.width * self.images.parameters.height
-        there = sum(self.file_of(track).exists() for track in self.tracks)
-        return there * pixels // self.reduction**2
+        existing = sum(self.file_of(track).exists() for track in self.tracks)
+        return existing * pixels // self.reduction**2
 
     def file_of(self, track: tuple) -> Path:
         """Return the path of a track's image."""
@@ -73,38 +67,33 @@ def generate(
     workers: int | str | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> Manifest:
-    """Write the records of a folder of images, or those that are missing.
+    """Write the missing records of a folder of images.
 
-    A shard is missing if it was not written, was damaged, or lacks images that have appeared or
-    changed since.
+    A shard is missing if it was not written, was damaged, or if images that it lacks have appeared
+    or changed since.
 
     Parameters
     ----------
     folder : path-like
-        Images of one kind, as `spectrogram_image.spectrogram_generation` makes them.
+        Images of one kind, made by `spectrogram_image.spectrogram_generation`.
     out : path-like
-        The folder for the shards, ``manifest.json``, ``tracks.csv`` and ``failures.csv``.
+        The folder of the shards, ``manifest.json``, ``tracks.csv`` and ``failures.csv``.
     size : str, optional
-        A key of `spectrogram_image.images.rendering.SIZES`, by default that of the images. At a
-        half or a quarter of it, levels are averaged; see `reduce_levels`.
-    workers : int or str, optional
-        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
-        The bytes do not depend on it.
+        A key of `spectrogram_image.images.rendering.SIZES`, by default the size of the images. At
+        half or a quarter of it, `reduce_levels` averages the levels.
+    workers
+        See `spectrogram_image.spectrogram_generation.generate`.
     tracks_per_shard : int
-        The grain of resumption: what a killed run has to do again, a worker each.
-
-    Returns
-    -------
-    Manifest
+        Maximum number of tracks in a shard, the unit of resumption.
 
     Raises
     ------
     UserError
-        If the folder holds no finished images or the size cannot be had of them, if `out` holds
-        records made with other settings, if the disk has no room for what is missing, or if no
-        training image could be read.
+        If the folder holds no finished images, the size is not possible, `out` holds records made
+        with other settings, the disk has no room for the missing records, or no training image
+        could be read.
     """
-    # A cluster's workers may start elsewhere.
+    # A cluster's workers can have another working folder.
     folder, out = Path(folder).absolute(), Path(out).absolute()
     images = ImageSet.read(folder)
     reduction = _reduction(images, size)
@@ -147,36 +136,37 @@ def generate(
 
 
 def _reduction(images: ImageSet, size: str | None) -> int:
-    """Give how many pixels become one in each direction, or refuse the size."""
-    having = (images.parameters.width, images.parameters.height)
-    if size is not None and size not in SIZES:
-        raise UserError(f"there is no size {size!r}: choose one of {', '.join(SIZES)}")
-    possible = {(having[0] // n, having[1] // n): n for n in REDUCTIONS}
-    wanted = having if size is None else SIZES[size]
+    """Return the factor from the images' size to `size`, or raise a `UserError`."""
+    if size is None:
+        return 1
+    if size not in SIZES:
+        raise UserError(f"unknown size {size!r}: choose one of {', '.join(SIZES)}")
+    width, height = images.parameters.width, images.parameters.height
+    possible = {(width // n, height // n): n for n in REDUCTIONS}
+    wanted = SIZES[size]
     if wanted not in possible:
         names = ", ".join(name for name, pixels in SIZES.items() if pixels in possible)
         raise UserError(
-            f"images of {having[0]} × {having[1]} pixels give no records of {wanted[0]} × "
-            f"{wanted[1]}: choose of {names}, or make larger images"
+            f"images of {width} × {height} pixels cannot be reduced to {wanted[0]} × {wanted[1]}: "
+            f"choose from {names}, or make larger images"
         )
     return possible[wanted]
 
 
 def reduce_levels(levels: np.ndarray, reduction: int) -> np.ndarray:
-    """Make an image smaller: each pixel becomes the mean level of those that it stands for.
+    """Average the levels of blocks of pixels, rounding half up.
 
-    Levels are averaged, not colours: the mean of two colours need not be one of the palette.
+    Averaging colours instead would produce colours outside the palette.
 
     Parameters
     ----------
     levels : np.ndarray [shape=(height, width), uint8]
     reduction : int
-        Divides both.
+        A divisor of height and width.
 
     Returns
     -------
     np.ndarray [shape=(height // reduction, width // reduction), uint8]
-        Rounded, halves upwards.
     """
     if reduction == 1:
         return levels
@@ -188,7 +178,7 @@ def reduce_levels(levels: np.ndarray, reduction: int) -> np.ndarray:
 
 
 def default_folder(folder: str | Path, size: str | None = None) -> Path:
-    """Tell where the records of a folder of images go unless another folder is asked for."""
+    """Return the default folder of the records of a folder of images."""
     folder = Path(folder).resolve()
     name = f"{folder.parent.name}-{folder.name}" + (f"-{size}" if size else "")
     return output_root() / "records" / name
@@ -199,25 +189,25 @@ def main() -> None:
     sizes = ", ".join(f"{name} {width} × {height}" for name, (width, height) in SIZES.items())
     parser = cli.make_parser(
         "python -m spectrogram_image.TFRecord_generation",
-        "Turn images of one kind into TFRecords.\n\n"
-        "Reads what spectrogram_image.spectrogram_generation has made. A record holds an image's\n"
-        "levels, the numbers of its colours, a byte a pixel; the palette stands in manifest.json.\n"
-        "At the size of the images nothing is lost. At a half or a quarter of it, the levels of\n"
-        "2 × 2 or 4 × 4 pixels are averaged and rounded.\n\n"
-        "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
-        "tracks.csv (the plan) and failures.csv (which images are missing or damaged). A record\n"
-        "takes 3.1 MB of disk at full size, 0.76 MB at half, 0.19 MB at quarter.\n\n"
-        "The command can be interrupted at any time; run it again to continue. It then also reads\n"
-        "the images in failures.csv again that have appeared or changed (size or time).",
+        "Convert images of one kind to TFRecords.\n\n"
+        "Input: a folder of images from spectrogram_image.spectrogram_generation. A record holds\n"
+        "the levels of an image, one byte per pixel; manifest.json holds the palette. At the\n"
+        "images' own size the conversion is lossless. At half or a quarter of it, the levels of\n"
+        "2 × 2 or 4 × 4 pixels are averaged.\n\n"
+        "Output: <split>-00007-of-00042.tfrecord, manifest.json (description), tracks.csv (plan)\n"
+        "and failures.csv (missing or damaged images). A record takes 3.1 MB of disk at full\n"
+        "size, 0.76 MB at half, 0.19 MB at quarter.\n\n"
+        "To continue after an interruption, run the same command again. An image in failures.csv\n"
+        "is read again if its file has changed.",
         "  python -m spectrogram_image.TFRecord_generation data/images/demo-medium-half/log\n"
         "  python -m spectrogram_image.TFRecord_generation data/images/fma-medium-full/mel \\\n"
         "      --size quarter --out /fast/records/mel",
     )
     parser.add_argument("images", metavar="IMAGES/KIND", help="folder of images of one kind")
     parser.add_argument(
-        "--size", choices=SIZES, help=f"of the records ({sizes}); by default that of the images"
+        "--size", choices=SIZES, help=f"size of the records: {sizes} (default: the images' size)"
     )
-    parser.add_argument("--out", help="folder for the records; by default one under data/records")
+    parser.add_argument("--out", help="output folder (default: under data/records)")
     add_workers_option(parser)
     arguments = parser.parse_args()
     out = Path(arguments.out or default_folder(arguments.images, arguments.size))
@@ -228,7 +218,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The workers must find the functions under the module's name, not under __main__.
+    # Workers import the functions by the module's name, not from __main__.
     from spectrogram_image.TFRecord_generation import main as main_of_module
 
     cli.run_command(main_of_module)

@@ -1,12 +1,12 @@
-"""Eight pictures of a sound: what they show, before it is drawn.
+"""Eight time-frequency representations of a recording.
 
-Each function takes a `Sound` and gives a `Representation`: a matrix, lowest frequency first, with
-the values of both axes and the way the vertical one is drawn. librosa does the signal processing
+Each function takes a `Sound` and returns a `Representation`: a matrix, lowest frequency first, with
+the values of both axes and the scale of the vertical axis. librosa does the signal processing
 [1]_; levels are in dB below the maximum. `spectrogram_image.images.rendering` makes images and
 figures of them.
 
-Nothing depends on the recording's gain, and A4 is 440 Hz, not estimated: a moment of music looks
-the same whatever stands before and after it, but for the maximum that levels refer to.
+The recording's gain does not change the result. The tuning is A4 = 440 Hz, not estimated, so equal
+excerpts have equal values up to the maximum that levels refer to.
 
 References
 ----------
@@ -26,44 +26,40 @@ import numpy as np
 from common.errors import UserError
 from spectrogram_image.sound import LEVELS, MEL_BANDS, Sound, in_decibels
 
-# In a notebook, librosa's downloader asks for a widget that nothing here uses.
+# Importing librosa in a notebook warns of a missing widget that is not used here.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 CONSTANT_Q_BINS = 84
 """Semitones from C1 (32.7 Hz) to B7 (3,951 Hz)."""
 
 CHROMA_BINS_PER_OCTAVE = 36
-"""Of the constant-Q transform under the chromagram: three to a semitone, librosa's choice."""
+"""Resolution of the chromagram's constant-Q transform: librosa's default, three a semitone."""
 
 TEMPO_LIMITS = (16.0, 480.0)
-"""BPM: what specshow draws of a tempogram, unless told otherwise."""
+"""BPM: specshow's default range of a tempogram."""
 
 TEMPO_WINDOW = 768
-"""Frames, about 8 s: over twice the longest lag that is drawn."""
+"""Frames, about 8 s: more than twice the longest lag in the image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """A picture of a sound that has not been drawn yet.
+    """A matrix over time and frequency, pitch class or tempo, ready to be drawn.
 
     Attributes
     ----------
     kind : str
         A key of `KINDS`.
-    title : str
-        Its name for people.
     values : np.ndarray [shape=(bins, frames), float32]
-        The lowest frequency first, all within `limits`.
-    unit : str
-        Of the values.
+        Lowest frequency first, clipped to `limits`.
     limits : (float, float)
-        The values that the colours span.
+        The range of the colours.
     seconds : np.ndarray [shape=(frames,)]
         Centres of the frames.
     bins : np.ndarray [shape=(bins,)]
         Centres of the bins, rising: Hz, pitch classes from C on as 0 to 11, or BPM.
     axis : str
-        How the vertical axis is drawn: the ``y_axis`` of `librosa.display.specshow`.
+        Scale of the vertical axis: the ``y_axis`` of `librosa.display.specshow`.
     """
 
     kind: str
@@ -77,34 +73,34 @@ class Representation:
 
 
 def linear_spectrogram(sound: Sound) -> Representation:
-    """Compute the power of the short-time Fourier transform, drawn on a linear axis."""
+    """Compute the power of the short-time Fourier transform on a linear axis."""
     bins = librosa.fft_frequencies(sr=sound.sample_rate, n_fft=sound.window)
     title = "Linear-frequency spectrogram"
     return _in_levels("linear", title, sound.levels, bins, "linear", sound)
 
 
 def log_spectrogram(sound: Sound) -> Representation:
-    """Compute what `linear_spectrogram` does, drawn on a logarithmic axis."""
+    """Compute the `linear_spectrogram` on a logarithmic axis."""
     linear = linear_spectrogram(sound)
     return replace(linear, kind="log", title="Log-frequency spectrogram", axis="log")
 
 
 def mel_spectrogram(sound: Sound) -> Representation:
-    """Compute the power in mel bands, drawn on the mel axis: linear up to 1 kHz."""
-    # The bands' true centres. specshow, not told, would spread the bands from 0 Hz to half the
-    # rate, which puts the lowest and highest a band off.
+    """Compute the power in mel bands on the mel axis, which is linear up to 1 kHz."""
+    # The centres of the bands. By default, specshow spreads the bands from 0 Hz to half the rate,
+    # and the lowest and highest are off by a band.
     bins = librosa.mel_frequencies(MEL_BANDS + 2, fmin=0.0, fmax=sound.sample_rate / 2)[1:-1]
     return _in_levels("mel", "Mel spectrogram", sound.mel_levels, bins, "mel", sound)
 
 
 def log_mel_spectrogram(sound: Sound) -> Representation:
-    """Compute what `mel_spectrogram` does, drawn on a logarithmic axis."""
+    """Compute the `mel_spectrogram` on a logarithmic axis."""
     mel = mel_spectrogram(sound)
     return replace(mel, kind="log-mel", title="Log-frequency mel spectrogram", axis="log")
 
 
 def constant_q(sound: Sound) -> Representation:
-    """Compute the power of the constant-Q transform, a bin a semitone."""
+    """Compute the power of the constant-Q transform, one bin per semitone."""
     response = librosa.cqt(
         sound.samples,
         sr=sound.sample_rate,
@@ -118,19 +114,13 @@ def constant_q(sound: Sound) -> Representation:
 
 
 def linear_chromagram(sound: Sound) -> Representation:
-    """Compute the strength of the pitch classes from the short-time Fourier transform.
-
-    The strongest of each frame is 1.
-    """
+    """Compute pitch classes from the short-time Fourier transform, with a maximum of 1 a frame."""
     chroma = librosa.feature.chroma_stft(S=sound.power, sr=sound.sample_rate, tuning=0.0)
     return _represent("chroma-stft", "Linear chromagram", chroma, np.arange(12.0), "chroma", sound)
 
 
 def constant_q_chromagram(sound: Sound) -> Representation:
-    """Compute the strength of the pitch classes from the constant-Q transform.
-
-    The strongest of each frame is 1.
-    """
+    """Compute pitch classes from the constant-Q transform, with a maximum of 1 a frame."""
     chroma = librosa.feature.chroma_cqt(
         y=sound.samples,
         sr=sound.sample_rate,
@@ -143,12 +133,13 @@ def constant_q_chromagram(sound: Sound) -> Representation:
 
 
 def tempogram(sound: Sound) -> Representation:
-    """Compute how strongly the onsets around each moment repeat at each tempo.
+    """Compute the local autocorrelation of the onset strength, 1 at a lag of zero.
 
-    It is the local autocorrelation of the onset strength, 1 at a lag of zero (Grosche, Müller and
-    Kurth 2010, "Cyclic tempogram: a mid-level tempo representation for music signals", ICASSP).
-    The slow part of the onset strength is taken out: it is alike at all lags and would hide the
-    beat. Where the autocorrelation is below zero, nothing repeats, and it is shown as zero.
+    The onset strength is detrended, since its slow part correlates at all lags and hides the beat.
+    Negative values are clipped to zero.
+
+    Source: Grosche, Müller and Kurth 2010, "Cyclic tempogram: a mid-level tempo representation for
+    music signals", ICASSP.
     """
     time = {"sr": sound.sample_rate, "hop_length": sound.hop}
     onsets = librosa.onset.onset_strength(
@@ -157,7 +148,7 @@ def tempogram(sound: Sound) -> Representation:
     repetition = librosa.feature.tempogram(onset_envelope=onsets, win_length=TEMPO_WINDOW, **time)
     lowest, highest = TEMPO_LIMITS
     frames_per_minute = 60 * sound.sample_rate / sound.hop
-    # One lag beyond either limit, so that cells fill the axis to its ends.
+    # One lag beyond each limit, so that the cells cover the whole axis.
     lags = np.arange(
         math.ceil(frames_per_minute / lowest), int(frames_per_minute / highest) - 1, -1
     )
@@ -178,32 +169,22 @@ KINDS: dict[str, Callable[[Sound], Representation]] = {
 
 
 def convert(samples: np.ndarray, sample_rate: int, kind: str) -> Representation:
-    """Compute a representation by its name.
+    """Compute a representation by its name, a key of `KINDS`.
 
-    Where several of one recording are wanted, make a `Sound` of it and call the functions of
-    `KINDS`: they share what they have in common.
+    For several representations of one recording, call the functions of `KINDS` on one `Sound`,
+    which caches the shared intermediate results.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(n,), floating-point]
+        Mono and finite; otherwise a `ValueError`.
     sample_rate : int
-        Hz; both as `Sound` takes them.
+        Hz, at least `spectrogram_image.sound.LOWEST_SAMPLE_RATE`; otherwise a `ValueError`.
     kind : str
-        A key of `KINDS`.
-
-    Returns
-    -------
-    Representation
-
-    Raises
-    ------
-    UserError
-        If there is no such kind.
-    ValueError
-        If the samples are not mono, floating-point and finite, or the rate is too low.
+        An unknown kind is a `UserError`.
     """
     if kind not in KINDS:
-        raise UserError(f"there is no representation {kind!r}: choose one of {', '.join(KINDS)}")
+        raise UserError(f"unknown representation {kind!r}: choose from {', '.join(KINDS)}")
     return KINDS[kind](Sound(samples, sample_rate))
 
 
@@ -225,6 +206,6 @@ def _represent(
     limits: tuple[float, float] = (0.0, 1.0),
 ) -> Representation:
     seconds = librosa.times_like(values, sr=sound.sample_rate, hop_length=sound.hop)
-    # librosa's matrices run along the bins in memory; images are made row by row.
+    # librosa's matrices are contiguous along the bins; rendering reads rows.
     values = np.ascontiguousarray(np.clip(values, *limits), dtype=np.float32)
     return Representation(kind, title, values, unit, limits, seconds, bins, axis)

@@ -1,4 +1,4 @@
-"""The network of stage 1, a function from the shape of an image to a Keras model."""
+"""The network of stage 1, built for the shape of an image."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def cnn(
 ) -> keras.Model:
     """Build a convolutional network for images of spectrograms.
 
-    The first layer maps square patches to vectors; their size depends on the image, so that images
-    of all sizes become about `STEM_COLUMNS` columns (Dosovitskiy et al. 2021, "An image is worth
-    16×16 words", ICLR) and later layers cost the same. Convolutions with max-pooling follow, then
+    The first layer maps square patches to vectors. The patch size scales with the image, so that
+    all images become about `STEM_COLUMNS` columns and later layers have the same cost (Dosovitskiy
+    et al. 2021, "An image is worth 16×16 words", ICLR). Convolutions with max-pooling follow, then
     the mean and standard deviation over time of each channel and band.
 
-    With ``window``, the image is a sequence of windows over time: one network is applied to each
-    window, and a gated recurrent unit to its outputs (Choi, Fazekas, Sandler and Cho 2017,
+    With ``window``, the image is a sequence of windows over time: one network processes each
+    window, and a gated recurrent unit their outputs (Choi, Fazekas, Sandler and Cho 2017,
     "Convolutional recurrent neural networks for music classification", ICASSP).
 
     Parameters
@@ -71,14 +71,14 @@ def cnn(
     genres : int
         Number of classes.
     width : int
-        Channels of the first layer; each further layer has twice as many.
+        Channels of the first layer; each further layer doubles them.
     depth : int
         Number of 3×3 convolutions.
     dropout : float
         Rate before the classification head.
     window, shift : int, optional
-        Width of a sliding window and its step in pixels, rounded to patches. The default step is
-        half a window.
+        Width and step of a sliding window in pixels, rounded to patches. The default step is half a
+        window. A `UserError` if the window does not fit the image.
     augmentation : keras.Layer, optional
         Applied to float (batch, height, width, channels).
 
@@ -86,11 +86,6 @@ def cnn(
     -------
     keras.Model
         uint8 (batch, height, width, channels) → float32 (batch, genres).
-
-    Raises
-    ------
-    UserError
-        If the window is wider than the image, or there is a shift without a window.
     """
     height, columns, _ = input_shape
     patch = max(1, round(columns / STEM_COLUMNS))
@@ -100,17 +95,17 @@ def cnn(
     x = convolution(x, width, kernel=min(patch, height), strides=min(patch, height))
     x = layers.Permute((2, 1, 3), name="time_first")(x)
     if window is None and shift is None:
-        return classifier(inputs, _read(x, width, depth), genres, dropout, "cnn")
+        return classifier(inputs, _encode(x, width, depth), genres, dropout, "cnn")
     x = _windows(x, window, shift, patch, columns)
     windows = x.shape[1]
     # A single batch of all windows is several times as fast as TimeDistributed.
-    x = _read(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
+    x = _encode(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
     x = ops.reshape(x, (-1, windows, x.shape[1]))
     x = layers.GRU(4 * width, use_cudnn=False)(x)
     return classifier(inputs, x, genres, dropout, "cnn")
 
 
-def _read(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
+def _encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
     """Apply convolutions and statistics pooling: (batch, frames, bands, c) → float32 (batch, n)."""
     for block in range(1, depth + 1):
         x = max_pool(x, 2, 2)
@@ -123,7 +118,7 @@ def _windows(
 ) -> keras.KerasTensor:
     """Cut (batch, frames, bands, c) into windows of a size in pixels."""
     if window is None:
-        raise UserError("a shift needs a window that is shifted: give both")
+        raise UserError("a shift needs a window: give both")
     if not 0 < window <= columns or not 0 < (shift or 1) <= columns:
         raise UserError(f"a window of {window} pixels does not fit an image of {columns}")
     length = max(1, round(window / patch))

@@ -1,29 +1,27 @@
-"""SpecAugment for images of spectrograms: the paper's policies in pixels.
+"""SpecAugment for images of spectrograms, with the paper's policies converted to pixels.
 
-The layer is `common.nn.spec_augment.SpecAugment`. Time runs from left to right, all channels have
-the same masks, and masks have the lowest colour of the colour map: silence.
+The layer is `common.nn.spec_augment.SpecAugment`. Time runs from left to right, all channels share
+the masks, and the fill is the lowest colour of the colour map: silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, Policy, SpecAugment
 from common.records.quantization import FULL_SCALE
-
-__all__ = ["POLICIES", "scaled_policy", "spec_augment"]
 
 
 def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
     """Convert a policy of the paper to pixels.
 
     Frequency masks keep their share of the axis. Time masks and the warp keep their length in
-    seconds: in images of 25 s, time masks cover half the share that they cover in the paper.
+    seconds: in images of 25 s, time masks cover half of the paper's share.
 
     Parameters
     ----------
     name : str
-        A key of `POLICIES`; another is a `UserError`.
+        A key of `common.nn.spec_augment.POLICIES`.
     size : (int, int)
         Width and height of an image in pixels.
     seconds : float > 0
@@ -45,14 +43,8 @@ def spec_augment(
 ) -> SpecAugment:
     """Create the layer for images, float (batch, height, width, channels) from 0 to 1.
 
-    Parameters
-    ----------
-    name, size, seconds
-        See `scaled_policy`.
-    silence : sequence of int
-        The lowest colour of the colour map: a number from 0 to 255 for each channel.
-    seed : int, optional
-        By default derived from `keras.utils.set_random_seed`.
+    `name`, `size` and `seconds` are those of `scaled_policy`; `silence` is the lowest colour of the
+    colour map, 0 to 255 per channel. By default, `keras.utils.set_random_seed` determines the seed.
     """
     return SpecAugment(
         scaled_policy(name, size, seconds),

@@ -1,6 +1,6 @@
-"""Training and judging genre classifiers on records of spectrogram images.
+"""Training and evaluation of genre classifiers on records of spectrogram images.
 
-`train_model` hands the network of `models.cnn` to `common.training.train.train`. TensorFlow is
+`train_model` passes the network of `models.cnn` to `common.training.train.train`. TensorFlow is
 imported inside the functions that need it, so that ``--help`` is quick.
 """
 
@@ -34,20 +34,15 @@ MODEL = "cnn"
 
 
 def build_model(records: ImageRecords, augment: str = "none", **architecture: Any) -> keras.Model:
-    """Build the network for the size and the genres of some records.
+    """Build the network for the image size and the genres of some records.
 
     Parameters
     ----------
     records : ImageRecords
     augment : str
-        A policy of SpecAugment, or ``"none"``.
+        A SpecAugment policy, or ``"none"``.
     **architecture
-        As `models.cnn` takes them.
-
-    Raises
-    ------
-    UserError
-        If a window does not fit the images.
+        Further arguments of `models.cnn`.
     """
     from spectrogram_image.models import cnn
     from spectrogram_image.spec_augment import spec_augment
@@ -66,19 +61,9 @@ def train_model(
     options: TrainingOptions | None = None,
     **architecture: Any,
 ) -> Run:
-    """Train the network on the splits of some records.
+    """Train the network on the splits of some records; see `common.training.train.train`.
 
-    Parameters
-    ----------
-    records : ImageRecords
-    folder, options
-        See `common.training.train.train`.
-    **architecture
-        Further arguments of `models.cnn`.
-
-    Returns
-    -------
-    Run
+    `architecture` holds further arguments of `models.cnn`.
     """
     from common.training.train import train
 
@@ -93,21 +78,16 @@ def train_model(
     )
 
 
-def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
-    """Measure the throughput of training steps on a batch in memory.
+def throughput(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
+    """Measure the throughput of training on a batch in memory, in images per second.
 
     Parameters
     ----------
     model : keras.Model
-        It is compiled, and its weights change.
+        The function compiles the model and changes its weights.
     batch_size : int
     rounds : int > 0
-        Timed steps, of which the median counts.
-
-    Returns
-    -------
-    float
-        Images per second.
+        Number of timed steps; the result is their median.
     """
     from common.training.train import compile_model
 
@@ -125,33 +105,33 @@ def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
 
 
 def judge_baselines(records: ImageRecords) -> list[Judged]:
-    """Judge the majority class and the SVM on the levels of images.
+    """Fit the majority class and the SVM on levels, and evaluate them on the test split.
 
     The SVM uses the mean, standard deviation and mean absolute difference of each row of pixels.
     """
     levels = ImageRecords(records.folder, records.manifest, colors=False)
-    machine = partial(svm, describe=row_statistics, name=describe(SVM_NAME, records))
-    return [judge_on_test(fit(levels), levels) for fit in (majority, machine)]
+    fit_svm = partial(svm, describe=row_statistics, name=describe(SVM_NAME, records))
+    return [judge_on_test(fit(levels), levels) for fit in (majority, fit_svm)]
 
 
 def row_statistics(images: np.ndarray) -> np.ndarray:
-    """Describe levels (batch, height, width, 1) by the `bin_statistics` of rows, over time."""
+    """Compute the `bin_statistics` of the rows of levels (batch, height, width, 1)."""
     return bin_statistics(images[..., 0].transpose(0, 2, 1))
 
 
 def describe(model: str, records: ImageRecords) -> str:
-    """Name a row of the leaderboard after the model, and the kind and size of its images."""
+    """Return the name of a leaderboard row: the model, and the kind and size of its images."""
     height, width, _ = records.shape
     return f"{model}, {records.representation} {width}×{height}"
 
 
 def default_folder(records: ImageRecords, name: str = MODEL) -> Path:
-    """Give the default folder of a model."""
+    """Return the default folder of a model."""
     return output_root() / "models" / records.folder.resolve().name / name
 
 
 def leaderboard_folder(opened: Sequence[ImageRecords]) -> Path:
-    """Give the default folder of a leaderboard, named after what the records have in common."""
+    """Return the default folder of a leaderboard, named by the common prefix of the records."""
     names = [records.folder.resolve().name.split("-") for records in opened]
     alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False))
     return output_root() / "models" / ("-".join(parts[0] for parts in alike) or "images")
@@ -161,32 +141,29 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python -m spectrogram_image.training",
-        "Train a convolutional network on records of spectrogram images and judge it on the test\n"
-        "split, beside the majority class and a support-vector machine.\n\n"
-        "The best epoch is selected on the validation split; the test split is used once, at the\n"
-        "end. Scores come with 95 % bootstrap intervals over tracks. Of several records, of\n"
-        "other kinds or sizes, each gives a model, and one leaderboard compares them.\n\n"
-        "Stopped, the same command goes on after the last finished epoch; finished, it only\n"
-        "judges.",
-        "  python -m spectrogram_image.training --records data/image_records/demo-cqt-quarter\n"
-        "  python -m spectrogram_image.training --records data/image_records/*-half --augment LD\n"
-        "  python -m spectrogram_image.training --records … --window 200 --shift 100",
+        "Train a convolutional network on records of spectrogram images and evaluate it on the\n"
+        "test split, beside the majority class and a support-vector machine.\n\n"
+        "The validation split selects the best epoch; the test split is used once, at the end.\n"
+        "Scores have 95 % bootstrap intervals over tracks. With several folders of records, of\n"
+        "other kinds or sizes, each trains a model, and one leaderboard compares them.\n\n"
+        "To continue after an interruption, run the same command again; a finished model is only\n"
+        "evaluated.",
+        "  python -m spectrogram_image.training --records data/records/demo-medium-half-cqt\n"
+        "  python -m spectrogram_image.training --records data/records/*-half --augment LD\n"
+        "  python -m spectrogram_image.training --records data/records/*-quarter --window 200",
     )
     parser.add_argument(
-        "--records",
-        required=True,
-        nargs="+",
-        help="folders filled by spectrogram_image.TFRecord_generation",
+        "--records", required=True, nargs="+", help="folders from TFRecord_generation"
     )
-    parser.add_argument("--out", help="folder for models and table; by default under data/models")
+    parser.add_argument("--out", help="folder for models and table (default: under data/models)")
     parser.add_argument(
-        "--levels", action="store_true", help="read one channel, the levels, not three colours"
+        "--levels",
+        action="store_true",
+        help="read levels, one channel, instead of colours",
     )
-    parser.add_argument("--window", type=int, help="read images as sequences of such windows, px")
-    parser.add_argument("--shift", type=int, help="pixels from one window to the next")
-    parser.add_argument(
-        "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
-    )
+    parser.add_argument("--window", type=int, help="width of a sliding window, pixels")
+    parser.add_argument("--shift", type=int, help="step of the sliding window, pixels")
+    parser.add_argument("--no-baselines", action="store_true", help="skip the baselines")
     TrainingOptions.add_to(parser)
     arguments = parser.parse_args()
     options = TrainingOptions.from_arguments(arguments)

@@ -1,1 +1,1 @@
-"""Tables and figures of a data set, for `Feature Visualization.ipynb`."""
+"""Tables and figures of a data set for `Feature Visualization.ipynb`; begin with `metadata`."""

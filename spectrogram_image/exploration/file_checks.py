@@ -1,10 +1,11 @@
-"""Which audio files are damaged, and how damage shows, for `Feature Visualization.ipynb`."""
+"""Checks of audio files, and damaged copies to try them on."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,52 +20,48 @@ SHORTEST_CLIP = CLIP_SECONDS - 0.1
 """Seconds: most of FMA's clips last 29.98."""
 
 DECODED_AT_MOST = 40.0
-"""Seconds: enough to see how long a clip is, and no more of an untrimmed track."""
+"""Seconds: longer than a clip, and a limit for untrimmed tracks."""
 
 
-def check_file(path: str | Path, *, at_least: float = SHORTEST_CLIP) -> dict[str, object]:
-    """Compare what an audio file says of itself with what it decodes to.
-
-    Parameters
-    ----------
-    path : path-like
-    at_least : float > 0
-        Seconds that it should have.
+def check_file(path: str | Path) -> dict[str, object]:
+    """Compare the header of an audio file with its decoded samples.
 
     Returns
     -------
     dict
-        ``bytes``; of the header ``header_seconds``, ``sample_rate`` and ``channels``; of the sound,
-        of which `DECODED_AT_MOST` seconds are read, ``decoded_seconds`` and ``peak`` (1 being full
-        scale); ``error`` and ``reason``, the class and the words of the `AudioError`, empty where
-        there is none. Unknown numbers are NaN.
+        ``bytes``; ``header_seconds``, ``sample_rate`` and ``channels`` of the header;
+        ``decoded_seconds`` (at most `DECODED_AT_MOST`) and ``peak`` (full scale is 1); ``error``
+        and ``reason``, the class and the message of the `AudioError`, or empty. Unknown numbers
+        are NaN. A file shorter than `SHORTEST_CLIP` is an `AudioTooShort`.
     """
     path = Path(path)
     header_seconds, sample_rate, channels = _header(path)
     sr = 22_050 if np.isnan(sample_rate) else int(sample_rate)
-    samples, error, reason = None, "", ""
-    for needed in (at_least, 0):
+    seconds, peak, error, reason = np.nan, np.nan, "", ""
+    for needed in (SHORTEST_CLIP, 0):
         try:
             samples = read_audio(path, sr=sr, duration=DECODED_AT_MOST, at_least=needed)
         except AudioError as problem:
             error, reason = type(problem).__name__, problem.reason
             if isinstance(problem, AudioTooShort):
-                continue  # then what there is
+                continue  # decode the shorter audio
+        else:
+            seconds, peak = len(samples) / sr, float(np.abs(samples).max())
         break
     return {
         "bytes": path.stat().st_size if path.is_file() else np.nan,
         "header_seconds": header_seconds,
         "sample_rate": sample_rate,
         "channels": channels,
-        "decoded_seconds": np.nan if samples is None else len(samples) / sr,
-        "peak": np.nan if samples is None else float(np.abs(samples).max()),
+        "decoded_seconds": seconds,
+        "peak": peak,
         "error": error,
         "reason": reason,
     }
 
 
 def _header(path: Path) -> tuple[float, float, float]:
-    """Read seconds, rate and channels without decoding; NaN where there is no header."""
+    """Read duration, sample rate and channels without decoding; NaN without a header."""
     import soundfile
 
     try:
@@ -76,65 +73,37 @@ def _header(path: Path) -> tuple[float, float, float]:
 
 
 def check_tracks(dataset: Dataset, track_ids: Iterable[int]) -> pd.DataFrame:
-    """Check tracks' files one by one; see `check_file`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``track_id``, a column per key of `check_file`.
-    """
-    ids, rows = [], []
-    for track_id in track_ids:
-        ids.append(track_id)
-        rows.append(check_file(get_audio_path(dataset.audio_dir, track_id)))
-    return pd.DataFrame(rows, index=pd.Index(ids, name="track_id"))
+    """Tabulate the results of `check_file`, indexed by ``track_id``."""
+    rows = {track: check_file(get_audio_path(dataset.audio_dir, track)) for track in track_ids}
+    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="track_id"))
 
 
 def first_readable(
-    dataset: Dataset, track_ids: Iterable[int], *, sr: int, offset: float, duration: float
+    dataset: Dataset, track_ids: Iterable[int], **excerpt: Any
 ) -> tuple[int, np.ndarray] | None:
-    """Decode an excerpt of the first track that has it.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    track_ids : iterable of int
-        Tried in this order.
-    sr, offset, duration
-        As `read_audio` takes them.
+    """Decode an excerpt of the first track that contains it, or return None.
 
     Returns
     -------
     (int, np.ndarray [shape=(samples,)]) or None
-        The track and its samples; None if no track has them.
+        The track id and the samples. `excerpt` is passed to `read_audio`.
     """
     for track_id in track_ids:
         path = get_audio_path(dataset.audio_dir, track_id)
         try:
-            return int(track_id), read_audio(path, sr=sr, offset=offset, duration=duration)
+            return int(track_id), read_audio(path, **excerpt)
         except AudioError:
             continue
     return None
 
 
-def damage(data: bytes) -> dict[str, bytes | None]:
-    """Damage an audio file in the ways in which files are found damaged.
-
-    Parameters
-    ----------
-    data : bytes
-        An intact MP3.
-
-    Returns
-    -------
-    dict of str to bytes or None
-        What was done → the file's bytes, the intact file first; None is a file that is missing.
-        The same for the same `data`.
-    """
+def write_damaged(path: str | Path, folder: str | Path) -> dict[str, Path]:
+    """Write copies of an intact MP3 with typical damage: description → path."""
+    data = Path(path).read_bytes()
     half, tenth = len(data) // 2, len(data) // 10
     scattered = np.frombuffer(data, np.uint8).copy()
     scattered[half::1000] ^= 0xFF
-    return {
+    contents = {
         "intact": data,
         "cut off at half its length": data[:half],
         "a tenth lost in the middle": data[:half] + data[half + tenth :],
@@ -144,18 +113,8 @@ def damage(data: bytes) -> dict[str, bytes | None]:
         "no bytes": b"",
         "missing": None,
     }
-
-
-def write_damaged(path: str | Path, folder: str | Path) -> dict[str, Path]:
-    """Write damaged copies of an audio file; see `damage`.
-
-    Returns
-    -------
-    dict of str to Path
-        What was done → the copy in `folder`.
-    """
     copies = {}
-    for number, (what, content) in enumerate(damage(Path(path).read_bytes()).items()):
+    for number, (what, content) in enumerate(contents.items()):
         copies[what] = Path(folder) / f"{number}.mp3"
         if content is not None:
             copies[what].write_bytes(content)

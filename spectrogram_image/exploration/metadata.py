@@ -1,4 +1,7 @@
-"""What a data set's metadata hold, for `Feature Visualization.ipynb`."""
+"""Tables of a data set's metadata.
+
+Tables of tracks have the columns of ``tracks.csv``, as read by `fma_utils.load`.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +20,19 @@ METADATA_FILES: Mapping[str, str] = {
     "genres.csv": "a row a genre: title, parent, root",
     "features.csv": "518 statistics a track, computed with librosa",
     "echonest.csv": "249 features of 13,129 tracks, from Echonest",
-    "raw_tracks.csv": "tracks as the web interface gave them",
-    "raw_albums.csv": "albums as the web interface gave them",
-    "raw_artists.csv": "artists as the web interface gave them",
-    "raw_genres.csv": "genres as the web interface gave them",
+    "raw_tracks.csv": "tracks as returned by FMA's API",
+    "raw_albums.csv": "albums as returned by FMA's API",
+    "raw_artists.csv": "artists as returned by FMA's API",
+    "raw_genres.csv": "genres as returned by FMA's API",
 }
-"""What FMA's archive of metadata holds."""
+"""The files of FMA's metadata archive."""
 
 _MINUS_ONE = {"id", "comments", "favorites", "listens", "tracks"}
-"""Columns of numbers in which FMA writes -1 where it knows nothing."""
+"""Numeric columns in which FMA writes -1 for an unknown value."""
 
 
 def metadata_files(folder: str | Path) -> pd.DataFrame:
-    """List FMA's metadata files, and which of them are there.
-
-    Parameters
-    ----------
-    folder : path-like
-        ``fma_metadata/``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per file of `METADATA_FILES`: ``holds``, ``kilobytes`` (NaN where it is missing).
-    """
+    """List the `METADATA_FILES` in a folder: ``holds`` and ``kilobytes`` (NaN if missing)."""
     paths = [Path(folder) / name for name in METADATA_FILES]
     sizes = [path.stat().st_size / 1e3 if path.is_file() else np.nan for path in paths]
     index = pd.Index(METADATA_FILES, name="file")
@@ -48,44 +40,24 @@ def metadata_files(folder: str | Path) -> pd.DataFrame:
 
 
 def missing_shares(tracks: pd.DataFrame) -> pd.Series:
-    """Tell how large a part of each column is missing.
+    """Compute the missing share of each column, 0 to 1.
 
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        As `fma_utils.load` reads ``tracks.csv``.
-
-    Returns
-    -------
-    pandas.Series
-        Column → share, 0 to 1. Empty lists and texts are missing too, and so is -1 where FMA
-        writes it for a number that is not known.
+    Empty lists, empty texts and FMA's -1 for unknown numbers are missing values.
     """
-    return pd.Series({column: _is_missing(tracks[column]).mean() for column in tracks.columns})
 
+    def is_missing(values: pd.Series) -> pd.Series:
+        missing = values.isna()
+        if pd.api.types.is_numeric_dtype(values):
+            return missing | (values == -1) if values.name[1] in _MINUS_ONE else missing
+        if isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind == "M":
+            return missing
+        return missing | (values.str.len() == 0)
 
-def _is_missing(values: pd.Series) -> pd.Series:
-    missing = values.isna()
-    if pd.api.types.is_numeric_dtype(values):
-        return missing | (values == -1) if values.name[1] in _MINUS_ONE else missing
-    if isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind == "M":
-        return missing
-    return missing | (values.str.len() == 0)
+    return pd.Series({column: is_missing(tracks[column]).mean() for column in tracks.columns})
 
 
 def columns_by_type(tracks: pd.DataFrame) -> pd.DataFrame:
-    """List the columns of ``tracks.csv`` by what they describe and what they hold.
-
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        As `fma_utils.load` reads them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Names of columns, separated by commas: a row per type, a column per table.
-    """
+    """List the columns' names, separated by commas: a row per type, a column per table."""
     missing = missing_shares(tracks)
     types = {
         column: "nothing" if missing[column] == 1 else _type_name(tracks[column])
@@ -111,25 +83,13 @@ def _type_name(values: pd.Series) -> str:
 
 
 def genres_present(tracks: pd.DataFrame) -> list[str]:
-    """List the root genres that tracks have, in the order of `fma_utils.ROOT_GENRES`."""
+    """List the root genres of tracks in the order of `fma_utils.ROOT_GENRES`."""
     found = set(tracks["track", "genre_top"].dropna())
     return [genre for genre in ROOT_GENRES if genre in found]
 
 
 def subset_table(tracks: pd.DataFrame) -> pd.DataFrame:
-    """Count what the subsets hold.
-
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        Of all subsets, with ``set.subset``, ``track.genre_top``, ``artist.id``, ``artist.name``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per subset, smallest first: ``tracks``, ``with a root genre``, ``root genres``,
-        ``rarest genre`` and ``most frequent genre`` (numbers of tracks), ``artists``.
-    """
+    """Count tracks, root genres and artists in each subset, smallest subset first."""
     rows = []
     for subset in SUBSETS:
         chosen = select_subset(tracks, subset)
@@ -149,20 +109,20 @@ def subset_table(tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def subset_genres(tracks: pd.DataFrame, genre_tree: pd.DataFrame) -> pd.DataFrame:
-    """Count the tracks of each root genre in each subset.
+    """Count the sub-genres of each root genre, and its tracks in each subset.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
-        Of all subsets, with ``set.subset`` and ``track.genre_top``.
+        The tracks of all subsets.
     genre_tree : pandas.DataFrame
-        As `fma_utils.load` reads ``genres.csv``.
+        The content of ``genres.csv``, as read by `fma_utils.load`.
 
     Returns
     -------
     pandas.DataFrame
-        A row per genre of `fma_utils.ROOT_GENRES`: ``sub-genres`` below it in the tree, and its
-        tracks in ``small``, ``medium`` and ``large``.
+        A row per genre of `fma_utils.ROOT_GENRES`: ``sub-genres``, ``small``, ``medium``,
+        ``large``.
     """
     genre = tracks["track", "genre_top"].astype(object)
     counts = pd.crosstab(genre, tracks["set", "subset"].astype(object))

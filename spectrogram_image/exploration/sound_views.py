@@ -1,4 +1,4 @@
-"""Sounds beside their pictures, for `Feature Visualization.ipynb`."""
+"""Figures of representations, and a gallery of audio players."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ def representation_grid(
     title: str,
     panel_size: tuple[float, float] = (3.0, 2.2),
 ) -> Figure:
-    """Draw representations side by side on a common axis of time.
+    """Draw representations in a grid with a common time axis.
+
+    Representations of one kind share the vertical axis and a colour bar; otherwise each panel has
+    its own.
 
     Parameters
     ----------
     examples : sequence of (str, Representation)
-        The title of each and what to draw.
+        The title of a panel and its content.
     columns : int > 0
-        How many stand side by side.
+        Panels per row.
     title : str
-        Of the whole figure.
+        The title of the figure.
     panel_size : (float, float)
         Width and height of a panel in inches.
-
-    Returns
-    -------
-    Figure
-        Representations of one kind share the vertical axis and one bar of colours; otherwise each
-        has its own.
     """
+
+    def end(representation: Representation) -> float:
+        seconds = representation.seconds
+        return seconds[-1] + (seconds[-1] - seconds[-2]) / 2 if len(seconds) > 1 else 1.0
+
     rows = -(-len(examples) // columns)
     alike = len({representation.kind for _, representation in examples}) == 1
     size = (columns * panel_size[0] + 1, rows * panel_size[1] + 0.6)
@@ -68,30 +70,13 @@ def representation_grid(
                 panel.set_ylabel("")
             colors = axes[0, 0].collections[0]
             figure.colorbar(colors, ax=axes, label=examples[0][1].unit, pad=0.01, aspect=40)
-        axes[0, 0].set_xlim(0, max(_end(representation) for _, representation in examples))
+        axes[0, 0].set_xlim(0, max(end(representation) for _, representation in examples))
         add_title(figure, title)
     return figure
 
 
-def _end(representation: Representation) -> float:
-    """Give the end of the last frame in seconds."""
-    seconds = representation.seconds
-    return seconds[-1] + (seconds[-1] - seconds[-2]) / 2 if len(seconds) > 1 else 1.0
-
-
 def as_small_image(figure: Figure, *, dpi: int = 90) -> Image:
-    """Draw a figure of spectrograms in 256 colours: a third of the size of what a notebook stores.
-
-    Parameters
-    ----------
-    figure : Figure
-    dpi : int
-        Dots per inch.
-
-    Returns
-    -------
-    IPython.display.Image
-    """
+    """Render a figure as a PNG of 256 colours, a third of the size of a notebook's own PNG."""
     from IPython.display import Image
 
     drawn, small = io.BytesIO(), io.BytesIO()
@@ -107,20 +92,16 @@ def gallery(
     *,
     size: tuple[int, int] = (220, 88),
 ) -> HTML:
-    """Lay out sounds to hear beside their pictures, two to a row.
+    """Arrange audio players beside images of their content, two to a row.
 
     Parameters
     ----------
     cards : sequence of (str, str, Audio, Representation)
-        Genre, a line about the track, a player of it, and what to draw of what it plays.
+        Genre, description of the track, player, and representation of the played excerpt.
     caption : str
-        Of which data; it is where a synthetic data set must be named.
+        The title of the table, with the name of the data set.
     size : (int, int)
-        Width and height of a picture in pixels.
-
-    Returns
-    -------
-    IPython.display.HTML
+        Width and height of an image in pixels.
     """
     from IPython.display import HTML
 

@@ -1,4 +1,4 @@
-"""Figures of a data set, for `Feature Visualization.ipynb`."""
+"""Figures of a data set: missing values, artists and durations."""
 
 from __future__ import annotations
 
@@ -26,18 +26,9 @@ BLUE, RED = "#1b4f9c", "#c62828"
 
 @plt.rc_context(STYLE)
 def missing_figure(shares: pd.Series, *, title: str = "Missing values") -> Figure:
-    """Show how large a part of each column is missing.
+    """Draw the result of `metadata.missing_shares`: a panel for each of album, artist and track.
 
-    Parameters
-    ----------
-    shares : pandas.Series
-        As `missing_shares` gives it.
-    title : str
-
-    Returns
-    -------
-    Figure
-        A panel for each of album, artist and track; split and subset stand with the track.
+    The panel of the track includes split and subset.
     """
     tables = {
         table: shares[[column for column in shares.index if column[0] in (table, *more)]]
@@ -58,7 +49,7 @@ def missing_figure(shares: pd.Series, *, title: str = "Missing values") -> Figur
 
 
 def _percent(share: float) -> str:
-    """Write a share in percent, so that 0 is none and 100 is all."""
+    """Format a share in percent; only an exact 0 or 1 becomes 0 or 100."""
     if share in (0, 1):
         return f"{100 * share:.0f}"
     return f"{np.clip(100 * share, 0.1, 99.9):.1f}"
@@ -68,19 +59,12 @@ def _percent(share: float) -> str:
 def artists_figure(
     artists: pd.Series, genres: pd.Series, *, title: str = "Tracks per artist"
 ) -> Figure:
-    """Show how unequally artists share the tracks, and how many artists each genre has.
+    """Draw the tracks of each artist by rank, and the number of artists per genre.
 
     Parameters
     ----------
     artists, genres : pandas.Series
-        Of each track, alike in their index; missing values are left out.
-    title : str
-
-    Returns
-    -------
-    Figure
-        On the left the number of tracks of each artist, the most prolific first, both axes
-        logarithmic; on the right the number of artists per genre.
+        The artist and the root genre of each track; missing values are left out.
     """
     present = [genre for genre in ROOT_GENRES if genre in set(genres)]
     tracks = artists.value_counts().to_numpy()
@@ -106,22 +90,15 @@ def artists_figure(
 
 @plt.rc_context(STYLE)
 def durations_figure(claimed: pd.Series, decoded: pd.Series, *, title: str = "Durations") -> Figure:
-    """Show how long tracks are by the metadata, and how long by their samples.
+    """Draw a histogram of the durations in the metadata, and the decoded durations against them.
 
     Parameters
     ----------
     claimed : pandas.Series
-        Seconds by the metadata, of all tracks.
+        Seconds in the metadata, for all tracks.
     decoded : pandas.Series
-        Seconds by decoding, of those that were decoded; the index is part of that of `claimed`.
-        NaN where a file does not decode.
-    title : str
-
-    Returns
-    -------
-    Figure
-        On the left a histogram of `claimed`; on the right `decoded` against it, a dot a track,
-        and red those below `SHORTEST_CLIP`.
+        Seconds of the decoded files, NaN for a file that does not decode. Its index is a part of
+        the index of `claimed`. Durations below `SHORTEST_CLIP` are red.
     """
     known = claimed[claimed > 0]
     figure, (panels,) = new_figure(1, 2, size=(11, 4.1))
@@ -132,11 +109,13 @@ def durations_figure(claimed: pd.Series, decoded: pd.Series, *, title: str = "Du
     seconds = decoded.fillna(0)
     whole = seconds >= SHORTEST_CLIP
     for chosen, color, name in ((whole, BLUE, "whole"), (~whole, RED, "short or undecodable")):
-        said = claimed.reindex(seconds.index[chosen])
+        expected = claimed.reindex(seconds.index[chosen])
         label = f"{name} ({chosen.sum():,})"
-        right.plot(said, seconds[chosen], "o", color=color, markersize=4, alpha=0.6, label=label)
+        right.plot(
+            expected, seconds[chosen], "o", color=color, markersize=4, alpha=0.6, label=label
+        )
     ends = [min(shortest, 10), longest]
-    right.plot(ends, ends, "--", color=GREY, linewidth=1.2, label="what the metadata say")
+    right.plot(ends, ends, "--", color=GREY, linewidth=1.2, label="equal durations")
     right.set(title=f"Decoded ({len(seconds):,} tracks)", ylabel="Decoded length (s)")
     right.set_ylim(-1.5, DECODED_AT_MOST + 1)
     for panel in panels:
@@ -149,7 +128,7 @@ def durations_figure(claimed: pd.Series, decoded: pd.Series, *, title: str = "Du
 
 
 def _label_log_axis(axis: Axis) -> None:
-    """Write 1, 2, 5, 10, 20 and so on along a logarithmic axis; of a long one, 1, 10, 100."""
+    """Label a logarithmic axis at 1, 2, 5, 10 and so on, or a long one at 1, 10, 100."""
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1,) if high / low > 150 else (1, 2, 5), numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

@@ -1,4 +1,4 @@
-"""Folders of spectrogram images: rendering them, the jobs that write them, reading their records.
+"""Folders of spectrogram images: rendering, the jobs that write them, and their records.
 
-Begin with `folder.ImageFolder`.
+Begin with `folder.ImageSet`.
 """

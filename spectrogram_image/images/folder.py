@@ -1,7 +1,8 @@
-"""A folder of images of one kind: where each image lies, and what stands beside them.
+"""Folders of images of one kind: paths, description and tables.
 
-``images.json`` says what the images are, a table for each split which there are, with their genres,
-``tracks.csv`` which were planned and by which artist, and ``failures.csv`` which could not be had.
+``images.json`` describes the images. A table for each split lists the images and their genres,
+``tracks.csv`` the planned tracks with their artists, and ``failures.csv`` the tracks without an
+image.
 """
 
 from __future__ import annotations
@@ -33,40 +34,40 @@ class ImageError(FileError):
 
 
 def image_path(folder: str | Path, track_id: int) -> Path:
-    """Tell where a track's image lies: track 2 is ``000/000002.png``, as its MP3 in the FMA."""
+    """Return the path of a track's image, such as ``000/000002.png`` for track 2."""
     return get_audio_path(folder, track_id).with_suffix(".png")
 
 
 def table_path(folder: str | Path, split: str) -> Path:
-    """Tell where the table of a split's images lies: ``TRAIN_metadata.csv`` for training."""
+    """Return the path of a split's table, such as ``TRAIN_metadata.csv`` for training."""
     name = "TRAIN" if split == "training" else split.upper()
     return Path(folder) / f"{name}_metadata.csv"
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether there is a PNG file that was written to its end."""
+    """Return whether a file exists and ends like a complete PNG."""
     try:
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), io.SEEK_END)
             return file.read() == _PNG_END
-    except OSError:  # there is none, or it is too short to seek in
+    except OSError:  # the file is missing, or too short to seek in
         return False
 
 
 @dataclass(frozen=True)
 class ImageParameters:
-    """Everything that decides what the pixels of an image mean.
+    """Parameters that determine the pixels of an image.
 
     Attributes
     ----------
     width, height : int
         Pixels.
     seconds : float
-        How much of the track the image shows, from its beginning.
+        Duration of the excerpt, from the beginning of the track.
     sample_rate : int
-        Hz: what the audio was resampled to.
+        Hz, after resampling.
     cmap : str
-        Matplotlib's name of the colour map.
+        Name of a Matplotlib colour map.
     """
 
     width: int
@@ -78,25 +79,24 @@ class ImageParameters:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """What a folder of finished images holds; stands beside them as ``images.json``.
+    """Description of a folder of finished images, written as ``images.json``.
 
     Attributes
     ----------
     kind : str
         The representation, a key of `spectrogram_image.convert.KINDS`.
-    parameters : ImageParameters
     palette : str
         The colours of the levels 0 to 255: red, green and blue in hexadecimal digits.
     genres : tuple of str
-        In the order of the labels.
+        In label order.
     mapping : str
-        The genre mapping's name, a key of `fma_utils.GENRE_MAPPINGS`.
+        A key of `fma_utils.GENRE_MAPPINGS`.
     data_set : dict
-        ``title``, ``subset``, and ``synthetic``: whether it is the demo set.
+        ``title``, ``subset`` and ``synthetic``, which is true for the demo set.
     images : dict
         Split → number of images.
     versions : dict
-        Of the libraries that the pixels depend on.
+        Versions of the libraries that determine the pixels.
     """
 
     kind: str
@@ -116,13 +116,7 @@ class ImageSet:
 
     @classmethod
     def read(cls, folder: str | Path) -> ImageSet:
-        """Read what a folder of images holds.
-
-        Raises
-        ------
-        UserError
-            If it holds no finished images.
-        """
+        """Read ``images.json``; raise a `UserError` if it is missing or invalid."""
         folder = Path(folder)
         path = folder / DESCRIPTION
         try:
@@ -148,50 +142,31 @@ class ImageSet:
 
 
 def write_tables(folder: Path, made: pd.DataFrame) -> None:
-    """Write a table for each split, as Keras' ``flow_from_dataframe`` reads them.
+    """Write a table for each split, in the format of Keras' ``flow_from_dataframe``.
 
-    Parameters
-    ----------
-    folder : Path
-    made : pandas.DataFrame
-        Indexed by track id, with ``split`` and ``genre``: the tracks that there are images of.
+    `made` has the tracks with an image: indexed by track id, with ``split`` and ``genre``.
     """
     for split in SPLITS:
         tracks = made[made["split"] == split]
-        table = pd.DataFrame(
-            {
-                "Pathname": [
-                    image_path(folder, track).relative_to(folder).as_posix()
-                    for track in tracks.index
-                ],
-                "Genre": tracks["genre"].array,
-                "track_id": tracks.index,
-            }
-        )
-        write_table(table_path(folder, split), table)
+        columns = {
+            "Pathname": [image_path("", track).as_posix() for track in tracks.index],
+            "Genre": tracks["genre"].array,
+            "track_id": tracks.index,
+        }
+        write_table(table_path(folder, split), pd.DataFrame(columns))
 
 
 def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Read the images of the tables, and the planned tracks of which no image could be made.
+    """Read the tables of a folder, with the planned tracks whose image failed.
 
-    A planned track that is not in the tables but has an image is left out.
-
-    Parameters
-    ----------
-    folder : Path
-    genres : tuple of str
-        In the order of the labels.
+    A planned track that has an image but is not in the tables is left out. A missing or damaged
+    table is a `UserError`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``track_id``, in its order: ``split``, ``genre``, ``label``, ``artist`` and
-        ``image`` (the path relative to the folder, also of an image that is missing).
-
-    Raises
-    ------
-    UserError
-        If a table is missing, or is not what `write_tables` wrote.
+        Sorted by its index ``track_id``: ``split``, ``genre``, ``label`` (the index in `genres`),
+        ``artist`` and ``image`` (the relative path, even if the image is missing).
     """
     try:
         tables = [
@@ -202,9 +177,7 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
         ]
         listed = pd.concat(tables).set_index("track_id")
         planned = read_table(folder / PLAN, "track_id")
-        planned["image"] = [
-            image_path(folder, track).relative_to(folder).as_posix() for track in planned.index
-        ]
+        planned["image"] = [image_path("", track).as_posix() for track in planned.index]
         unlisted = planned.index.difference(listed.index)
         failed = [track for track in unlisted if not image_path(folder, track).exists()]
         plan = pd.concat([listed, planned.loc[failed, ["split", "genre", "image"]]]).sort_index()
@@ -221,32 +194,17 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
 
 
 def read_levels(path: Path, images: ImageSet) -> np.ndarray:
-    """Read an image in the numbers of its colours.
+    """Read a PNG file of a folder as levels (height, width), the indices into its palette.
 
-    Parameters
-    ----------
-    path : Path
-        A PNG file.
-    images : ImageSet
-        What the file belongs to.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width), uint8]
-        What `spectrogram_image.images.rendering.render_indices` gave.
-
-    Raises
-    ------
-    ImageError
-        If the file is missing, damaged, or has other colours or another size.
+    A missing or damaged file, or one with another palette or size, raises an `ImageError`.
     """
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             size = image.size
-            image.verify()  # the checksums, which reading the pixels passes over
+            image.verify()  # loading the pixels does not compare all checksums
         wanted = (images.parameters.width, images.parameters.height)
-        if size != wanted:  # a small file may unpack to any size
+        if size != wanted:  # before loading: a small file can expand to any size
             raise ImageError(
                 path, f"has {size[0]} × {size[1]} pixels, not {wanted[0]} × {wanted[1]}"
             )
@@ -254,16 +212,9 @@ def read_levels(path: Path, images: ImageSet) -> np.ndarray:
             image.load()
     except FileNotFoundError:
         raise ImageError(path, "no such file") from None
-    # What Pillow raises depends on where the file is damaged.
-    except (
-        Image.DecompressionBombError,
-        Image.UnidentifiedImageError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        OSError,
-    ) as error:
-        raise ImageError(path, f"is no PNG file, or is damaged ({error})") from None
+    # Pillow's exception depends on the position of the damage.
+    except (Image.DecompressionBombError, SyntaxError, ValueError, EOFError, OSError) as error:
+        raise ImageError(path, f"is not a PNG file, or is damaged ({error})") from None
     if image.mode != "P" or bytes(image.getpalette() or ()) != bytes.fromhex(images.palette):
         raise ImageError(path, "has other colours than the images of its folder")
     return np.asarray(image)

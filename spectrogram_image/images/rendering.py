@@ -1,10 +1,9 @@
-"""Images and figures of a sound's representations.
+"""Rendering of representations: images as indices, colours and PNG files, and figures.
 
 An image has no axes and no margins: time runs from left to right, low frequencies are at the
-bottom. Its pixels are those that Matplotlib would draw of `librosa.display.specshow`, without the
-figure: Matplotlib paints a pixel in the colour of the cell in which its centre lies, and so a
-pixel is looked up in the matrix by its row and column. That holds for smaller images too: where
-several bins or frames share a pixel, the one in its centre is seen.
+bottom. The pixels are those of `librosa.display.specshow`: Matplotlib paints a pixel in the colour
+of the cell that contains its centre, so a pixel is an element of the matrix. In images with fewer
+pixels than cells, cells that contain no centre are not drawn.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ SIZES: dict[str, tuple[int, int]] = {
 
 COLORS = 256
 
-# Measured on 25 s of eight real tracks in all kinds, full size, the mean: 16 ms and 463 kB at level
-# 1, 17 ms and 457 kB at 3, 28 ms and 447 kB at 6, 58 ms and 445 kB at 9; RGB at 3: 80 ms, 1,008 kB.
+# Mean of all kinds on 25 s of eight real tracks, full size: 16 ms and 463 kB at level 1, 17 ms and
+# 457 kB at 3, 28 ms and 447 kB at 6, 58 ms and 445 kB at 9; RGB at 3: 80 ms and 1,008 kB.
 _COMPRESS_LEVEL = 3
 
-# The scales that specshow sets, by its y_axis.
+# The scale of each y_axis of specshow.
 _SCALES: dict[str, Transform] = {
     "linear": IdentityTransform(),
     "log": SymmetricalLogTransform(2, float(librosa.note_to_hz("C2")), 0.5),
@@ -46,12 +45,7 @@ _SCALES: dict[str, Transform] = {
     "tempo": LogTransform(2),
 }
 
-_LABELS = {
-    "linear": "Frequency (Hz)",
-    "log": "Frequency (Hz)",
-    "mel": "Frequency (Hz)",
-    "tempo": "Tempo (BPM)",
-}
+_LABELS = dict.fromkeys(("linear", "log", "mel"), "Frequency (Hz)") | {"tempo": "Tempo (BPM)"}
 _TICKS = {
     "log": (0, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
     "mel": (0, 500, 1000, 2000, 5000, 10_000, 20_000),
@@ -63,12 +57,11 @@ _TICKS = {
 def render_indices(
     representation: Representation, size: tuple[int, int] = SIZES["full"]
 ) -> np.ndarray:
-    """Draw a representation in the numbers of the colours.
+    """Render a representation as indices into a palette of 256 colours.
 
     Parameters
     ----------
     representation : Representation
-        What to draw.
     size : (int, int)
         Width and height in pixels.
 
@@ -81,28 +74,24 @@ def render_indices(
     low, high = representation.limits
     rows = _nearest(representation.bins, height, representation.axis)[::-1]
     columns = _nearest(representation.seconds, width, "linear")
-    # Only the rows that are seen become whole numbers, before they are spread over the pixels.
-    seen, where = np.unique(rows, return_inverse=True)
-    levels = (representation.values[seen] - low) * (COLORS / (high - low))
+    # Quantize each visible row once, then repeat it over its pixels.
+    visible, where = np.unique(rows, return_inverse=True)
+    levels = (representation.values[visible] - low) * (COLORS / (high - low))
     indices = np.minimum(levels, COLORS - 1).astype(np.uint8)
     return indices.take(columns, axis=1).take(where, axis=0)
 
 
 def _nearest(centres: np.ndarray, pixels: int, axis: str) -> np.ndarray:
-    """Find the cell in which each pixel's centre lies, from the low end of an axis to the high.
+    """Return the index of the cell that contains each pixel's centre, from low to high.
 
     Parameters
     ----------
     centres : np.ndarray [shape=(cells,)]
-        Rising. As in pcolormesh, cells meet half-way between them, before any scale is applied.
+        Rising. As in pcolormesh, the edges are the means of neighbouring centres in linear units.
     pixels : int
-        Number of them along the axis.
+        Number of pixels along the axis.
     axis : str
         A key of `_SCALES`.
-
-    Returns
-    -------
-    np.ndarray [shape=(pixels,), int]
     """
     if len(centres) == 1:
         return np.zeros(pixels, int)
@@ -115,26 +104,13 @@ def _nearest(centres: np.ndarray, pixels: int, axis: str) -> np.ndarray:
 
 
 def palette(cmap: str = "magma") -> np.ndarray:
-    """Give the colours of a Matplotlib colour map, as its figures have them.
+    """Return the colours of a Matplotlib colour map, uint8 (256, 3): red, green and blue.
 
-    Parameters
-    ----------
-    cmap : str
-        Its name.
-
-    Returns
-    -------
-    np.ndarray [shape=(256, 3), uint8]
-        Red, green and blue.
-
-    Raises
-    ------
-    UserError
-        If Matplotlib has no such colour map.
+    An unknown name is a `UserError`.
     """
     if cmap not in matplotlib.colormaps:
         raise UserError(
-            f"there is no colour map {cmap!r}: choose one of Matplotlib's, such as magma or gray"
+            f"unknown colour map {cmap!r}: choose one of Matplotlib's, such as magma or gray"
         )
     colors = matplotlib.colormaps[cmap](np.linspace(0, 1, COLORS))[:, :3]
     return np.rint(255 * colors).astype(np.uint8)
@@ -146,29 +122,14 @@ def render(
     *,
     cmap: str = "magma",
 ) -> np.ndarray:
-    """Draw a representation in colour; see `render_indices` and `palette`.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width, 3), uint8]
-    """
+    """Render a representation in colour, uint8 (height, width, 3)."""
     return palette(cmap).take(render_indices(representation, size), axis=0)
 
 
 def encode_png(indices: np.ndarray, cmap: str = "magma") -> bytes:
-    """Write an image as a PNG with a palette: lossless, one byte a pixel before compression.
+    """Encode indices (height, width) as a PNG file with a palette.
 
-    Parameters
-    ----------
-    indices : np.ndarray [shape=(height, width), uint8]
-        What `render_indices` gives.
-    cmap : str
-        As `palette` takes it.
-
-    Returns
-    -------
-    bytes
-        A PNG file; decoded to RGB, it is what `render` gives.
+    Decoded to RGB, the file equals the result of `render`.
     """
     image = Image.fromarray(indices)
     image.putpalette(palette(cmap).tobytes())
@@ -178,22 +139,8 @@ def encode_png(indices: np.ndarray, cmap: str = "magma") -> bytes:
 
 
 def show(representation: Representation, ax: Axes | None = None, *, colorbar: bool = True) -> Axes:
-    """Draw a representation for people, with axes.
-
-    Parameters
-    ----------
-    representation : Representation
-        What to draw.
-    ax : Axes, optional
-        Where to draw it; by default in a figure of its own, ``show(...).figure``.
-    colorbar : bool
-        Whether to draw one.
-
-    Returns
-    -------
-    Axes
-    """
-    # Imported here: who only makes images needs none of what draws figures.
+    """Draw a representation with axes, by default in a new figure."""
+    # Imported here, since the jobs that make images do not draw figures.
     import librosa.display
     import matplotlib.pyplot as plt
 
@@ -221,14 +168,12 @@ def show(representation: Representation, ax: Axes | None = None, *, colorbar: bo
             ax.yaxis.set_minor_locator(NullLocator())
         if axis in _LABELS:
             ax.set_ylabel(_LABELS[axis])
-            ax.yaxis.set_major_formatter(_thousands)
-        if axis == "cqt_note":  # specshow's own formatter names no octave of a small axis
+            ax.yaxis.set_major_formatter(
+                lambda y, _position: f"{y / 1000:g}k" if y >= 1000 else f"{y:g}"
+            )
+        if axis == "cqt_note":  # specshow labels no octave of a small axis
             ax.yaxis.set_major_formatter(lambda hz, _position: librosa.hz_to_note(hz))
         ax.set(xlabel="Time (s)", title=f"{representation.title} ({representation.unit})")
         if colorbar:
             ax.figure.colorbar(mesh, ax=ax, label=representation.unit, pad=0.01)
     return ax
-
-
-def _thousands(value: float, _position: float) -> str:
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"

@@ -224,7 +224,7 @@ def test_what_is_no_mono_sound_is_refused(kind, samples, rate, message):
 
 
 def test_an_unknown_kind_is_refused_in_one_line():
-    with pytest.raises(UserError, match=r"^there is no representation 'sepia': .* linear, log,"):
+    with pytest.raises(UserError, match=r"^unknown representation 'sepia': .* linear, log,"):
         convert(tone(48_000, 1.0), 48_000, "sepia")
 
 
@@ -296,7 +296,7 @@ def test_a_palette_has_the_colours_of_the_map():
     assert palette("gray").shape == (256, 3)
     np.testing.assert_array_equal(palette("gray"), np.arange(256)[:, None].repeat(3, 1))
     assert len(np.unique(palette("tab10"), axis=0)) == matplotlib.colormaps["tab10"].N
-    with pytest.raises(UserError, match="no colour map 'mauve': choose one"):
+    with pytest.raises(UserError, match="unknown colour map 'mauve': choose one"):
         palette("mauve")
 
 

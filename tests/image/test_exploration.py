@@ -155,18 +155,23 @@ def test_the_first_track_that_decodes_is_found(tiny_fma):
     assert file_checks.first_readable(tiny_fma, [MISSING, EMPTY], **excerpt) is None
 
 
-def test_each_damage_is_noticed_or_decodes_to_another_sound(intact, checked_copies):
+def test_each_damage_is_noticed_or_decodes_to_another_sound(
+    intact, checked_copies, tmp_path_factory
+):
     errors = {what: found["error"] for what, found in checked_copies.items()}
     assert errors.pop("intact") == ""
     assert errors["cut off at half its length"] == "AudioTooShort"
     assert errors["a text named .mp3"] == "AudioUndecodable"
     assert errors["no bytes"] == "AudioEmpty"
     assert errors["missing"] == "AudioMissing"
-    copies = file_checks.damage(intact.read_bytes())
-    assert copies["intact"] == intact.read_bytes()
-    assert copies == file_checks.damage(intact.read_bytes())
-    contents = [content for content in copies.values() if content is not None]
-    assert len(set(contents)) == len(contents)
+    written = [file_checks.write_damaged(intact, tmp_path_factory.mktemp("again")) for _ in "ab"]
+    first, second = (
+        {what: path.read_bytes() for what, path in copies.items() if path.exists()}
+        for copies in written
+    )
+    assert first == second
+    assert first["intact"] == intact.read_bytes()
+    assert len(set(first.values())) == len(first) == len(errors)
 
 
 def test_a_header_goes_on_promising_what_is_cut_off(checked_copies):

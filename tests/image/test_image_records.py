@@ -296,13 +296,13 @@ def damage(path: Path, how: str) -> None:
 
 DAMAGES = {
     2: ("missing", "no such file"),
-    10: ("cut short", "is no PNG file, or is damaged"),
-    13: ("changed", "is no PNG file, or is damaged"),
-    1014: ("empty", "is no PNG file, or is damaged"),
+    10: ("cut short", "is not a PNG file, or is damaged"),
+    13: ("changed", "is not a PNG file, or is damaged"),
+    1014: ("empty", "is not a PNG file, or is damaged"),
     30: ("of another colour map", "has other colours than the images of its folder"),
     31: ("of another size", "has 1240 × 615 pixels, not 1240 × 616"),
     40: ("PNG", "has other colours than the images of its folder"),
-    41: ("BMP", "is no PNG file, or is damaged"),
+    41: ("BMP", "is not a PNG file, or is damaged"),
 }
 
 
@@ -402,8 +402,8 @@ def test_other_images_into_the_same_folder_are_refused(copied_images, copied_rec
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ("full", r"images of 1240 × 616 pixels give no records of 2480 × 1232: .*half, quarter"),
-        ("tiny", "there is no size 'tiny': choose one of full, half, quarter"),
+        ("full", r"images of 1240 × 616 pixels cannot be reduced to 2480 × 1232: .*half, quarter"),
+        ("tiny", "unknown size 'tiny': choose one of full, half, quarter"),
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(images, tmp_path, size, message):
@@ -452,7 +452,7 @@ def test_help_teaches(monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere holds no finished images of one kind"),
-        (["IMAGES", "--size", "full"], "give no records of 2480 × 1232"),
+        (["IMAGES", "--size", "full"], "cannot be reduced to 2480 × 1232"),
         (["IMAGES", "--workers", "0"], "0 workers cannot work"),
         (["SET"], "choose one of the folders in it: mel"),
     ],

@@ -119,5 +119,5 @@ def test_every_way_of_reading_gives_the_same_labels(images, records):
     assert (rates > 0).all(axis=None)
 
 
-def test_the_appetite_is_a_number_of_images_per_second(records):
-    assert training.appetite(training.build_model(records, **SMALL), 2, rounds=1) > 0
+def test_the_throughput_is_a_number_of_images_per_second(records):
+    assert training.throughput(training.build_model(records, **SMALL), 2, rounds=1) > 0
