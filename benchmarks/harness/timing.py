@@ -48,7 +48,6 @@ def measure(
 
     Parameters
     ----------
-    sides : mapping of str to callable
     rounds : int > 0
     units : number > 0
         Units of work in a call.

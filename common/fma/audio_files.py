@@ -69,14 +69,6 @@ def search_folder(folder: Path) -> AudioFiles:
 
     Links are followed. Each folder is searched once, under its own path rather than a link's; a
     link to a parent of `folder` is not followed.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    AudioFiles
     """
     found = AudioFiles()
     top = folder.resolve()

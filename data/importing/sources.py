@@ -47,7 +47,6 @@ class Source:
         Names it from one run to the next: its path relative to the folder, or as in the CSV.
     path : Path
         Absolute.
-    genre, artist, title : str
     split : str
         One of `SPLITS`, or empty if it is to be chosen.
     """
