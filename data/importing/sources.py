@@ -139,7 +139,8 @@ def _read_folder(folder: Path, artist_from: str) -> Listing:
         raise UserError(
             f"{_listed(numbers)} in {folder}: {numbers[first]!r} looks like a track number, and "
             "track numbers are no artists: use --artist-from numbered-name "
-            "(01 - Ada - One.mp3), tags (in the file) or, if it is the artist, name (311 - Down.mp3) or folder (311/Down.mp3)"
+            "(01 - Ada - One.mp3), tags (in the file) or, if it is the artist, "
+            "name (311 - Down.mp3) or folder (311/Down.mp3)"
         )
     if lost:
         raise UserError(
