@@ -1,11 +1,10 @@
-"""From MP3 files to features on one thread, and to finished records with two workers.
+"""Extraction from MP3 files to features on one thread, and to records with two workers.
 
-Ours decodes a track once for its three segments. The plain way calls ``librosa.load(offset,
+Ours decodes a track once for its three segments. The first peer calls ``librosa.load(offset,
 duration)`` and ``librosa.cqt`` for each segment, and writes float lists in ``tf.train.Example``
-records from the parent process. A second peer loads each track once with librosa. Shares of our
-time are given for decoding and resampling, and for decoding alone. Both sides use the same tracks
-and the same number of workers. Their start-up is measured separately. The efficiency that the
-machine allows is measured with independent processes that compute the same features.
+records from the parent process. The second peer loads each track once with librosa. All sides use
+the same tracks and the same number of workers; start-up is measured separately. The shares of
+decoding in our time, and the efficiency of independent processes on this machine, are reported.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def decode(path: Path) -> np.ndarray:
 
 
 def our_features(path: Path) -> np.ndarray:
-    """Compute the stored features of a track: uint8 (3, 480, 84)."""
+    """Compute the stored features of a track, uint8 (3, 480, 84)."""
     return transform_of(PARAMETERS).features(cut_segments(decode(path), SEGMENTS, PARAMETERS))
 
 
@@ -66,7 +65,7 @@ def plain_levels(samples: np.ndarray) -> np.ndarray:
 
 
 def load_segment(path: Path, segment: int) -> np.ndarray:
-    """Decode one segment, or the part of it that exists."""
+    """Decode one segment, which may be shorter at the end of the track."""
     import librosa
 
     with warnings.catch_warnings():
@@ -161,13 +160,13 @@ def run_ours(pool: Executor, shards: list[Shard]) -> int:
 
 
 def compute_features(paths: list[Path]) -> None:
-    """Compute features in a process that shares nothing with another one."""
+    """Compute features without records."""
     for path in paths:
         our_features(path)
 
 
 def start_up(workers: int, shard: Shard) -> float:
-    """Return the seconds until new workers have imported what a job needs."""
+    """Return the seconds until new workers have imported the modules of a job."""
     started = time.perf_counter()
     with worker_pool(workers) as pool:
         empty = Shard(**{**vars(shard), "tracks": ()})
@@ -232,7 +231,7 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
     )
     yield Row(
         name=f"Extraction, start-up of {workers} workers",
-        what=f"from nothing to {workers} processes that have imported what they need",
+        what=f"start of {workers} processes, with their imports",
         ours=statistics.median(starts),
         unit="s",
         rounds=len(starts),
@@ -245,11 +244,10 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     yield from rows_of_records(arguments.rounds, arguments.tracks, arguments.workers)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--tracks", type=int, default=48, help="tracks of the records")
-    parser.add_argument("--workers", type=int, default=2)
-
+OPTIONS = {
+    "--tracks": {"type": int, "default": 48, "help": "tracks of the records"},
+    "--workers": {"type": int, "default": 2},
+}
 
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)

@@ -1,9 +1,9 @@
-"""Rendering a representation as an image file: ours against Matplotlib's figure.
+"""Rendering of representations to image files: ours against Matplotlib.
 
-Both sides begin with the computed matrix and end with a PNG on the disk, on one thread. The peer is
-`librosa.display.specshow` on axes that fill the figure, saved with the compression level of ours.
-The structural similarity (SSIM) of both images' luminance is compared first. Without ``--audio``,
-the input is a track of the data set.
+Both sides read the computed matrix and write a PNG on one thread. The peer is
+`librosa.display.specshow` on axes that fill the figure, at our compression level. The structural
+similarity (SSIM) of the luminance of both images is checked first. Without ``--audio``, the input
+is a track of the data set.
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
                 yield compare(representation, size, Path(folder), arguments.rounds)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--audio", help=f"a file of {SECONDS:g} s or more")
+OPTIONS = {
+    "--sizes": {"nargs": "+", "choices": SIZES, "default": list(SIZES)},
+    "--audio": {"help": f"a file of {SECONDS:g} s or more"},
+}
 
 
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)

@@ -1,8 +1,8 @@
-"""Training speed: cost of the input and of the augmentation, and steps per second of each network.
+"""Training speed: cost of the input pipeline, and steps per second of each network.
 
-In each round, one network takes the same number of steps on the same segments, augmented with
-SpecAugment LD: from records that are read from the disk, parsed and shuffled; from records kept in
-memory; and from arrays in memory. Then each network takes steps on one batch, without augmentation.
+In each round, a network takes the same number of steps on the same segments, with SpecAugment LD,
+from records on the disk (parsed and shuffled), records in memory, and arrays in memory. Then each
+network takes steps on one batch without augmentation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POLICY = "LD"
 
 
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Compare ways of feeding one network, then measure all networks."""
+    """Compare the inputs of a network, then measure all networks."""
     import_tensorflow()
     from common.training import targets
     from common.training.devices import prepare_device
@@ -92,11 +92,11 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--model", default="cnn")
-    parser.add_argument("--steps", type=int, default=24, help="of 32 segments, in each round")
+OPTIONS = {
+    "--model": {"default": "cnn"},
+    "--steps": {"type": int, "default": 24, "help": "of 32 segments, in each round"},
+}
 
 
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)
