@@ -1,4 +1,4 @@
-"""Disk, time and memory for the FMA by subset, computed from results.json and scale.md."""
+"""Disk, time and memory for the FMA's subsets, computed from results.json and scale.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GIB = 2**30
 
 
 class Subset(NamedTuple):
-    """Sizes of a subset, from the FMA's metadata and the plan of `generate_records`."""
+    """Sizes of a subset from the FMA's metadata and the plan of `generate_records`."""
 
     name: str
     clips: int
@@ -58,17 +58,11 @@ QUANTITIES = {
     "parent": "peak memory of the parent, MB",
     "worker": "peak memory of the largest worker, MB",
 }
-"""Names here, and in the table of scale.md."""
+"""Names in this module and in scale.md."""
 
 
 def read_speeds(rows: Iterable[Row], scale: Path) -> dict[str, float]:
-    """Collect `QUANTITIES` of the largest run in scale.md, kB per segment, and steps per second.
-
-    Raises
-    ------
-    UserError
-        If a measurement is missing.
-    """
+    """Return `QUANTITIES` of the largest run in scale.md, kB per segment, and steps per second."""
     ours = {row.name: row.ours for row in rows}
     try:
         text = scale.read_text(encoding="utf-8")
@@ -78,7 +72,7 @@ def read_speeds(rows: Iterable[Row], scale: Path) -> dict[str, float]:
     except FileNotFoundError:
         raise UserError(f"{scale} is missing: make bench-scale writes it") from None
     except KeyError as error:
-        raise UserError(f"{error} is in neither the results nor {scale}: measure anew") from None
+        raise UserError(f"{error} is in neither the results nor {scale}: measure again") from None
 
 
 def _largest_run(text: str, quantity: str) -> float:
@@ -94,7 +88,7 @@ def _roughly(seconds: float) -> str:
 
 
 def _on_both(seconds: float) -> str:
-    """Format a duration on `FEW_CORES` for these and for `MANY_CORES`."""
+    """Format a duration on `FEW_CORES`, and its estimate on `MANY_CORES`."""
     return f"{_roughly(seconds)}, {_roughly(seconds * FEW_CORES / MANY_CORES)}"
 
 
@@ -121,7 +115,7 @@ training, records kept in memory | {limit}{memory:.1f} GB (c) | `spectrogram_fea
         f"`{n}`, 40 epochs on 2 cores | {{limit}}{{{n}}} (c) | `make bench`" for n in NETWORKS
     ),
 )
-"""Lines of the table: quantity, format of the value, measured command."""
+"""Rows of the table: quantity, format of the value, command of the measurement."""
 
 
 def _values(subset: Subset, speeds: dict[str, float]) -> dict[str, Any]:
@@ -130,7 +124,7 @@ def _values(subset: Subset, speeds: dict[str, float]) -> dict[str, Any]:
     seconds = subset.segments / speeds["rate"]
     if is_measured := subset.name == "medium":
         megabytes, seconds = speeds["medium_megabytes"], speeds["medium_seconds"]
-    # Training and validation records are kept in memory, beside the shuffle buffer.
+    # Training and validation records, and the shuffle buffer.
     kept = (subset.segments + subset.training) / 2 * speeds["segment"] * 1e3 + SHUFFLE_BYTES
     steps = EPOCHS * (subset.training // BATCH)
     of = f" of {subset.clips:,}" if subset.clips > subset.tracks else ""
