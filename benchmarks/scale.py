@@ -2,7 +2,8 @@
 
 For each size, a data set in FMA's layout is built in a temporary folder, with hard links to the
 MP3s of another data set and a tracks.csv of the FMA's size. The command
-``spectrogram_feature.generate_records`` runs on it twice with default settings. The report is ``benchmarks/scale.md`` and ``scale.png``.
+``spectrogram_feature.generate_records`` runs on it twice with default settings. The report is
+``benchmarks/scale.md`` and ``scale.png``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from common import cli
 from common.errors import UserError
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.fma.genres import ROOT_GENRES
-from common.fma.metadata import SPLITS, load, select_subset
+from common.fma.metadata import SPLITS
 from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 from common.plotting import style
@@ -66,26 +67,16 @@ print(time.perf_counter() - started)
 """
 
 
-def known_tracks(metadata: Path | None) -> pd.DataFrame:
-    """Return ``split`` and ``genre`` of medium's tracks by id, beginning with one of each genre.
-
-    The source is the FMA's metadata folder, or a random draw in the FMA's proportions.
-    """
-    if metadata:
-        columns = [("set", "split"), ("set", "subset"), ("track", "genre_top")]
-        tracks = select_subset(load(metadata / "tracks.csv", columns), "medium")
-        values = {"split": tracks["set", "split"], "genre": tracks["track", "genre_top"]}
-        tracks = pd.DataFrame(values).astype(str)
-    else:
-        rng = np.random.default_rng(0)
-        share = np.array(GENRE_COUNTS) / sum(GENRE_COUNTS)
-        drawn = {
-            "split": rng.choice(SPLITS, MEDIUM_ROWS, p=(0.8, 0.1, 0.1)),
-            "genre": rng.choice(ROOT_GENRES, MEDIUM_ROWS, p=share),
-        }
-        ids = rng.choice(np.arange(2, LAST_ID + 1), MEDIUM_ROWS, replace=False)
-        tracks = pd.DataFrame(drawn, index=ids)
-    tracks = tracks.sample(frac=1, random_state=0)
+def draw_tracks() -> pd.DataFrame:
+    """Draw ``split`` and ``genre`` in FMA medium's proportions, beginning with each genre once."""
+    rng = np.random.default_rng(0)
+    share = np.array(GENRE_COUNTS) / sum(GENRE_COUNTS)
+    drawn = {
+        "split": rng.choice(SPLITS, MEDIUM_ROWS, p=(0.8, 0.1, 0.1)),
+        "genre": rng.choice(ROOT_GENRES, MEDIUM_ROWS, p=share),
+    }
+    ids = rng.choice(np.arange(2, LAST_ID + 1), MEDIUM_ROWS, replace=False)
+    tracks = pd.DataFrame(drawn, index=ids).sample(frac=1, random_state=0)
     first = tracks[tracks["split"] == "training"].drop_duplicates("genre")
     return pd.concat([first, tracks.drop(first.index)])
 
@@ -307,11 +298,10 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     return figure
 
 
-def format_report(runs: Sequence[Run], source: Dataset, workers: int, *, real_ids: bool) -> str:
+def format_report(runs: Sequence[Run], source: Dataset, workers: int) -> str:
     """Format scale.md."""
     sizes = " ".join(str(run.tracks) for run in runs)
     memory = psutil.virtual_memory().total / 2**30
-    ids = "the FMA's own" if real_ids else "made up in the FMA's proportions"
     rows = [["tracks", *(f"{run.tracks:,}" for run in runs)], ["---", *["---:"] * len(runs)]]
     rows += [[name, *map(write, runs)] for name, write in QUANTITIES.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -324,7 +314,7 @@ def format_report(runs: Sequence[Run], source: Dataset, workers: int, *, real_id
 - Audio: hard links to the MP3s of {source.title}. They are few, so they come from memory, not from
   the disk.
 - `tracks.csv` is as large as the real one in every run, {ROWS:,} rows and 260 MB; ids, splits and
-  genres are {ids}.
+  genres are drawn in the FMA's proportions.
 - A plan needs a track in each split: in a run of one track, two more are listed and have no audio.
 - Throughput counts from the first shard on, in windows of {WINDOW} shards.
 - "Run again" reads the shards from memory, where they were just written.
@@ -348,16 +338,11 @@ def main() -> None:
     )
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 1000, 5000, 25_000])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--metadata",
-        type=Path,
-        help="folder of the FMA's own tracks.csv, to take ids, splits and genres from",
-    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for the report")
     arguments = parser.parse_args()
     source = find_dataset()
     print(source.notice)
-    known = known_tracks(arguments.metadata)
+    known = draw_tracks()
     sizes = sorted(set(arguments.tracks))
     if not 1 <= sizes[0] <= sizes[-1] <= len(known):
         raise UserError(f"--tracks must be 1 to {len(known):,}")
@@ -365,7 +350,7 @@ def main() -> None:
     for count in sizes:
         runs.append(measure(known, count, source, arguments.workers))
         print(f"{count:,} tracks: {runs[-1].seconds:.1f} s")
-    report = format_report(runs, source, arguments.workers, real_ids=arguments.metadata is not None)
+    report = format_report(runs, source, arguments.workers)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "scale.md").write_text(report, encoding="utf-8")
     with plt.rc_context(style.STYLE):

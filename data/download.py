@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import sys
@@ -65,8 +64,20 @@ _EXAMPLES = """\
 
 
 def main() -> None:
-    """Run the command line."""
-    args = _parser().parse_args()
+    """Run the command; ``--help`` explains it."""
+    parser = make_parser("python data/download.py", _DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("subset", metavar="SUBSET", choices=SUBSETS, help=", ".join(SUBSETS))
+    root = Path(os.environ.get("FMA_ROOT") or PROJECT_ROOT / "data")
+    add("--root", type=Path, default=root, help="by default FMA_ROOT, or data/")
+    add("--remove-archives", action="store_true", help="delete each zip file after unpacking it")
+    add(
+        "--verify",
+        action="store_true",
+        help="fetch nothing; list tracks under ROOT that do not decode",
+    )
+    add("--workers", type=int, help="processes of --verify; by default one per core")
+    args = parser.parse_args()
     if args.verify:
         print_verdict(args.root, args.subset, args.workers)
     else:
@@ -195,31 +206,6 @@ def print_verdict(root: Path, subset: str, workers: int | None = None) -> None:
         "A few damaged clips are normal, FMA was published with them; data/README.md tells which, "
         "and how to get missing ones"
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = make_parser("python data/download.py", _DESCRIPTION, _EXAMPLES)
-    parser.add_argument("subset", metavar="SUBSET", choices=SUBSETS, help=", ".join(SUBSETS))
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path(os.environ.get("FMA_ROOT") or PROJECT_ROOT / "data"),
-        help="folder of the data set; by default FMA_ROOT, or data/",
-    )
-    parser.add_argument(
-        "--remove-archives",
-        action="store_true",
-        help="delete each zip file after unpacking it",
-    )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="fetch nothing; decode every track under ROOT and list the damaged ones",
-    )
-    parser.add_argument(
-        "--workers", type=int, help="processes of --verify; by default one per core"
-    )
-    return parser
 
 
 if __name__ == "__main__":

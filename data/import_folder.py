@@ -15,7 +15,7 @@ from common.errors import AudioError, AudioTooShort, UserError
 from common.fma.audio_stream import stream_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
-from common.jobs.files import atomic_write
+from common.jobs.files import atomic_write, fingerprint
 from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import display_path
@@ -147,8 +147,11 @@ def import_folder(
     ids = give_ids(sources, known)
     # Written before the work, so that an interrupted import keeps the ids.
     write_known(metadata / KNOWN, ids, known["split"].to_dict())
-    placements = [_Placement(s.path, root, _name_of(ids[s.key], root), copy) for s in sources]
-    results = run([Job(f"{p.name} {_state_of(p.source)}", p) for p in placements])
+    placements = []
+    for source in sources:
+        path = get_audio_path(f"fma_{SUBSET}", ids[source.key])
+        placements.append(_Placement(source.path, root, path.as_posix(), copy))
+    results = run([Job(f"{p.name} {fingerprint(p.source)}", p) for p in placements])
     table = pd.DataFrame(
         [vars(source) | result for source, result in zip(sources, results, strict=True)],
         index=pd.Index([ids[s.key] for s in sources], name="track_id"),
@@ -173,19 +176,6 @@ def _check_places(given: Path, root: Path) -> None:
         raise UserError(f"{root} holds other data (fma_*): choose another folder with --out")
     if given.is_dir() and root.resolve().is_relative_to(given.resolve()):
         raise UserError(f"{root} is inside {given}: choose a folder outside it with --out")
-
-
-def _name_of(track_id: int, root: Path) -> str:
-    return get_audio_path(root / f"fma_{SUBSET}", track_id).relative_to(root).as_posix()
-
-
-def _state_of(path: Path) -> str:
-    """Return the size and time of a file, which change if it is replaced."""
-    try:
-        state = path.stat()
-    except OSError:
-        return "missing"
-    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def place(placement: _Placement) -> dict:

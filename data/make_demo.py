@@ -68,9 +68,7 @@ def make_demo(
         raise UserError(f"{out} holds other data (fma_*): choose another folder with --out")
     was_complete = (metadata / "tracks.csv").exists()
     groups = [plan[i : i + 4] for i in range(0, len(plan), 4)]
-    jobs = [
-        Job(f"{group[0].track_id:06d}", (str(out), seed, group), len(group)) for group in groups
-    ]
+    jobs = [Job(f"{part[0].track_id:06d}", (str(out), seed, part), len(part)) for part in groups]
     settings = {"seed": seed, "tracks": tracks, "version": VERSION}
     results = run_jobs(
         _write_tracks, jobs, folder=out, settings=settings, workers=workers, description="composing"

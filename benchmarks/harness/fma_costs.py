@@ -105,17 +105,12 @@ a trained network | 1 to 3 MB (m) | `spectrogram_feature.training`
 unpacking on 2, 16 cores | {unpacking} (c) | `data/download.py`
 constant-Q records on 2, 16 cores | {limit}{extraction} ({marks}) | `make bench-scale`
 these images on 2, 16 cores | {rendering} (c) | `spectrogram_generation --size half`
-NETWORKS
+`NETWORK`, 40 epochs on 2 cores | {limit}{NETWORK} (c) | `make bench`
 **memory:** constant-Q records | {parent:.0f} MB + {worker:.0f} MB a worker ({mark}) | `make bench-scale`
 images | 416 MB a worker (c) | `spectrogram_generation --size half`
 training, records kept in memory | {limit}{memory:.1f} GB (c) | `spectrogram_feature.training`
-""".strip().replace(  # noqa: E501
-    "NETWORKS",
-    "\n".join(
-        f"`{n}`, 40 epochs on 2 cores | {{limit}}{{{n}}} (c) | `make bench`" for n in NETWORKS
-    ),
-)
-"""Rows of the table: quantity, format of the value, command of the measurement."""
+""".strip()  # noqa: E501
+"""Rows of the table: quantity, format of the value, command; repeated for each ``NETWORK``."""
 
 
 def _values(subset: Subset, speeds: dict[str, float]) -> dict[str, Any]:
@@ -155,6 +150,7 @@ def costs_table(speeds: dict[str, float]) -> str:
     columns = [_values(subset, speeds) for subset in SUBSETS]
     table = [("", *(subset.name for subset in SUBSETS), "measured by"), ("---",) * 5]
     for line in LINES.splitlines():
-        what, value, command = line.split(" | ")
-        table.append((what, *(value.format(**column) for column in columns), command))
+        for network in NETWORKS if "NETWORK" in line else ("",):
+            what, value, command = line.replace("NETWORK", network).split(" | ")
+            table.append((what, *(value.format(**column) for column in columns), command))
     return "\n".join(f"| {' | '.join(line)} |" for line in table) + "\n"
