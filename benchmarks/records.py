@@ -11,7 +11,7 @@ import argparse
 import functools
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         }
         written = measure(writing, rounds=arguments.rounds, units=len(features))
         equal = _compare(folders, features)
-        reading = {
+        reading: dict[str, Callable[[], object]] = {
             name: functools.partial(deque, read(folders[name], EPOCHS), maxlen=0)
             for name, (_, read) in FORMATS.items()
         }

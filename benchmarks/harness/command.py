@@ -22,7 +22,7 @@ def run_benchmark(
     measure: Callable[[argparse.Namespace], Iterator[Row]],
     *,
     rounds: int = 5,
-    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Parse the command line of a benchmark; print and write each row that `measure` yields.
 
