@@ -39,6 +39,7 @@ from spectrogram_feature.features.kinds import transform_of
 from spectrogram_feature.features.segment_plan import plan_segments
 from spectrogram_feature.generate_records import Shard, cut_segments, plan_shards
 
+TRACKS, WORKERS = 48, 2  # of the records
 SEGMENTS = 3
 SECONDS = PARAMETERS.segment_seconds
 
@@ -174,12 +175,12 @@ def start_up(workers: int, shard: Shard) -> float:
         return time.perf_counter() - started
 
 
-def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
+def rows_of_records(rounds: int) -> Iterator[Row]:
     """Compare from MP3 to records with the plain way, and several workers with one."""
     import_tensorflow()
     chosen = excerpt()
     plan = plan_segments(chosen.tracks(PLAN_COLUMNS), balance=False)
-    plan = plan[plan["split"] == "training"].head(tracks)
+    plan = plan[plan["split"] == "training"].head(TRACKS)
     paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
     equal = require_equal_features(
         our_features(paths[0])[0], plain_levels(load_segment(paths[0], 0))
@@ -187,10 +188,10 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
         shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
-        with worker_pool(workers) as pool, worker_pool(1) as one:
+        with worker_pool(WORKERS) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
-                run_ours(warm, shards[: 2 * workers])
-            run_plain(pool, shards[:workers], out)
+                run_ours(warm, shards[: 2 * WORKERS])
+            run_plain(pool, shards[:WORKERS], out)
             segments = run_ours(pool, shards)
             times = measure(
                 {
@@ -205,22 +206,22 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
             apart = measure(
                 {
                     "alone": lambda: list(one.map(compute_features, [paths])),
-                    "together": lambda: list(pool.map(compute_features, workers * [paths])),
+                    "together": lambda: list(pool.map(compute_features, WORKERS * [paths])),
                 },
                 rounds=rounds,
                 units=len(paths),
             )
-        starts = [start_up(workers, shards[0]) for _ in range(rounds)]
+        starts = [start_up(WORKERS, shards[0]) for _ in range(rounds)]
     what = f"{len(plan)} tracks, {segments} segments, MP3 to finished records"
-    ideal = f"{workers} times one worker"
-    times.seconds[ideal] = [seconds / workers for seconds in times.seconds["one worker"]]
+    ideal = f"{WORKERS} times one worker"
+    times.seconds[ideal] = [seconds / WORKERS for seconds in times.seconds["one worker"]]
     row = functools.partial(compared, what=what, times=times, side="ours", unit="segments/s")
-    name = f"Extraction with {workers} workers, against the plain way"
+    name = f"Extraction with {WORKERS} workers, against the plain way"
     yield row(name, peer="the plain way", equal=equal, target=(">=", 3.5))
-    name = f"Extraction, efficiency of {workers} workers"
+    name = f"Extraction, efficiency of {WORKERS} workers"
     yield row(name, peer=ideal, is_share=True, target=(">=", 0.9))
     yield compared(
-        f"Extraction, {workers} processes that share nothing",
+        f"Extraction, {WORKERS} processes that share nothing",
         f"time of a track in each, features of the same {len(paths)}, nothing written",
         apart,
         "together",
@@ -230,8 +231,8 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
         is_share=True,
     )
     yield Row(
-        name=f"Extraction, start-up of {workers} workers",
-        what=f"start of {workers} processes, with their imports",
+        name=f"Extraction, start-up of {WORKERS} workers",
+        what=f"start of {WORKERS} processes, with their imports",
         ours=statistics.median(starts),
         unit="s",
         rounds=len(starts),
@@ -241,13 +242,8 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare features, then records."""
     yield from rows_of_features(arguments.rounds)
-    yield from rows_of_records(arguments.rounds, arguments.tracks, arguments.workers)
+    yield from rows_of_records(arguments.rounds)
 
-
-OPTIONS = {
-    "--tracks": {"type": int, "default": 48, "help": "tracks of the records"},
-    "--workers": {"type": int, "default": 2},
-}
 
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)
+    run_benchmark(__file__, __doc__, measure_rows)

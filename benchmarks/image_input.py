@@ -52,7 +52,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     images = ImageSet.read(folder).images[SPLIT]
     what = f"{images} images of {width} × {height} pixels, {KIND}, batches of {BATCH}"
     del sides["records cached"], sides["levels cached"]
-    rates = measure(sides, rounds=arguments.rounds, seconds=arguments.seconds)
+    rates = measure(sides, rounds=arguments.rounds, seconds=1.0)
     times = Times({name: [1 / rate for rate in rates[name]] for name in rates})
     for peer, target in PEERS.items():
         ours, theirs = (sums(sides[side], images) for side in ("records", peer))
@@ -70,7 +70,5 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     )
 
 
-OPTIONS = {"--seconds": {"type": float, "default": 1.0, "help": "for each side in each round"}}
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)
+    run_benchmark(__file__, __doc__, measure_rows)

@@ -26,7 +26,8 @@ from spectrogram_feature.training import build_model
 if TYPE_CHECKING:
     import keras
 
-POLICY = "LD"
+MODEL, POLICY = "cnn", "LD"
+STEPS = 24  # of 32 segments, in each round
 
 
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -38,7 +39,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     from spectrogram_feature.models import names_for
 
     device = prepare_device()
-    records, options, steps = feature_records(), TrainingOptions(), arguments.steps
+    records, options, steps = feature_records(), TrainingOptions(), STEPS
     size, genres = options.batch_size, len(records.manifest.genres)
     count = sum(records.manifest.segments["training"].values())
     segments, label = records.some("training", count)
@@ -57,17 +58,17 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     sides = {}
     for side, cache in (("records from the disk", False), ("records kept in memory", True)):
         batches = targets.with_targets(read(cache=cache).repeat(), np.ones(genres, np.float32))
-        fit = compiled(arguments.model, POLICY).fit
+        fit = compiled(MODEL, POLICY).fit
         sides[side] = functools.partial(
             fit, batches, steps_per_epoch=steps, shuffle=False, verbose=0
         )
-    fit = compiled(arguments.model, POLICY).fit
+    fit = compiled(MODEL, POLICY).fit
     sides["arrays in memory"] = functools.partial(fit, features, target, batch_size=size, verbose=0)
     times = measure(sides, rounds=arguments.rounds, units=steps)
     for side in list(sides)[:2]:
         yield compared(
             f"Training from {side}",
-            f"{arguments.model}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
+            f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
             times,
             side,
             "arrays in memory",
@@ -92,11 +93,5 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         )
 
 
-OPTIONS = {
-    "--model": {"default": "cnn"},
-    "--steps": {"type": int, "default": 24, "help": "of 32 segments, in each round"},
-}
-
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, options=OPTIONS)
+    run_benchmark(__file__, __doc__, measure_rows)

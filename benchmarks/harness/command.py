@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from common import cli
 from common.errors import UserError
@@ -22,12 +20,10 @@ def run_benchmark(
     measure: Callable[[argparse.Namespace], Iterator[Row]],
     *,
     rounds: int = 5,
-    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Parse the command line of a benchmark; print and write each row that `measure` yields.
 
-    `script` and `description` are ``__file__`` and ``__doc__`` of the benchmark. `options` maps
-    further options to the keyword arguments of `argparse.ArgumentParser.add_argument`.
+    `script` and `description` are ``__file__`` and ``__doc__`` of the benchmark.
     """
 
     def main() -> None:
@@ -37,8 +33,6 @@ def run_benchmark(
         )
         parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each comparison")
         parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
-        for option, details in options.items():
-            parser.add_argument(option, **details)
         arguments = parser.parse_args()
         if arguments.rounds < 1:
             raise UserError(f"--rounds {arguments.rounds} must be at least 1")
