@@ -24,6 +24,7 @@ from harness.command import run_benchmark
 from harness.inputs import PARAMETERS, feature_records
 from harness.rows import Row, compared
 from harness.timing import measure, require_equal
+from spectrogram_feature.features.kinds import CONSTANT_Q
 from spectrogram_feature.features.records import FeatureRecords
 
 SEGMENTS = 512
@@ -43,7 +44,7 @@ def write_records(folder: Path, parts: list[np.ndarray]) -> None:
         )
         shards.append({"name": path.name, **write_shard(path, records)})
     Manifest(
-        kind=FeatureRecords.kind,
+        kind=CONSTANT_Q,
         parameters=PARAMETERS.to_dict(),
         genres=("any",),
         mapping="all",
