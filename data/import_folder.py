@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from common import cli
-from common.errors import AudioError, AudioTooShort, UserError
-from common.fma.audio_stream import stream_audio
+from common.errors import AudioError, UserError
+from common.fma.audio_stream import check_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write, fingerprint
@@ -35,8 +35,6 @@ from data.importing.tables import (
 
 SHORTEST, LONGEST = 9.9, 30.0
 """Minimum length of a recording, and length of the part that is checked, in seconds."""
-
-_SR = 22_050
 
 _DESCRIPTION = f"""\
 Import your own recordings into the FMA's layout, which every command reads.
@@ -64,7 +62,7 @@ Links to folders and files are followed, and each file is imported once. Genres 
 compared in Unicode's composed form (NFC). Skipped files are counted.
 
 The first 30 s of each file are decoded; your files are not changed. Unusable files (damaged,
-shorter than 10 s, or the same audio as another) are listed in fma_metadata/{LEFT_OUT}. An
+silent, shorter than 10 s, or the same audio as another) are listed in fma_metadata/{LEFT_OUT}. An
 interrupted command resumes when it is run again, and a run after files were added keeps ids and
 splits.
 
@@ -211,17 +209,10 @@ def _checksum(path: Path) -> str:
     Raises
     ------
     AudioError
-        If it does not decode, or is too short.
+        If it does not decode, is too short or silent.
     """
-    checksum, missing = hashlib.blake2b(digest_size=16), round(LONGEST * _SR)
-    for block in stream_audio(path, _SR):
-        checksum.update(block[:missing].tobytes())
-        missing -= len(block)
-        if missing <= 0:
-            return checksum.hexdigest()
-    seconds = LONGEST - missing / _SR
-    if seconds < SHORTEST:
-        raise AudioTooShort(path, f"ends at {seconds:.2f} s, {SHORTEST} s are needed")
+    checksum = hashlib.blake2b(digest_size=16)
+    check_audio(path, LONGEST, at_least=SHORTEST, each=lambda block: checksum.update(block.data))
     return checksum.hexdigest()
 
 
