@@ -1,8 +1,8 @@
 """SpecAugment: our batched layer against a NumPy implementation of the paper, example by example.
 
-Policy LD on batches of 32 segments, on the training device and in a tf.data pipeline; then the
-layer's share of a training step of `cnn`. All draws are random. The masked share of the segments is
-compared first.
+Policy LD is applied to batches of 32 segments on the training device and in a tf.data pipeline. The
+masked share of the segments is compared first, since all draws are random. The last row is the
+layer's share of a training step of `cnn`.
 """
 
 from __future__ import annotations

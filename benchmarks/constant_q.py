@@ -1,9 +1,9 @@
 """The Constant-Q transform: ours against librosa's and nnAudio's, one thread each.
 
-One segment of 10 s and a batch of 16, from samples to magnitudes. Levels are compared first, down
-to 60 dB below each segment's maximum: ours agrees with librosa's at sparsity=0 to 0.2 dB. librosa
-is timed at its default sparsity of 0.01, which is faster. nnAudio (PyTorch) is timed as CQT1992v2,
-since CQT2010v2 does not accept a hop of 460 samples; ``make bench`` installs it.
+One segment of 10 s and a batch of 16 are transformed from samples to magnitudes. Levels are
+compared first, down to 60 dB below each segment's maximum; ours agrees with librosa's at sparsity=0
+to 0.2 dB. librosa is timed at its default sparsity of 0.01, which is faster. nnAudio (PyTorch) is
+timed as CQT1992v2, since CQT2010v2 rejects a hop of 460 samples; ``make bench`` installs it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Embedding tracks with musicnn's weights: ours against the original, musicnn 0.1.0.
+"""Embedding of tracks with musicnn's weights: ours against the original, musicnn 0.1.0.
 
-From the MP3 of a track of 30 s to the mean embedding over its patches of 3 s, one track after the
-other, on all cores. The original needs Python 3.7 and TensorFlow 1.15. It runs in a process of its
-own, which waits while ours runs. tests/musicnn/musicnn_expected.md explains how to make its
-environment in build/bench/original; --original names the Python of another one. Without it, ours is
-timed alone; without the weights (make pretrained), nothing is.
+Tracks of 30 s are embedded in sequence on all cores, from the MP3 to the mean embedding over
+patches of 3 s. The original needs Python 3.7 and TensorFlow 1.15, and runs in a separate process
+that is idle while ours runs. tests/musicnn/musicnn_expected.md explains its environment,
+build/bench/original. Without it, only ours is timed. The weights are required (make pretrained).
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ Embed = Callable[[Path], np.ndarray]
 
 
 @contextlib.contextmanager
-def original_side(python: Path) -> Iterator[Embed]:
-    """Start the original with a Python that has it; yield a function from path to (200,)."""
+def original_side() -> Iterator[Embed]:
+    """Start the original in another Python; yield a function from path to (200,)."""
     script = Path(__file__).parent / "harness" / "musicnn_original.py"
-    command = [str(python), "-W", "ignore", str(script)]
+    command = [str(ORIGINAL), "-W", "ignore", str(script)]
     pipe, none = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=none, text=True) as process:
         assert process.stdin and process.stdout  # noqa: S101  (they are pipes)
@@ -49,7 +48,7 @@ def original_side(python: Path) -> Iterator[Embed]:
             requests.flush()
             if not (line := answers.readline()):
                 raise UserError(
-                    f"{python} cannot run musicnn: see tests/musicnn/musicnn_expected.md"
+                    f"{ORIGINAL} cannot run musicnn: see tests/musicnn/musicnn_expected.md"
                 )
             return np.array(json.loads(line))
 
@@ -90,13 +89,13 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     name = "musicnn's embedding of a track"
     what = f"{len(paths)} tracks of 30 s, MP3 to the mean of 200 numbers over patches"
     timing = {"rounds": arguments.rounds, "units": len(paths)}
-    if not arguments.original.exists():
-        print(f"{arguments.original} is missing: musicnn_expected.md explains how to make it")
+    if not ORIGINAL.exists():
+        print(f"{ORIGINAL} is missing: musicnn_expected.md explains how to make it")
         rate = measure({"ours": on_each(ours, paths)}, **timing).rate_of("ours")
         yield Row(name=name, what=what, ours=rate, unit="tracks/s", rounds=arguments.rounds)
         return
-    with original_side(arguments.original) as original:
-        # The original resamples with another filter and rounds power to half precision.
+    with original_side() as original:
+        # The original uses another resampling filter and half precision for power.
         found, expected = (np.stack([one(path) for path in paths]) for one in (ours, original))
         equal = require_equal(found, expected, 0.3, "where they spread by 0.5", 0.95)
         sides = {"ours": on_each(ours, paths), "musicnn 0.1.0": on_each(original, paths)}
@@ -104,10 +103,5 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     yield compared(name, what, times, "ours", "musicnn 0.1.0", unit="tracks/s", equal=equal)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--original", type=Path, default=ORIGINAL, help="Python with musicnn 0.1.0")
-
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows)

@@ -1,11 +1,10 @@
-"""From MP3 files to features on one thread, and to finished records with two workers.
+"""Extraction from MP3 files to features on one thread, and to records with two workers.
 
-Ours decodes a track once for its three segments. The plain way calls ``librosa.load(offset,
+Ours decodes a track once for its three segments. The first peer calls ``librosa.load(offset,
 duration)`` and ``librosa.cqt`` for each segment, and writes float lists in ``tf.train.Example``
-records from the parent process. A second peer loads each track once with librosa. Shares of our
-time are given for decoding and resampling, and for decoding alone. Both sides use the same tracks
-and the same number of workers. Their start-up is measured separately. The efficiency that the
-machine allows is measured with independent processes that compute the same features.
+records from the parent process. The second peer loads each track once with librosa. All sides use
+the same tracks and the same number of workers; start-up is measured separately. The shares of
+decoding in our time, and the efficiency of independent processes on this machine, are reported.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from spectrogram_feature.features.kinds import transform_of
 from spectrogram_feature.features.segment_plan import plan_segments
 from spectrogram_feature.generate_records import Shard, cut_segments, plan_shards
 
+TRACKS, WORKERS = 48, 2  # of the records
 SEGMENTS = 3
 SECONDS = PARAMETERS.segment_seconds
 
@@ -50,7 +50,7 @@ def decode(path: Path) -> np.ndarray:
 
 
 def our_features(path: Path) -> np.ndarray:
-    """Compute the stored features of a track: uint8 (3, 480, 84)."""
+    """Compute the stored features of a track, uint8 (3, 480, 84)."""
     return transform_of(PARAMETERS).features(cut_segments(decode(path), SEGMENTS, PARAMETERS))
 
 
@@ -66,7 +66,7 @@ def plain_levels(samples: np.ndarray) -> np.ndarray:
 
 
 def load_segment(path: Path, segment: int) -> np.ndarray:
-    """Decode one segment, or the part of it that exists."""
+    """Decode one segment, which may be shorter at the end of the track."""
     import librosa
 
     with warnings.catch_warnings():
@@ -161,13 +161,13 @@ def run_ours(pool: Executor, shards: list[Shard]) -> int:
 
 
 def compute_features(paths: list[Path]) -> None:
-    """Compute features in a process that shares nothing with another one."""
+    """Compute features without records."""
     for path in paths:
         our_features(path)
 
 
 def start_up(workers: int, shard: Shard) -> float:
-    """Return the seconds until new workers have imported what a job needs."""
+    """Return the seconds until new workers have imported the modules of a job."""
     started = time.perf_counter()
     with worker_pool(workers) as pool:
         empty = Shard(**{**vars(shard), "tracks": ()})
@@ -175,12 +175,12 @@ def start_up(workers: int, shard: Shard) -> float:
         return time.perf_counter() - started
 
 
-def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
+def rows_of_records(rounds: int) -> Iterator[Row]:
     """Compare from MP3 to records with the plain way, and several workers with one."""
     import_tensorflow()
     chosen = excerpt()
     plan = plan_segments(chosen.tracks(PLAN_COLUMNS), balance=False)
-    plan = plan[plan["split"] == "training"].head(tracks)
+    plan = plan[plan["split"] == "training"].head(TRACKS)
     paths = [get_audio_path(chosen.audio_dir, track_id) for track_id in plan.index[:24]]
     equal = require_equal_features(
         our_features(paths[0])[0], plain_levels(load_segment(paths[0], 0))
@@ -188,10 +188,10 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="extraction-") as folder:
         out = Path(folder)
         shards = plan_shards(plan, chosen.audio_dir, out, PARAMETERS, tracks_per_shard=2)
-        with worker_pool(workers) as pool, worker_pool(1) as one:
+        with worker_pool(WORKERS) as pool, worker_pool(1) as one:
             for warm in (pool, one):  # imports, kernels, compiled code
-                run_ours(warm, shards[: 2 * workers])
-            run_plain(pool, shards[:workers], out)
+                run_ours(warm, shards[: 2 * WORKERS])
+            run_plain(pool, shards[:WORKERS], out)
             segments = run_ours(pool, shards)
             times = measure(
                 {
@@ -206,22 +206,22 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
             apart = measure(
                 {
                     "alone": lambda: list(one.map(compute_features, [paths])),
-                    "together": lambda: list(pool.map(compute_features, workers * [paths])),
+                    "together": lambda: list(pool.map(compute_features, WORKERS * [paths])),
                 },
                 rounds=rounds,
                 units=len(paths),
             )
-        starts = [start_up(workers, shards[0]) for _ in range(rounds)]
+        starts = [start_up(WORKERS, shards[0]) for _ in range(rounds)]
     what = f"{len(plan)} tracks, {segments} segments, MP3 to finished records"
-    ideal = f"{workers} times one worker"
-    times.seconds[ideal] = [seconds / workers for seconds in times.seconds["one worker"]]
+    ideal = f"{WORKERS} times one worker"
+    times.seconds[ideal] = [seconds / WORKERS for seconds in times.seconds["one worker"]]
     row = functools.partial(compared, what=what, times=times, side="ours", unit="segments/s")
-    name = f"Extraction with {workers} workers, against the plain way"
+    name = f"Extraction with {WORKERS} workers, against the plain way"
     yield row(name, peer="the plain way", equal=equal, target=(">=", 3.5))
-    name = f"Extraction, efficiency of {workers} workers"
+    name = f"Extraction, efficiency of {WORKERS} workers"
     yield row(name, peer=ideal, is_share=True, target=(">=", 0.9))
     yield compared(
-        f"Extraction, {workers} processes that share nothing",
+        f"Extraction, {WORKERS} processes that share nothing",
         f"time of a track in each, features of the same {len(paths)}, nothing written",
         apart,
         "together",
@@ -231,8 +231,8 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
         is_share=True,
     )
     yield Row(
-        name=f"Extraction, start-up of {workers} workers",
-        what=f"from nothing to {workers} processes that have imported what they need",
+        name=f"Extraction, start-up of {WORKERS} workers",
+        what=f"start of {WORKERS} processes, with their imports",
         ours=statistics.median(starts),
         unit="s",
         rounds=len(starts),
@@ -242,14 +242,8 @@ def rows_of_records(rounds: int, tracks: int, workers: int) -> Iterator[Row]:
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare features, then records."""
     yield from rows_of_features(arguments.rounds)
-    yield from rows_of_records(arguments.rounds, arguments.tracks, arguments.workers)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--tracks", type=int, default=48, help="tracks of the records")
-    parser.add_argument("--workers", type=int, default=2)
+    yield from rows_of_records(arguments.rounds)
 
 
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows)

@@ -1,10 +1,7 @@
-"""Run the tests that inject faults, and tabulate what each fault costs.
+"""Run the tests that inject faults, and tabulate the cost of each fault in faults.md.
 
-    python benchmarks/faults.py
-
-Runs ``pytest -m slow``, which kills and disturbs extractions and trainings at random moments, and
-the quicker tests of faults. Prints a table and writes it to ``benchmarks/faults.md``. Needs Linux;
-tests that mount file systems are skipped where that is not allowed.
+The tests (also those marked slow) kill and disturb extractions and trainings at random moments.
+They need Linux; tests that mount file systems are skipped where mounting is not allowed.
 """
 
 from __future__ import annotations
@@ -32,13 +29,12 @@ HEADER = """\
 Made by `python benchmarks/faults.py` on {cores} cores, {memory:.0f} GiB of memory, by tests in
 `tests/jobs/` on 20 tracks of synthetic audio.
 
-After each fault the same command runs again, undisturbed. *Lost* counts what was finished when the
-fault came and was gone or made again afterwards: shards (by their time), tracks other than the
-broken ones, or epochs (by their line of the learning curve). *As undisturbed* counts the faults
-after which the result was right. The files of an extraction must equal those of an undisturbed run
-to the byte. A training must have every epoch once, and the model of the best one. (A resumed
-training draws other batches, so later epochs differ from those of an undisturbed one.) A number in
-brackets counts the times a message was seen; paths are shortened.
+After each fault the same command runs again, undisturbed. *Lost* counts finished work that was lost
+or repeated: shards (by their time), tracks other than the broken ones, or epochs (by their line of
+the learning curve). *As undisturbed* counts the faults with a correct final result. The files of an
+extraction must equal those of an undisturbed run to the byte. A training must have every epoch
+once, and the model of the best one. (A resumed training draws other batches, so later epochs differ
+from those of an undisturbed one.) A number in brackets counts a message; paths are shortened.
 
 | fault | injected how | times | what the user sees | lost | as undisturbed |
 |---|---|---:|---|---:|---:|
@@ -46,19 +42,14 @@ brackets counts the times a message was seen; paths are shortened.
 
 
 class Faults:
-    """A plugin of pytest that collects what the tests of faults note.
-
-    Attributes
-    ----------
-    noted : dict
-        (fault, how) → what was noted, and whether the test passed.
-    """
+    """A plugin of pytest that collects the properties that tests of faults record."""
 
     def __init__(self) -> None:
+        # (fault, injected how) → properties, and whether the test passed
         self.noted: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what a test noted with ``record_property``."""
+        """Collect the properties of a test."""
         if report.when == "call":
             fault: Any
             for name, fault in report.user_properties:
@@ -81,7 +72,7 @@ class Faults:
 
 
 def _shortened(lines: list[str]) -> str:
-    """Join what a command printed, without the paths of this machine."""
+    """Join the output lines of a command, without the paths of this machine."""
     if not lines:
         return "nothing"
     if any("resource_tracker" in line for line in lines):
@@ -96,7 +87,7 @@ def main() -> None:
     """Run the tests, print the table and write it."""
     cli.make_parser(
         "python benchmarks/faults.py",
-        "Inject faults into extractions and trainings by tests; count what is lost.",
+        "Inject faults into extractions and trainings; write the lost work to faults.md.",
         "  python benchmarks/faults.py",
     ).parse_args()
     faults = Faults()

@@ -1,10 +1,9 @@
-"""Image input of a training: records against Keras' dataframe generator and against files.
+"""Image input of training: records against Keras' dataframe generator and against files.
 
-All sides give batches of the training split at the same size in pixels. Keras' generator runs in
-one thread, which is the default of ``fit``, and gives float32; the others use all cores and give
-uint8. Files are read with tf.data as in ``image_dataset_from_directory``, without resizing. All
-files are in the system's file cache. Each side runs once before timing, and the first batch of a
-round is not counted.
+All sides yield batches of the training split at the same size. Keras' generator uses one thread,
+the default of ``fit``, and yields float32; the others use all cores and yield uint8. Files are read
+with tf.data as in ``image_dataset_from_directory``, without resizing. All files are in the system's
+file cache. Warm-up runs and the first batch of each round are not counted.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ PEERS = {"dataframe generator": (">=", 3.0), "files by tf.data": None}
 
 
 def sums(side: Side, images: int) -> np.ndarray:
-    """Return the sorted sums of the images of an epoch, since records are in another order."""
+    """Return the sorted sums of the images of an epoch, which do not depend on the order."""
     batches = itertools.islice(side(), -(-images // BATCH))
     found = [np.asarray(batch, np.float64).sum(axis=(1, 2, 3)) for batch, _ in batches]
     return np.sort(np.concatenate(found))
@@ -53,7 +52,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     images = ImageSet.read(folder).images[SPLIT]
     what = f"{images} images of {width} × {height} pixels, {KIND}, batches of {BATCH}"
     del sides["records cached"], sides["levels cached"]
-    rates = measure(sides, rounds=arguments.rounds, seconds=arguments.seconds)
+    rates = measure(sides, rounds=arguments.rounds, seconds=1.0)
     times = Times({name: [1 / rate for rate in rates[name]] for name in rates})
     for peer, target in PEERS.items():
         ours, theirs = (sums(sides[side], images) for side in ("records", peer))
@@ -71,10 +70,5 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each side in each round")
-
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows)

@@ -1,7 +1,7 @@
-"""Speed of `predict`: on a long file against real time, and on one clip with a loaded model.
+"""Speed of `predict` on a long file against real time, and on one clip with a loaded model.
 
-The network is `texture` with random weights, which do not change the time. The long file is an MP3
-of clips of the data set. The last comparison is the share of decoding and resampling.
+The network is `texture` with random weights, which do not affect the time. The long file is an MP3
+of clips of the data set. The share of decoding and resampling is reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write_long_file(path: Path) -> float:
 
 
 def make_classifier() -> GenreClassifier:
-    """Make what `predict` loads, with random weights."""
+    """Make a classifier with random weights."""
     import keras
 
     from common.training.model_files import ModelCard

@@ -1,8 +1,8 @@
 """Records of features: size, and speed of writing and of parsing into batches.
 
-The same segments as raw bytes in TFRecords (ours), as float lists in TFRecords, as a ``.npy`` file
-per segment, and as one HDF5 dataset, all in the system's file cache. Every side gives batches of
-256 in a fixed order. TFRecords are read with all cores, the others as their libraries read them.
+The same segments are stored as raw bytes in TFRecords (ours), as float lists in TFRecords, as a
+``.npy`` file per segment, and as one HDF5 dataset, all in the system's file cache. Each side yields
+batches of 256 in a fixed order. TFRecords are read with all cores, the others with their libraries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import functools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -22,6 +24,7 @@ from harness.command import run_benchmark
 from harness.inputs import PARAMETERS, feature_records
 from harness.rows import Row, compared
 from harness.timing import measure, require_equal
+from spectrogram_feature.features.kinds import CONSTANT_Q
 from spectrogram_feature.features.records import FeatureRecords
 
 SEGMENTS = 512
@@ -41,7 +44,7 @@ def write_records(folder: Path, parts: list[np.ndarray]) -> None:
         )
         shards.append({"name": path.name, **write_shard(path, records)})
     Manifest(
-        kind=FeatureRecords.kind,
+        kind=CONSTANT_Q,
         parameters=PARAMETERS.to_dict(),
         genres=("any",),
         mapping="all",
@@ -53,7 +56,7 @@ def write_records(folder: Path, parts: list[np.ndarray]) -> None:
 
 
 def open_records(folder: Path, epochs: int, *, cache: bool = False) -> Iterable:
-    """Read as training does, from the files or, with `cache`, from memory."""
+    """Read with the input pipeline of training, from the files or from memory (`cache`)."""
     batches = FeatureRecords.open(folder).batches(
         "training", batch_size=BATCH, cache=cache, keys=("features", "label")
     )
@@ -102,11 +105,12 @@ def write_arrays(folder: Path, parts: list[np.ndarray]) -> None:
         np.save(folder / f"{number:06d}.npy", segment)
 
 
+@dataclass
 class Arrays:
     """Batches loaded file by file."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
-        self.folder, self.epochs = folder, epochs
+    folder: Path
+    epochs: int
 
     def __iter__(self) -> Iterator:
         """Iterate over all epochs."""
@@ -117,7 +121,7 @@ class Arrays:
 
 
 def write_hdf5(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write one dataset with a chunk per segment, as shuffled reading needs it."""
+    """Write one dataset with a chunk per segment, as for shuffled reading."""
     with h5py.File(folder / "features.h5", "w") as file:
         chunks = (1, *PARAMETERS.shape)
         file.create_dataset("features", data=np.concatenate(parts), chunks=chunks)
@@ -141,7 +145,7 @@ FORMATS = {
     ".npy a segment": (write_arrays, Arrays),
     "HDF5": (write_hdf5, Hdf5),
 }
-"""Functions that write parts of equal size, and that give batches of several epochs."""
+"""Functions that write parts of equal size and that return batches of several epochs."""
 
 
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -159,12 +163,12 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         }
         written = measure(writing, rounds=arguments.rounds, units=len(features))
         equal = _compare(folders, features)
-        reading = {
-            name: functools.partial(_exhaust, read(folders[name], EPOCHS))
+        reading: dict[str, Callable[[], object]] = {
+            name: functools.partial(deque, read(folders[name], EPOCHS), maxlen=0)
             for name, (_, read) in FORMATS.items()
         }
         kept = open_records(folders["ours"], EPOCHS, cache=True)
-        reading["kept in memory"] = functools.partial(_exhaust, kept)
+        reading["kept in memory"] = functools.partial(deque, kept, maxlen=0)
         read = measure(reading, rounds=arguments.rounds, units=EPOCHS * len(features))
         sizes = {name: _size(path) / len(features) / 1000 for name, path in folders.items()}
     what = f"{len(features)} segments of (480, 84), batches of {BATCH}"
@@ -198,11 +202,6 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             rounds=arguments.rounds,
             target=(">=", 20_000),
         )
-
-
-def _exhaust(batches: Iterable) -> None:
-    for _ in batches:
-        pass
 
 
 def _compare(folders: dict[str, Path], features: np.ndarray) -> str:

@@ -1,9 +1,8 @@
-"""Rendering a representation as an image file: ours against Matplotlib's figure.
+"""Rendering of representations to image files: ours against Matplotlib.
 
-Both sides begin with the computed matrix and end with a PNG on the disk, on one thread. The peer is
-`librosa.display.specshow` on axes that fill the figure, saved with the compression level of ours.
-The structural similarity (SSIM) of both images' luminance is compared first. Without ``--audio``,
-the input is a track of the data set.
+Both sides read the computed matrix and write a PNG on one thread. The peer is
+`librosa.display.specshow` on axes that fill the figure, at our compression level. The structural
+similarity (SSIM) of the luminance of both images is checked first.
 """
 
 from __future__ import annotations
@@ -98,20 +97,13 @@ def compare(representation: Representation, size: str, folder: Path, rounds: int
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare each kind at each size."""
     import_tensorflow()
-    path = arguments.audio or whole_clips(1)[0]
-    sound = Sound(read_audio(path, sr=SAMPLE_RATE, duration=SECONDS), SAMPLE_RATE)
+    sound = Sound(read_audio(whole_clips(1)[0], sr=SAMPLE_RATE, duration=SECONDS), SAMPLE_RATE)
     representations = [function(sound) for function in KINDS.values()]
     with tempfile.TemporaryDirectory(prefix="rendering-") as folder:
-        for size in arguments.sizes:
+        for size in SIZES:
             for representation in representations:
                 yield compare(representation, size, Path(folder), arguments.rounds)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--audio", help=f"a file of {SECONDS:g} s or more")
-
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows)

@@ -29,7 +29,7 @@ BENCHMARKS = (
 
 
 def run(name: str, options: list[str]) -> tuple[list[Row], bool]:
-    """Run one benchmark; return the rows that it measured, and whether it succeeded."""
+    """Run one benchmark; return its rows, and whether it succeeded."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         results = Path(folder, "rows.json")
         script = Path(__file__).with_name(f"{name}.py")
@@ -48,8 +48,8 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python benchmarks/run.py",
-        "Run all benchmarks; write results.json, a figure and the tables of the pages. It takes a\n"
-        "quarter of an hour on two cores. Other load on the machine distorts the results.",
+        "Run all benchmarks; write results.json, a figure and the tables of the pages. That takes\n"
+        "15 minutes on two cores. Other load on the machine distorts the results.",
         "  FMA_ROOT=/music/fma python benchmarks/run.py\n"
         "  python benchmarks/run.py --only constant_q records --results build/bench/some.json\n"
         "  python benchmarks/run.py --pages",
@@ -60,11 +60,9 @@ def main() -> None:
     parser.add_argument(
         "--results", type=Path, help="by default benchmarks/results.json; with --only, nothing"
     )
+    parser.add_argument("--pages", action="store_true", help="only write the tables of the pages")
     parser.add_argument(
-        "--pages", action="store_true", help="measure nothing; write the tables of the pages again"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="measure nothing; fail if a table is out of date"
+        "--check", action="store_true", help="only check that the tables are up to date"
     )
     arguments = parser.parse_args()
     if arguments.pages or arguments.check:

@@ -1,11 +1,9 @@
 """Measure extraction from one track to the size of FMA medium.
 
-    python benchmarks/scale.py [--tracks 1 1000 5000 25000] [--workers 2] [--metadata FOLDER]
-
-For each size, a data set in FMA's layout is built in a temporary folder. Its MP3s are hard links to
-those of another data set; its tracks.csv has as many rows and bytes as the real one. The command
-``spectrogram_feature.generate_records`` runs on it with its default settings, and once more when
-there is nothing left to do. The report is ``benchmarks/scale.md`` and ``scale.png``.
+For each size, a data set in FMA's layout is built in a temporary folder, with hard links to the
+MP3s of another data set and a tracks.csv of the FMA's size. The command
+``spectrogram_feature.generate_records`` runs on it twice with default settings. The report is
+``benchmarks/scale.md`` and ``scale.png``.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from common import cli
 from common.errors import UserError
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.fma.genres import ROOT_GENRES
-from common.fma.metadata import SPLITS, load, select_subset
+from common.fma.metadata import SPLITS
 from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 from common.plotting import style
@@ -48,15 +46,15 @@ GENRE_COUNTS = (
 )
 
 TEXT_LENGTHS = (0, 300, 900, 2370)
-"""Characters of an artist's or album's text, with which tracks.csv has the real one's 260 MB."""
+"""Lengths of the texts of artists and albums, for a tracks.csv of 260 MB."""
 
 SENTENCE = '<p>The band from Chicago, “live”, été señor Москва 東京, "quoted", &amp; more</p>\n'
 
 WINDOW = 10
-"""Shards, about 320 tracks. Throughput is the median over windows of this size."""
+"""Shards per window (about 320 tracks); throughput is the median over windows."""
 
 STEADY_FROM, FLAT = 1000, 0.1
-"""From this number of tracks on, throughput and memory may vary by this share."""
+"""Allowed variation of throughput and memory from this number of tracks on."""
 
 TIME_METADATA = """
 import sys, time
@@ -69,37 +67,24 @@ print(time.perf_counter() - started)
 """
 
 
-# --- The data set --------------------------------------------------------------------------------
-
-
-def known_tracks(metadata: Path | None) -> pd.DataFrame:
-    """List ``split`` and ``genre`` of medium's tracks by id, beginning with one of each genre.
-
-    They are taken from the FMA's metadata folder, or else drawn in the FMA's proportions.
-    """
-    if metadata:
-        columns = [("set", "split"), ("set", "subset"), ("track", "genre_top")]
-        tracks = select_subset(load(metadata / "tracks.csv", columns), "medium")
-        values = {"split": tracks["set", "split"], "genre": tracks["track", "genre_top"]}
-        tracks = pd.DataFrame(values).astype(str)
-    else:
-        rng = np.random.default_rng(0)
-        share = np.array(GENRE_COUNTS) / sum(GENRE_COUNTS)
-        drawn = {
-            "split": rng.choice(SPLITS, MEDIUM_ROWS, p=(0.8, 0.1, 0.1)),
-            "genre": rng.choice(ROOT_GENRES, MEDIUM_ROWS, p=share),
-        }
-        ids = rng.choice(np.arange(2, LAST_ID + 1), MEDIUM_ROWS, replace=False)
-        tracks = pd.DataFrame(drawn, index=ids)
-    tracks = tracks.sample(frac=1, random_state=0)
+def draw_tracks() -> pd.DataFrame:
+    """Draw ``split`` and ``genre`` in FMA medium's proportions, beginning with each genre once."""
+    rng = np.random.default_rng(0)
+    share = np.array(GENRE_COUNTS) / sum(GENRE_COUNTS)
+    drawn = {
+        "split": rng.choice(SPLITS, MEDIUM_ROWS, p=(0.8, 0.1, 0.1)),
+        "genre": rng.choice(ROOT_GENRES, MEDIUM_ROWS, p=share),
+    }
+    ids = rng.choice(np.arange(2, LAST_ID + 1), MEDIUM_ROWS, replace=False)
+    tracks = pd.DataFrame(drawn, index=ids).sample(frac=1, random_state=0)
     first = tracks[tracks["split"] == "training"].drop_duplicates("genre")
     return pd.concat([first, tracks.drop(first.index)])
 
 
 def build_tree(root: Path, known: pd.DataFrame, count: int, source: Dataset) -> None:
-    """Build a data set of which `count` tracks have audio.
+    """Build a data set with `count` audio files.
 
-    A plan needs a track in each split. One that would be missing is listed without audio.
+    A plan requires a track in each split; missing ones are listed without audio.
     """
     chosen = known.head(count)
     possible = known[known["genre"].isin(chosen["genre"])]
@@ -107,7 +92,7 @@ def build_tree(root: Path, known: pd.DataFrame, count: int, source: Dataset) -> 
     silent = possible[possible["split"].isin(absent)].drop_duplicates("split")
     write_metadata(root, known, chosen.index.union(silent.index), source)
     files = sorted(path for path in source.audio_dir.rglob("*.mp3") if path.stat().st_size)
-    originals = [shutil.copy(path, root / path.name) for path in files]  # links stay on one disk
+    originals = [shutil.copy(path, root / path.name) for path in files]  # hard links need one disk
     for number, track_id in enumerate(chosen.index):
         path = get_audio_path(root / "fma_medium", track_id)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +100,7 @@ def build_tree(root: Path, known: pd.DataFrame, count: int, source: Dataset) -> 
 
 
 def write_metadata(root: Path, known: pd.DataFrame, medium: pd.Index, source: Dataset) -> None:
-    """Write a tracks.csv of the real one's size, where tracks outside `medium` are in large."""
+    """Write a tracks.csv of the FMA's size, where tracks outside `medium` are in large."""
     rng = np.random.default_rng(0)
     others = np.setdiff1d(np.arange(2, LAST_ID + 1), known.index)
     drawn = rng.choice(others, ROWS - len(known), replace=False)
@@ -146,12 +131,9 @@ def write_metadata(root: Path, known: pd.DataFrame, medium: pd.Index, source: Da
     tracks.to_csv(path, lineterminator="\n")
 
 
-# --- The measurement -----------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Run:
-    """The measurement at one size; times in seconds, sizes in bytes."""
+    """Measurements at one size; times in seconds, sizes in bytes."""
 
     tracks: int
     segments: int
@@ -196,7 +178,7 @@ def watch(command: Sequence[str], output: Path) -> tuple[float, int, int]:
 
 
 def _peak_memory(process: psutil.Process) -> int:
-    """Read the largest resident size so far, or the present one where the system keeps no peak."""
+    """Read the peak resident size, or the current one on systems without a peak."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
@@ -207,7 +189,7 @@ def _peak_memory(process: psutil.Process) -> int:
 
 
 def measure(known: pd.DataFrame, count: int, source: Dataset, workers: int) -> Run:
-    """Measure the extraction of `count` tracks, and its repetition."""
+    """Measure the extraction of `count` tracks and its repetition."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root, out = Path(folder, "fma"), Path(folder, "records")
         build_tree(root, known, count, source)
@@ -218,7 +200,7 @@ def measure(known: pd.DataFrame, count: int, source: Dataset, workers: int) -> R
         seconds, parent, worker = watch(command, Path(folder, "output"))
         manifest = Manifest.read(out, KIND)
         shards = [shard for split in SPLITS for shard in manifest.shards[split]]
-        # A shard's time of modification is that of its last record.
+        # A shard's time of modification is the time of its last record.
         finished = np.array([(out / shard["name"]).stat().st_mtime for shard in shards]) - started
         records = np.array([shard["records"] for shard in shards])
         again, _, _ = watch(command, Path(folder, "output"))
@@ -245,9 +227,6 @@ def measure(known: pd.DataFrame, count: int, source: Dataset, workers: int) -> R
     )
 
 
-# --- The report ----------------------------------------------------------------------------------
-
-
 QUANTITIES: dict[str, Callable[[Run], str]] = {
     "segments": lambda run: f"{run.segments:,}",
     "whole run, s": lambda run: f"{run.seconds:.1f}",
@@ -272,7 +251,7 @@ def _number(value: float) -> str:
 
 
 def verdict(runs: Sequence[Run]) -> str:
-    """State how much throughput and memory vary from `STEADY_FROM` tracks on."""
+    """Format the variation of throughput and memory from `STEADY_FROM` tracks on."""
     steady = [run for run in runs if run.tracks >= STEADY_FROM and len(run.windows)]
     if len(steady) < 2:
         return f"Fewer than two sizes of {STEADY_FROM:,} tracks or more: nothing to compare."
@@ -319,11 +298,10 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     return figure
 
 
-def format_report(runs: Sequence[Run], source: Dataset, workers: int, *, real_ids: bool) -> str:
+def format_report(runs: Sequence[Run], source: Dataset, workers: int) -> str:
     """Format scale.md."""
     sizes = " ".join(str(run.tracks) for run in runs)
     memory = psutil.virtual_memory().total / 2**30
-    ids = "the FMA's own" if real_ids else "made up in the FMA's proportions"
     rows = [["tracks", *(f"{run.tracks:,}" for run in runs)], ["---", *["---:"] * len(runs)]]
     rows += [[name, *map(write, runs)] for name, write in QUANTITIES.items()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -336,7 +314,7 @@ def format_report(runs: Sequence[Run], source: Dataset, workers: int, *, real_id
 - Audio: hard links to the MP3s of {source.title}. They are few, so they come from memory, not from
   the disk.
 - `tracks.csv` is as large as the real one in every run, {ROWS:,} rows and 260 MB; ids, splits and
-  genres are {ids}.
+  genres are drawn in the FMA's proportions.
 - A plan needs a track in each split: in a run of one track, two more are listed and have no audio.
 - Throughput counts from the first shard on, in windows of {WINDOW} shards.
 - "Run again" reads the shards from memory, where they were just written.
@@ -360,16 +338,11 @@ def main() -> None:
     )
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 1000, 5000, 25_000])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--metadata",
-        type=Path,
-        help="folder of the FMA's own tracks.csv, to take ids, splits and genres from",
-    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for the report")
     arguments = parser.parse_args()
     source = find_dataset()
     print(source.notice)
-    known = known_tracks(arguments.metadata)
+    known = draw_tracks()
     sizes = sorted(set(arguments.tracks))
     if not 1 <= sizes[0] <= sizes[-1] <= len(known):
         raise UserError(f"--tracks must be 1 to {len(known):,}")
@@ -377,7 +350,7 @@ def main() -> None:
     for count in sizes:
         runs.append(measure(known, count, source, arguments.workers))
         print(f"{count:,} tracks: {runs[-1].seconds:.1f} s")
-    report = format_report(runs, source, arguments.workers, real_ids=arguments.metadata is not None)
+    report = format_report(runs, source, arguments.workers)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "scale.md").write_text(report, encoding="utf-8")
     with plt.rc_context(style.STYLE):

@@ -1,8 +1,8 @@
-"""Training speed: cost of the input and of the augmentation, and steps per second of each network.
+"""Training speed: cost of the input pipeline, and steps per second of each network.
 
-In each round, one network takes the same number of steps on the same segments, augmented with
-SpecAugment LD: from records that are read from the disk, parsed and shuffled; from records kept in
-memory; and from arrays in memory. Then each network takes steps on one batch, without augmentation.
+In each round, a network takes the same number of steps on the same segments, with SpecAugment LD,
+from records on the disk (parsed and shuffled), records in memory, and arrays in memory. Then each
+network takes steps on one batch without augmentation.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from spectrogram_feature.training import build_model
 if TYPE_CHECKING:
     import keras
 
-POLICY = "LD"
+MODEL, POLICY = "cnn", "LD"
+STEPS = 24  # of 32 segments, in each round
 
 
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Compare ways of feeding one network, then measure all networks."""
+    """Compare the inputs of a network, then measure all networks."""
     import_tensorflow()
     from common.training import targets
     from common.training.devices import prepare_device
@@ -38,7 +39,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     from spectrogram_feature.models import names_for
 
     device = prepare_device()
-    records, options, steps = feature_records(), TrainingOptions(), arguments.steps
+    records, options, steps = feature_records(), TrainingOptions(), STEPS
     size, genres = options.batch_size, len(records.manifest.genres)
     count = sum(records.manifest.segments["training"].values())
     segments, label = records.some("training", count)
@@ -57,17 +58,17 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     sides = {}
     for side, cache in (("records from the disk", False), ("records kept in memory", True)):
         batches = targets.with_targets(read(cache=cache).repeat(), np.ones(genres, np.float32))
-        fit = compiled(arguments.model, POLICY).fit
+        fit = compiled(MODEL, POLICY).fit
         sides[side] = functools.partial(
             fit, batches, steps_per_epoch=steps, shuffle=False, verbose=0
         )
-    fit = compiled(arguments.model, POLICY).fit
+    fit = compiled(MODEL, POLICY).fit
     sides["arrays in memory"] = functools.partial(fit, features, target, batch_size=size, verbose=0)
     times = measure(sides, rounds=arguments.rounds, units=steps)
     for side in list(sides)[:2]:
         yield compared(
             f"Training from {side}",
-            f"{arguments.model}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
+            f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
             times,
             side,
             "arrays in memory",
@@ -92,11 +93,5 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this benchmark."""
-    parser.add_argument("--model", default="cnn")
-    parser.add_argument("--steps", type=int, default=24, help="of 32 segments, in each round")
-
-
 if __name__ == "__main__":
-    run_benchmark(__file__, __doc__, measure_rows, add_options=add_options)
+    run_benchmark(__file__, __doc__, measure_rows)

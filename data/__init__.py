@@ -1,1 +1,1 @@
-"""The data sets: fetching the real one, synthesising the demo."""
+"""Commands that fetch the FMA, compose the demo set and import recordings."""

@@ -1,8 +1,7 @@
-"""Fetch the FMA, verify and unpack it; or check which of its tracks are there and decode."""
+"""Fetch, verify and unpack the FMA, or decode its tracks to find damaged ones."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import sys
@@ -33,7 +32,7 @@ def _fma_archive(name: str, gib: float, unpacked_gib: float, sha1: str) -> Archi
     return Archive(name, url, round(gib * _GIB), round(unpacked_gib * _GIB), sha1)
 
 
-# What the archives unpack to is an estimate: MP3 does not compress, CSV does.
+# The unpacked sizes are estimates.
 METADATA = _fma_archive("fma_metadata", 0.334, 1.5, "f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
 AUDIO = {
     "small": _fma_archive("fma_small", 7.2, 7.4, "ade154f733639d52e35e32f5593efe5be76c6d70"),
@@ -56,9 +55,8 @@ Fetch the Free Music Archive data set: its metadata and the audio of one subset.
 
 Each archive is fetched, checked against its SHA-1 and unpacked to ROOT/fma_metadata/ and
 ROOT/fma_SUBSET/. Unpacking takes about 80 s of a core for each GiB, on all cores at once; --verify
-decodes about ten tracks a second and core. Interrupt it whenever you like: the same command
-goes on where it stopped, and does nothing once all is there. An archive that lies in ROOT already
-is used instead of fetched."""
+decodes about ten tracks a second and core. An interrupted command resumes when it is run again. An
+existing archive in ROOT is used."""
 
 _EXAMPLES = """\
   python data/download.py small
@@ -67,8 +65,20 @@ _EXAMPLES = """\
 
 
 def main() -> None:
-    """Run the command line."""
-    args = _parser().parse_args()
+    """Run the command; ``--help`` explains it."""
+    parser = make_parser("python data/download.py", _DESCRIPTION, _EXAMPLES)
+    add = parser.add_argument
+    add("subset", metavar="SUBSET", choices=SUBSETS, help=", ".join(SUBSETS))
+    root = Path(os.environ.get("FMA_ROOT") or PROJECT_ROOT / "data")
+    add("--root", type=Path, default=root, help="by default FMA_ROOT, or data/")
+    add("--remove-archives", action="store_true", help="delete each zip file after unpacking it")
+    add(
+        "--verify",
+        action="store_true",
+        help="fetch nothing; list missing, silent and damaged tracks",
+    )
+    add("--workers", type=int, help="processes of --verify; by default one per core")
+    args = parser.parse_args()
     if args.verify:
         print_verdict(args.root, args.subset, args.workers)
     else:
@@ -77,26 +87,31 @@ def main() -> None:
 
 
 def download(archives: Sequence[Archive], root: Path, *, remove_archives: bool = False) -> None:
-    """Fetch, verify and unpack archives, doing only what is not done yet.
+    """Fetch, verify and unpack archives into `root`, without finished steps.
 
     Parameters
     ----------
-    archives : sequence of Archive
-        What to get, in this order.
-    root : Path
-        The folder that receives them; it is made if need be.
     remove_archives : bool
-        Whether to delete each zip file once its contents are unpacked.
+        Delete each zip file after unpacking it.
 
     Raises
     ------
     UserError
-        If the disk is too small for all of it, one of them cannot be had, or another run is
-        fetching into this folder.
+        If the disk is too small, an archive cannot be obtained, or another run holds the folder.
     """
-    _prepare(root)
+    if (root / "fma_metadata" / DEMO_MARKER).exists():
+        raise UserError(
+            f"{root} holds the synthetic demo set, which must not mix with the FMA: "
+            "choose another folder with --root"
+        )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{root} cannot be made a folder ({error.strerror}): choose another with --root"
+        ) from None
     missing = [archive for archive in archives if not archive.is_unpacked(root)]
-    # What is complete may lie where nothing can be written.
+    # A complete data set may be on a read-only disk.
     with only_run_in(root) if missing else nullcontext():
         needed = sum(archive.space_needed(root) for archive in archives)
         require_space(root, needed, " and ".join(archive.name for archive in archives))
@@ -104,7 +119,13 @@ def download(archives: Sequence[Archive], root: Path, *, remove_archives: bool =
             already = archive.is_unpacked(root)
             obtain(archive, root)
             print(f"{root / archive.name}: {'already here' if already else 'ready'}")
-            _tidy(archive.path(root), remove_archives)
+            if (path := archive.path(root)).exists():
+                size = format_size(path.stat().st_size)
+                if remove_archives:
+                    path.unlink()
+                    print(f"{path}: removed, {size} freed")
+                else:
+                    print(f"{path}: kept, {size}; --remove-archives removes it")
 
 
 def check_tracks(
@@ -198,58 +219,8 @@ def print_verdict(root: Path, subset: str, workers: int | None = None) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = make_parser("python data/download.py", _DESCRIPTION, _EXAMPLES)
-    parser.add_argument("subset", metavar="SUBSET", choices=SUBSETS, help=", ".join(SUBSETS))
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path(os.environ.get("FMA_ROOT") or PROJECT_ROOT / "data"),
-        help="the folder that holds or receives the data set; FMA_ROOT sets it, too",
-    )
-    parser.add_argument(
-        "--remove-archives",
-        action="store_true",
-        help="delete each zip file once it is unpacked; they are kept otherwise",
-    )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="fetch nothing: decode every track under ROOT, list those missing, silent or damaged",
-    )
-    parser.add_argument(
-        "--workers", type=int, help="processes that --verify decodes in; by default one a core"
-    )
-    return parser
-
-
-def _prepare(root: Path) -> None:
-    if (root / "fma_metadata" / DEMO_MARKER).exists():
-        raise UserError(
-            f"{root} holds the synthetic demo set, which must not mix with the FMA: "
-            "choose another folder with --root"
-        )
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{root} cannot be made a folder ({error.strerror}): choose another with --root"
-        ) from None
-
-
-def _tidy(path: Path, remove: bool) -> None:
-    if not path.exists():
-        return
-    size = format_size(path.stat().st_size)
-    if remove:
-        path.unlink()
-        print(f"{path}: removed, {size} freed")
-    else:
-        print(f"{path}: kept, {size}; --remove-archives removes it")
-
-
 if __name__ == "__main__":
-    # By its full name, so that worker processes find `check_track` where it was pickled from.
+    # Import the module by its full name, so that worker processes can unpickle `check_track`.
     from data import download as command
 
     run_command(command.main)

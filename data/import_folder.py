@@ -1,4 +1,4 @@
-"""Bring recordings of one's own into the FMA's layout, which every notebook and command reads."""
+"""Import other recordings into the FMA's layout, which every notebook and command reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.errors import AudioError, UserError
 from common.fma.audio_stream import check_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
-from common.jobs.files import atomic_write
+from common.jobs.files import atomic_write, fingerprint
 from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import display_path
@@ -34,42 +34,39 @@ from data.importing.tables import (
 )
 
 SHORTEST, LONGEST = 9.9, 30.0
-"""Seconds: how long a recording must be, a segment; and how much of it is checked and used."""
+"""Minimum length of a recording, and length of the part that is checked, in seconds."""
 
 _DESCRIPTION = f"""\
-Bring recordings of your own into the FMA's layout, so that every command here works on them.
+Import your own recordings into the FMA's layout, which every command reads.
 
-SOURCE is a folder with one folder for each genre, in it one for each artist, or files called
-"artist - title"; or a CSV in UTF-8 with the columns path, genre, artist and, if wanted, title and
-split, its paths relative to the CSV:
+SOURCE is a folder with a folder for each genre, which contains folders of artists or files named
+"artist - title". Or it is a CSV in UTF-8 with the columns path (relative to the CSV), genre, artist
+and optionally title and split:
 
   music/Techno/Ada/One.mp3             path,genre,artist
   music/Techno/Ada/live/Two.flac       one.mp3,Techno,Ada
   music/Chanson/Bo - Three.mp3         old/three.ogg,Chanson,Bo
 
-Track numbers are no artists: "01 - One.mp3" is refused until --artist-from tells where the artist
-is. With --artist-from
+Track numbers are no artists: "01 - One.mp3" requires --artist-from. Its values are
   path           the folder below the genre's, or else the name "artist - title", as above
   folder         the folder below the genre's, also if it is a number (Rock/311/Down.mp3)
   name           the name "artist - title", also if the artist is a number (311 - Down.mp3)
   numbered-name  the name "number - artist - title" (01 - Ada - One.mp3)
   tags           the artist tag in the file
 
-Writes ROOT/fma_{SUBSET}/000/000001.mp3 and so on, as links to your files, and the tables of
-ROOT/fma_metadata/. Artists are divided among training, validation and test, 80/10/10 of each
-genre's tracks as nearly as whole artists allow; none is in two, or a network would be tested on
-voices and studios it was trained on. A genre needs three artists to be in all three.
+Writes links to your files, ROOT/fma_{SUBSET}/000/000001.mp3 and so on, and the tables in
+ROOT/fma_metadata/. About 80/10/10 % of each genre's tracks are training, validation and test. No
+artist is in two splits, so a genre needs three artists to be in all of them.
 
 Links to folders and files are followed, and each file is imported once. Genres and artists are
-compared in Unicode's composed form (NFC). What is skipped is counted and named.
+compared in Unicode's composed form (NFC). Skipped files are counted.
 
-Your files are only read. Each is decoded first, 30 s of it; those that cannot be used (damaged,
-silent, shorter than 10 s, or the same audio as another) are left out and listed in
-fma_metadata/{LEFT_OUT}. Stopped, the same command goes on. Run again after files were added, it
-keeps the ids and splits that were given.
+The first 30 s of each file are decoded; your files are not changed. Unusable files (damaged,
+silent, shorter than 10 s, or the same audio as another) are listed in fma_metadata/{LEFT_OUT}. An
+interrupted command resumes when it is run again, and a run after files were added keeps ids and
+splits.
 
-Of each recording the first 30 s are used, in whatever format libsndfile reads: WAV, FLAC, OGG, MP3
-and others. The layout calls every file .mp3; its content decides."""
+libsndfile reads WAV, FLAC, OGG, MP3 and other formats, whatever the suffix in the layout."""
 
 _EXAMPLES = """\
   python data/import_folder.py ~/Music/by-genre --out data/mine
@@ -80,7 +77,7 @@ _EXAMPLES = """\
 
 @dataclass(frozen=True)
 class _Placement:
-    """One job: a file to check, and its place in the data set."""
+    """One job: a file to check, and its path in the data set."""
 
     source: Path
     root: Path
@@ -96,7 +93,7 @@ class Imported:
     """Indexed by track id: path (a `Source.key`), genre, artist, title, split, problem or empty."""
 
     notes: list[str]
-    """Lines about what was skipped."""
+    """Messages about skipped files."""
 
 
 def import_folder(
@@ -108,25 +105,25 @@ def import_folder(
     seed: int = 0,
     workers: int | None = None,
 ) -> Imported:
-    """Bring recordings into FMA's layout, or what is missing of them.
+    """Import recordings into FMA's layout, or complete an interrupted import.
 
     Parameters
     ----------
     given, artist_from
-        As `read_sources` takes them.
+        See `read_sources`.
     root : path-like
-        The data set's root; made if it is not there.
+        Root of the data set, which is created if necessary.
     copy : bool
         Copy the files instead of linking them.
     seed : int >= 0
-        Of the division into splits.
+        Seed of the division into splits.
     workers : int, optional
-        Processes, by default one a core.
+        Number of processes, by default one per core.
 
     Raises
     ------
     UserError
-        If the folder holds anything else, or the recordings make no data set.
+        If `root` contains other data, or the recordings are insufficient.
     """
     given, root = Path(given), Path(root).absolute()
     _check_places(given, root)
@@ -141,15 +138,18 @@ def import_folder(
         description="importing",
         unit="file",
     )
-    run([])  # or refuse other settings, before anything is written
+    run([])  # checks the settings before anything is written
     metadata = root / "fma_metadata"
     metadata.mkdir(parents=True, exist_ok=True)
     known = read_known(metadata / KNOWN)
     ids = give_ids(sources, known)
-    # Before the work: whatever ends it, the ids stay.
+    # Written before the work, so that an interrupted import keeps the ids.
     write_known(metadata / KNOWN, ids, known["split"].to_dict())
-    placements = [_Placement(s.path, root, _name_of(ids[s.key], root), copy) for s in sources]
-    results = run([Job(f"{p.name} {_state_of(p.source)}", p) for p in placements])
+    placements = []
+    for source in sources:
+        path = get_audio_path(f"fma_{SUBSET}", ids[source.key])
+        placements.append(_Placement(source.path, root, path.as_posix(), copy))
+    results = run([Job(f"{p.name} {fingerprint(p.source)}", p) for p in placements])
     table = pd.DataFrame(
         [vars(source) | result for source, result in zip(sources, results, strict=True)],
         index=pd.Index([ids[s.key] for s in sources], name="track_id"),
@@ -176,33 +176,20 @@ def _check_places(given: Path, root: Path) -> None:
         raise UserError(f"{root} is inside {given}: choose a folder outside it with --out")
 
 
-def _name_of(track_id: int, root: Path) -> str:
-    return get_audio_path(root / f"fma_{SUBSET}", track_id).relative_to(root).as_posix()
-
-
-def _state_of(path: Path) -> str:
-    """Give the size and time of a file, which tell that it was replaced."""
-    try:
-        state = path.stat()
-    except OSError:
-        return "missing"
-    return f"{state.st_size} {state.st_mtime_ns}"
-
-
 def place(placement: _Placement) -> dict:
-    """Check a file, and link or copy it to its place: the work of a job.
+    """Check a file, and link or copy it to its path in the data set.
 
     Returns
     -------
     dict
-        ``problem``, empty if there is none; ``audio``, a checksum of the samples; and then
-        ``files``, as `run_jobs` takes them.
+        ``problem`` (empty if there is none), ``audio`` (checksum of the samples) and, without a
+        problem, ``files`` for `run_jobs`.
     """
     target = placement.root / placement.name
     try:
         audio = _checksum(placement.source)
     except AudioError as error:
-        target.unlink(missing_ok=True)  # from when it was in order
+        target.unlink(missing_ok=True)  # left by an earlier run
         return {"problem": error.reason, "audio": ""}
     target.parent.mkdir(parents=True, exist_ok=True)
     if placement.copy:
@@ -230,7 +217,7 @@ def _checksum(path: Path) -> str:
 
 
 def _leave_out_copies(table: pd.DataFrame) -> None:
-    """Keep the first of the tracks with the same audio; in two splits they would spoil the test."""
+    """Keep only the first of the tracks with the same audio, which might be in two splits."""
     used = table[table["problem"] == ""]
     first = used.groupby("audio")["path"].transform("first")
     for track_id in used.index[used["path"] != first]:
@@ -238,14 +225,14 @@ def _leave_out_copies(table: pd.DataFrame) -> None:
 
 
 def _divide(table: pd.DataFrame, known: pd.DataFrame, seed: int, left_out: Path) -> None:
-    """Fill in the splits of what can be used, where the source does not name them."""
+    """Fill in the splits of usable tracks if the source does not name them."""
     used = table[table["problem"] == ""]
     if used.empty:
         raise UserError(f"none of {len(table):,} files can be used: {display_path(left_out)}")
     if used["genre"].nunique() < 2:
         raise UserError(
-            f"only {used['genre'].iloc[0]} is left of the genres, two are needed: "
-            f"{display_path(left_out)} says why"
+            f"only {used['genre'].iloc[0]} is left of the genres, at least two are needed: see "
+            f"{display_path(left_out)}"
         )
     if (used["split"] == "").all():
         earlier = used.assign(split=used["path"].map(known["split"]))
@@ -266,16 +253,14 @@ def main() -> None:
         "--artist-from",
         choices=ARTIST_FROM,
         default="path",
-        help="where a folder's artists are, see above",
+        help="source of a folder's artists, see above",
     )
-    parser.add_argument(
-        "--copy", action="store_true", help="copy the files; otherwise they are linked"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the division into splits")
+    parser.add_argument("--copy", action="store_true", help="copy the files instead of linking")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the division into splits")
     parser.add_argument("--workers", type=int, default=default_workers(), help="processes")
     arguments = parser.parse_args()
     if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed} does not work: ask for 0 or more")
+        raise UserError(f"--seed {arguments.seed} must be at least 0")
     imported = import_folder(
         arguments.source,
         arguments.out,
@@ -288,7 +273,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The workers must find `place` under the module's name, not under __main__.
+    # Import the module by its full name, so that worker processes can unpickle `place`.
     from data.import_folder import main as main_of_module
 
     cli.run_command(main_of_module)

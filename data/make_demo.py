@@ -23,21 +23,20 @@ from data.composing.music import compose, make_artist, perform
 from data.composing.plan import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
 
 VERSION = 3
-"""To be raised whenever the same seed gives other samples."""
+"""Version of the samples of a seed; raise it with every change of the samples."""
 
 CLIP_SECONDS, SHORT_SECONDS = 30.0, 4.0
 DEFAULT_TRACKS = 240
 
 _DESCRIPTION = f"""\
-Make the demo set: synthetic music in the layout of the Free Music Archive's data set, so that every
-notebook and command runs without the real music. Each of FMA's 16 root genres has tempos, scales,
-chords, rhythms and instruments of its own; artists borrow from neighbouring genres, and none is in
-two splits. It is SYNTHETIC: what a classifier scores on it says nothing about music.
+Make the demo set: synthetic music in the FMA's layout, so that every notebook and command runs
+without the FMA. Each of the 16 root genres has its own tempos, scales, chords, rhythms and
+instruments. Artists borrow from neighbouring genres, and no artist is in two splits. The music is
+SYNTHETIC: scores on it do not transfer to real music.
 
-Writes N good tracks of 30 s, and three damaged ones (an empty file, one of 4 s, one that is no
-MP3), which fma_metadata/demo.json names. {DEFAULT_TRACKS} tracks take half a minute on two cores,
-and 72 MB. An interrupted command continues when it is run again. The same seed gives the same
-files."""
+Writes N good tracks of 30 s, and three damaged ones (empty, 4 s, not an MP3), which
+fma_metadata/demo.json lists. {DEFAULT_TRACKS} tracks take half a minute on two cores, and 72 MB.
+An interrupted command resumes when it is run again. The same seed gives the same files."""
 _EXAMPLES = f"""\
   python data/make_demo.py
   python data/make_demo.py --tracks {MIN_TRACKS} --out /tmp/tiny     # the least: 3 a genre
@@ -47,8 +46,8 @@ _EXAMPLES = f"""\
 def synthesise(
     recording: Recording, seed: int, seconds: float, rate: int = 44_100, channels: int = 2
 ) -> np.ndarray:
-    """Compose and perform one track; gives samples [shape=(samples, channels), dtype=float32]."""
-    # Generators of the artist and of the track: the order of the tracks does not matter.
+    """Compose and perform a track; return samples [shape=(samples, channels), dtype=float32]."""
+    # Each artist and track has its own generator, so the order of the tracks does not matter.
     number = ROOT_GENRES.index(recording.genre)
     artist = make_artist(recording.genre, np.random.default_rng([seed, number, recording.artist]))
     rng = np.random.default_rng([seed, recording.track_id])
@@ -58,10 +57,10 @@ def synthesise(
 def make_demo(
     out: str | Path, *, tracks: int = DEFAULT_TRACKS, seed: int = 0, workers: int | None = None
 ) -> str:
-    """Make the demo set, or what is missing of it; gives one line that says what was done.
+    """Make or complete the demo set, and return a one-line summary.
 
-    Raises `UserError` if the number of tracks or the seed is impossible, or if the folder holds
-    other data. `workers` is a number of processes, by default one a core.
+    `workers` is the number of processes, by default one per core. Raises `UserError` if the number
+    of tracks or the seed is out of range, or `out` contains other data.
     """
     out = Path(out)
     plan, metadata = make_plan(tracks, seed), out / "fma_metadata"
@@ -69,9 +68,7 @@ def make_demo(
         raise UserError(f"{out} holds other data (fma_*): choose another folder with --out")
     was_complete = (metadata / "tracks.csv").exists()
     groups = [plan[i : i + 4] for i in range(0, len(plan), 4)]
-    jobs = [
-        Job(f"{group[0].track_id:06d}", (str(out), seed, group), len(group)) for group in groups
-    ]
+    jobs = [Job(f"{part[0].track_id:06d}", (str(out), seed, part), len(part)) for part in groups]
     settings = {"seed": seed, "tracks": tracks, "version": VERSION}
     results = run_jobs(
         _write_tracks, jobs, folder=out, settings=settings, workers=workers, description="composing"
@@ -89,13 +86,13 @@ def make_demo(
     metadata.mkdir(exist_ok=True)
     _write(metadata / "genres.csv", format_genres(plan, seed).encode())
     _write(metadata / DEMO_MARKER, json.dumps(marker, indent=2).encode())
-    # The last file: a folder without it is no data set.
+    # `find_dataset` requires tracks.csv, so it is written last.
     _write(metadata / "tracks.csv", format_tracks(plan, seed, bit_rates).encode())
     return f"{out}: {tracks} synthetic tracks, {sum(sizes) / 1e6:.0f} MB, and 3 damaged on purpose"
 
 
 def _write_tracks(argument: tuple[str, int, Sequence[Recording]]) -> dict[str, Any]:
-    """Write the files of a few tracks; gives their names, relative to the root, and sizes."""
+    """Write the files of a few tracks; return their names relative to the root, and sizes."""
     out, seed, recordings = argument
     files = {}
     for recording in recordings:
@@ -107,7 +104,7 @@ def _write_tracks(argument: tuple[str, int, Sequence[Recording]]) -> dict[str, A
 
 
 def _encode(recording: Recording, seed: int) -> bytes:
-    """Give the contents of an MP3 file; sample rates and channels vary, as in the FMA."""
+    """Return the contents of an MP3 file; sample rates and channels vary, as in the FMA."""
     if recording.damage == "empty":
         return b""
     if recording.damage == "not_audio":
@@ -129,15 +126,20 @@ def main() -> None:
     parser = make_parser("python data/make_demo.py", _DESCRIPTION, _EXAMPLES)
     add = parser.add_argument
     add("--tracks", type=int, default=DEFAULT_TRACKS, metavar="N", help="good tracks, at least 48")
-    add("--seed", type=int, default=0, metavar="S", help="other seeds, other music")
-    add("--out", default=PROJECT_ROOT / "data" / "demo", metavar="DIR", help="where to write")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the music")
+    add(
+        "--out",
+        default=PROJECT_ROOT / "data" / "demo",
+        metavar="DIR",
+        help="folder of the demo set",
+    )
     add("--workers", type=int, default=default_workers(), metavar="N", help="number of processes")
     options = parser.parse_args()
     print(make_demo(options.out, tracks=options.tracks, seed=options.seed, workers=options.workers))
 
 
 if __name__ == "__main__":
-    # Spawned workers cannot import functions of __main__: run the module's own copy of main.
+    # Import the module by its full name, so that worker processes can unpickle its functions.
     from common.cli import run_command
     from data.make_demo import main
 

@@ -1,4 +1,4 @@
-"""Obtain musicnn's weights: from the package that its authors published to Keras weights files."""
+"""Convert the weights in the published package musicnn to Keras weights files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,44 +19,27 @@ from common.paths import PROJECT_ROOT, display_path
 from common.quiet import import_tensorflow
 
 REQUIREMENT = "musicnn==0.1.0"
-
 WHEEL = "musicnn-0.1.0-py3-none-any.whl"
-
 SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
-"""Of the wheel of the last release, August 2019, as pip fetches it from its default index."""
+"""SHA-256 of the wheel of the last release, August 2019, on pip's default index."""
 
 _FOLDER = PROJECT_ROOT / "data" / "pretrained"
 
 _DESCRIPTION = """\
-Obtain the weights of musicnn, a network that has learnt to tag music (J. Pons and X. Serra 2019).
+Obtain the weights of musicnn, a pretrained network that tags music (J. Pons and X. Serra 2019).
 
-Fetches the package musicnn 0.1.0 by pip (29 MB; ISC licence), of which nothing is installed or
-run, checks its SHA-256, and writes to data/pretrained/, for MSD_musicnn and MTT_musicnn each:
-NAME.weights.h5 (3 MB), which spectrogram_feature.musicnn loads, and NAME.tags.json, the names
-of its 50 tags. What is there is not made again.
+Fetches the package musicnn 0.1.0 with pip (29 MB; ISC licence) without installing it, checks its
+SHA-256, and writes two files to data/pretrained/ for each of MSD_musicnn and MTT_musicnn:
+NAME.weights.h5 (3 MB), which spectrogram_feature.musicnn loads, and NAME.tags.json, the names of
+the 50 tags. Existing files are kept.
 
-Without a network: put the wheel, got by other means, into data/pretrained/ and run this command."""
+Without a connection, put the wheel into data/pretrained/ and run this command."""
 
 _EXAMPLES = "  python data/pretrained.py"
 
 
 def obtain_wheel(folder: Path) -> Path:
-    """Fetch the wheel unless it is there, and check it.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it lies, or goes.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        If pip cannot fetch it, or it is not the one that it should be.
-    """
+    """Fetch the wheel into `folder` unless it exists, and check its SHA-256."""
     wheel = folder / WHEEL
     if not wheel.exists():
         _download(folder)
@@ -71,33 +53,22 @@ def obtain_wheel(folder: Path) -> Path:
 
 
 def _download(folder: Path) -> None:
-    """Let pip fetch the wheel alone: what it depends on has no release for today's Python."""
+    """Fetch the wheel with pip, without its dependencies, which do not support this Python."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
     download = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    done = subprocess.run(
-        [*pip, *download, REQUIREMENT], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*pip, *download, REQUIREMENT], capture_output=True, text=True)
     if done.returncode or not (folder / WHEEL).exists():
-        said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise UserError(
-            f"pip cannot fetch {REQUIREMENT} ({said}): connect to a network, or put {WHEEL} into "
+            f"pip cannot fetch {REQUIREMENT} ({reason}): connect to a network, or put {WHEEL} into "
             f"{display_path(folder)} and run the same command again"
         )
 
 
 def convert(wheel: Path, checkpoint: str) -> None:
-    """Write the weights and the tags of one of the wheel's networks.
+    """Write the weights and tags of one of `spectrogram_feature.musicnn.pretrained.CHECKPOINTS`.
 
-    Parameters
-    ----------
-    wheel : Path
-    checkpoint : str
-        One of `spectrogram_feature.musicnn.pretrained.CHECKPOINTS`.
-
-    Raises
-    ------
-    UserError
-        If the checkpoint does not fit the network; the variable is named.
+    Raises `UserError` with the variable's name if the checkpoint does not fit the network.
     """
     from spectrogram_feature.musicnn import pretrained
 
@@ -106,12 +77,9 @@ def convert(wheel: Path, checkpoint: str) -> None:
     with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(wheel) as archive:
         prefix = Path(scratch) / checkpoint
         for ending in ("index", "data-00000-of-00001"):
-            # Inside the wheel, the files are called by their endings alone.
-            with (
-                archive.open(f"musicnn/{checkpoint}/.{ending}") as source,
-                prefix.with_suffix(f".{ending}").open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target)
+            # In the wheel, the file names have no stem.
+            content = archive.read(f"musicnn/{checkpoint}/.{ending}")
+            prefix.with_suffix(f".{ending}").write_bytes(content)
         pretrained.read_checkpoint(network, prefix)
         tags = read_labels(archive.read("musicnn/configuration.py").decode(), checkpoint)
     with atomic_write(pretrained.tags_path(checkpoint)) as file:
@@ -125,23 +93,7 @@ def convert(wheel: Path, checkpoint: str) -> None:
 
 
 def read_labels(source: str, checkpoint: str) -> list[str]:
-    """Read the names of a network's tags out of the package's source, without running it.
-
-    Parameters
-    ----------
-    source : str
-        Of the module ``musicnn.configuration``.
-    checkpoint : str
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    UserError
-        If it has no such list.
-    """
+    """Parse the tags of a network from the source of ``musicnn.configuration``."""
     wanted = f"{checkpoint.partition('_')[0]}_LABELS"
     for statement in ast.parse(source).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == wanted:
@@ -156,23 +108,19 @@ def main() -> None:
     from spectrogram_feature.musicnn import pretrained
 
     missing = [
-        checkpoint
-        for checkpoint in pretrained.CHECKPOINTS
-        if not (
-            pretrained.weights_path(checkpoint).exists()
-            and pretrained.tags_path(checkpoint).exists()
-        )
+        name
+        for name in pretrained.CHECKPOINTS
+        if not (pretrained.weights_path(name).exists() and pretrained.tags_path(name).exists())
     ]
     _FOLDER.mkdir(parents=True, exist_ok=True)
     if missing:
         with tempfile.TemporaryDirectory() as scratch:
-            by_hand = (_FOLDER / WHEEL).exists()
-            wheel = obtain_wheel(_FOLDER if by_hand else Path(scratch))
+            wheel = obtain_wheel(_FOLDER if (_FOLDER / WHEEL).exists() else Path(scratch))
             for checkpoint in missing:
                 convert(wheel, checkpoint)
     for checkpoint in pretrained.CHECKPOINTS:
         path = pretrained.weights_path(checkpoint)
-        state = "written" if checkpoint in missing else "is there"
+        state = "written" if checkpoint in missing else "exists"
         print(f"{display_path(path)}: {state}, {path.stat().st_size / 1e6:.1f} MB")
 
 

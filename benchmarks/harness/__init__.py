@@ -1,4 +1,1 @@
-"""What the benchmarks share: timing in turns, rows of results, input data, tables in pages.
-
-Begin with `harness.timing`.
-"""
+"""Timing, result rows, input data and result tables of the benchmarks; begin with `timing`."""

@@ -1,4 +1,4 @@
-"""The command line of a benchmark: options, and printing each row when it is measured."""
+"""Command line of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,20 +20,10 @@ def run_benchmark(
     measure: Callable[[argparse.Namespace], Iterator[Row]],
     *,
     rounds: int = 5,
-    add_options: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
-    """Run the command of one benchmark.
+    """Parse the command line of a benchmark; print and write each row that `measure` yields.
 
-    Parameters
-    ----------
-    script, description : str
-        ``__file__`` and ``__doc__`` of the benchmark.
-    measure : callable
-        Yields rows.
-    rounds : int
-        Default of ``--rounds``.
-    add_options : callable, optional
-        Adds options to the parser.
+    `script` and `description` are ``__file__`` and ``__doc__`` of the benchmark.
     """
 
     def main() -> None:
@@ -43,11 +33,9 @@ def run_benchmark(
         )
         parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each comparison")
         parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
-        if add_options:
-            add_options(parser)
         arguments = parser.parse_args()
         if arguments.rounds < 1:
-            raise UserError(f"--rounds {arguments.rounds}: ask for at least 1")
+            raise UserError(f"--rounds {arguments.rounds} must be at least 1")
         dataset = find_dataset()
         print(dataset.notice)
         rows: list[Row] = []
@@ -57,7 +45,7 @@ def run_benchmark(
                 name, ours, against, ratio, target = cells(row)
                 print(f"{name:<46} {ours:>22}  {ratio:<26} {target:<16} {against}")
                 print(f"    {row.what}{'; ' + row.equal if row.equal else ''}", flush=True)
-                if arguments.json:  # after each row, so that a later failure loses none
+                if arguments.json:  # after each row, in case of a later failure
                     write_rows(rows, arguments.json)
         except DifferentResults as error:
             raise UserError(f"not timed, since the results differ: {error}") from None

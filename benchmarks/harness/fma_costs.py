@@ -1,4 +1,4 @@
-"""Disk, time and memory for the FMA by subset, computed from results.json and scale.md."""
+"""Disk, time and memory for the FMA's subsets, computed from results.json and scale.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GIB = 2**30
 
 
 class Subset(NamedTuple):
-    """Sizes of a subset, from the FMA's metadata and the plan of `generate_records`."""
+    """Sizes of a subset from the FMA's metadata and the plan of `generate_records`."""
 
     name: str
     clips: int
@@ -58,17 +58,11 @@ QUANTITIES = {
     "parent": "peak memory of the parent, MB",
     "worker": "peak memory of the largest worker, MB",
 }
-"""Names here, and in the table of scale.md."""
+"""Names in this module and in scale.md."""
 
 
 def read_speeds(rows: Iterable[Row], scale: Path) -> dict[str, float]:
-    """Collect `QUANTITIES` of the largest run in scale.md, kB per segment, and steps per second.
-
-    Raises
-    ------
-    UserError
-        If a measurement is missing.
-    """
+    """Return `QUANTITIES` of the largest run in scale.md, kB per segment, and steps per second."""
     ours = {row.name: row.ours for row in rows}
     try:
         text = scale.read_text(encoding="utf-8")
@@ -78,7 +72,7 @@ def read_speeds(rows: Iterable[Row], scale: Path) -> dict[str, float]:
     except FileNotFoundError:
         raise UserError(f"{scale} is missing: make bench-scale writes it") from None
     except KeyError as error:
-        raise UserError(f"{error} is in neither the results nor {scale}: measure anew") from None
+        raise UserError(f"{error} is in neither the results nor {scale}: measure again") from None
 
 
 def _largest_run(text: str, quantity: str) -> float:
@@ -94,7 +88,7 @@ def _roughly(seconds: float) -> str:
 
 
 def _on_both(seconds: float) -> str:
-    """Format a duration on `FEW_CORES` for these and for `MANY_CORES`."""
+    """Format a duration on `FEW_CORES`, and its estimate on `MANY_CORES`."""
     return f"{_roughly(seconds)}, {_roughly(seconds * FEW_CORES / MANY_CORES)}"
 
 
@@ -111,17 +105,12 @@ a trained network | 1 to 3 MB (m) | `spectrogram_feature.training`
 unpacking on 2, 16 cores | {unpacking} (c) | `data/download.py`
 constant-Q records on 2, 16 cores | {limit}{extraction} ({marks}) | `make bench-scale`
 these images on 2, 16 cores | {rendering} (c) | `spectrogram_generation --size half`
-NETWORKS
+`NETWORK`, 40 epochs on 2 cores | {limit}{NETWORK} (c) | `make bench`
 **memory:** constant-Q records | {parent:.0f} MB + {worker:.0f} MB a worker ({mark}) | `make bench-scale`
 images | 416 MB a worker (c) | `spectrogram_generation --size half`
 training, records kept in memory | {limit}{memory:.1f} GB (c) | `spectrogram_feature.training`
-""".strip().replace(  # noqa: E501
-    "NETWORKS",
-    "\n".join(
-        f"`{n}`, 40 epochs on 2 cores | {{limit}}{{{n}}} (c) | `make bench`" for n in NETWORKS
-    ),
-)
-"""Lines of the table: quantity, format of the value, measured command."""
+""".strip()  # noqa: E501
+"""Rows of the table: quantity, format of the value, command; repeated for each ``NETWORK``."""
 
 
 def _values(subset: Subset, speeds: dict[str, float]) -> dict[str, Any]:
@@ -130,7 +119,7 @@ def _values(subset: Subset, speeds: dict[str, float]) -> dict[str, Any]:
     seconds = subset.segments / speeds["rate"]
     if is_measured := subset.name == "medium":
         megabytes, seconds = speeds["medium_megabytes"], speeds["medium_seconds"]
-    # Training and validation records are kept in memory, beside the shuffle buffer.
+    # Training and validation records, and the shuffle buffer.
     kept = (subset.segments + subset.training) / 2 * speeds["segment"] * 1e3 + SHUFFLE_BYTES
     steps = EPOCHS * (subset.training // BATCH)
     of = f" of {subset.clips:,}" if subset.clips > subset.tracks else ""
@@ -161,6 +150,7 @@ def costs_table(speeds: dict[str, float]) -> str:
     columns = [_values(subset, speeds) for subset in SUBSETS]
     table = [("", *(subset.name for subset in SUBSETS), "measured by"), ("---",) * 5]
     for line in LINES.splitlines():
-        what, value, command = line.split(" | ")
-        table.append((what, *(value.format(**column) for column in columns), command))
+        for network in NETWORKS if "NETWORK" in line else ("",):
+            what, value, command = line.replace("NETWORK", network).split(" | ")
+            table.append((what, *(value.format(**column) for column in columns), command))
     return "\n".join(f"| {' | '.join(line)} |" for line in table) + "\n"

@@ -1,7 +1,4 @@
-"""Input of the benchmarks: an excerpt of the data set, its audio and its records.
-
-Records and images are kept in ``build/bench``.
-"""
+"""Input of the benchmarks: an excerpt of the data set, its audio, and records in build/bench."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ TRACKS = 240
 
 @dataclass(frozen=True)
 class Excerpt(Dataset):
-    """About `limit` tracks of a data set, some of each genre and split."""
+    """About `limit` tracks of a data set, from all genres and splits."""
 
     limit: int
 
@@ -47,18 +44,12 @@ def excerpt(limit: int = TRACKS) -> Excerpt:
 
 
 def kept_folder(name: str) -> Path:
-    """Return a folder for what is made of the current data set."""
+    """Return a folder for files derived from the current data set."""
     return PROJECT_ROOT / "build" / "bench" / excerpt().name / name
 
 
 def whole_clips(count: int, seconds: float = 30.0) -> list[Path]:
-    """Return tracks of the full length.
-
-    Raises
-    ------
-    UserError
-        If the data set has too few.
-    """
+    """Return tracks of at least `seconds`; raise `UserError` if there are too few."""
     dataset = excerpt(4 * count)
     paths: list[Path] = []
     for track_id in dataset.tracks(PLAN_COLUMNS).index:
@@ -83,7 +74,7 @@ def segments(count: int) -> np.ndarray:
 
 
 def feature_records() -> FeatureRecords:
-    """Open the records of all segments of the excerpt; make them if they are missing."""
+    """Open the records of all segments of the excerpt, or generate them."""
     from spectrogram_feature.generate_records import generate
 
     out = kept_folder("records")

@@ -1,4 +1,4 @@
-"""Multiply-adds of a network."""
+"""Number of multiply-adds of a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def multiply_adds(model: keras.Model) -> int:
 
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8)
     graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
-    # Recurrent layers are loops. The graph contains one of their steps.
+    # The graph contains one step of each recurrent layer.
     return sum(map(_of_operation, graph.get_operations())) + _of_recurrent_layers(model)
 
 
@@ -38,7 +38,7 @@ def _of_operation(operation: tf.Operation) -> int:
 
 
 def _of_einsum(operation: tf.Operation) -> int:
-    """Multiply the sizes of all its indices."""
+    """Return the product of the sizes of all indices."""
     terms = operation.get_attr("equation").decode().partition("->")[0].split(",")
     sizes: dict[str, int] = {}
     for term, operand in zip(terms, operation.inputs, strict=True):

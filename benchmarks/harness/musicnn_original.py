@@ -1,7 +1,7 @@
 """Run musicnn 0.1.0 for embedding.py: read paths, write embeddings, one per line.
 
-It runs in an environment that has musicnn; see tests/musicnn/musicnn_expected.md. musicnn's own
-`extractor` builds the network for every file. Here it is built once, which is faster.
+It needs an environment with musicnn; see tests/musicnn/musicnn_expected.md. The network is built
+once, which is faster than musicnn's `extractor`, which builds it for each file.
 """
 
 import json

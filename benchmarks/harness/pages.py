@@ -1,4 +1,4 @@
-"""Tables and figure of the results: README.md, benchmarks/README.md and docs/fma-costs.md."""
+"""Result tables in README.md, benchmarks/README.md and docs/fma-costs.md, and their figure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OURS, _TARGET = "#2f6f9f", "#c62828"
 
 
 def markdown_table(rows: Iterable[Row]) -> str:
-    """Format the headline rows as a Markdown table, followed by where they were measured."""
+    """Format the headline rows as a Markdown table, followed by machine and data set."""
     shown = [row for row in rows if row.is_headline]
     lines = [HEADER, ("---",) * len(HEADER), *map(cells, shown)]
     places = " · ".join(dict.fromkeys(row.where for row in shown if row.where))
@@ -39,16 +39,13 @@ def markdown_table(rows: Iterable[Row]) -> str:
 def renew_pages(
     results: Path = RESULTS, scale: Path = SCALE, root: Path = PROJECT_ROOT, *, check: bool = False
 ) -> None:
-    """Write the tables of results.json and scale.md into the pages, or only compare them.
+    """Write the tables of results.json and scale.md into the pages.
 
-    Raises
-    ------
-    UserError
-        If results are missing, or if `check` finds a table that is out of date.
+    With `check`, write nothing and raise `UserError` if a table is out of date.
     """
     rows = {row.name: row for row in read_rows(results)}
     if missing := [name for name in README_ROWS if name not in rows]:
-        raise UserError(f"{results} has no row {missing[0]!r}: make bench anew")
+        raise UserError(f"{results} has no row {missing[0]!r}: make bench measures it")
     tables = {
         "README.md": ("speed", markdown_table(rows[name] for name in README_ROWS)),
         "benchmarks/README.md": ("benchmarks", markdown_table(rows.values())),

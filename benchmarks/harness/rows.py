@@ -22,46 +22,22 @@ HEADER = ("what", "ours", "against", "ratio", "target")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One speed and its comparison.
+    """One measured speed and its comparison with a peer."""
 
-    Attributes
-    ----------
-    name : str
-        Unique among all rows.
-    what : str
-        The work and its input.
-    ours, peer : float
-        Speeds in `unit`.
-    against : str
-        Name of the peer.
-    ratio : float
-        Speed relative to the peer, or a share if `is_share`.
-    spread : (float, float)
-        Smallest and largest ratio of a round.
-    target : (str, float)
-        ``">="`` or ``"<="``, and the required ratio, or `ours` if there is no ratio.
-    is_headline : bool
-        Show the row in the table and the figure.
-    equal : str
-        Result of comparing both sides; see `harness.timing.require_equal`.
-    where : str
-        Machine and data set.
-    """
-
-    name: str
-    what: str
+    name: str  # unique
+    what: str  # the work and its input
     ours: float
     unit: str
     peer: float | None = None
-    against: str = ""
-    ratio: float | None = None
-    spread: tuple[float, float] | None = None
+    against: str = ""  # name of the peer
+    ratio: float | None = None  # speed relative to the peer, or a share if `is_share`
+    spread: tuple[float, float] | None = None  # smallest and largest ratio of a round
     rounds: int | None = None
-    target: tuple[str, float] | None = None
+    target: tuple[str, float] | None = None  # ">=" or "<=", and a ratio, or speed without a ratio
     is_share: bool = False
-    is_headline: bool = True
-    equal: str = ""
-    where: str = ""
+    is_headline: bool = True  # in the table and the figure
+    equal: str = ""  # result of `harness.timing.require_equal`
+    where: str = ""  # machine and data set
 
     @property
     def is_met(self) -> bool | None:
@@ -76,7 +52,7 @@ class Row:
 def compared(
     name: str, what: str, times: Times, side: str, peer: str, *, unit: str, **details: Any
 ) -> Row:
-    """Make a row of two sides of `times`; its ratio is the median of the rounds' ratios.
+    """Compare two sides of `times` by the median of the rounds' ratios.
 
     `unit` is ``"ms"``, ``"s"`` or units of work per second, such as ``"segments/s"``. `details`
     are further attributes of `Row`.
@@ -117,24 +93,17 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
 
 
 def read_rows(path: Path = RESULTS) -> list[Row]:
-    """Read what `write_rows` wrote.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or is not of this format.
-    """
+    """Read rows that `write_rows` wrote."""
+    rows = []
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [Row(name=name, **_tuples(entry)) for name, entry in content.items()]
+        for name, entry in json.loads(path.read_text(encoding="utf-8")).items():
+            pairs = {key: tuple(entry[key]) for key in ("spread", "target") if entry[key]}
+            rows.append(Row(name=name, **{**entry, **pairs}))
+        return rows
     except FileNotFoundError:
         raise UserError(f"{path} is missing: make bench writes it") from None
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(f"{path} holds no results of this version: make bench anew") from None
-
-
-def _tuples(entry: dict) -> dict:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise UserError(f"{path} has another format: run make bench") from None
 
 
 def _number(value: float) -> str:

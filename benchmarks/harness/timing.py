@@ -1,7 +1,8 @@
-"""Time several sides in turns in one process, after comparing their results."""
+"""Time several implementations (sides) in turns in one process."""
 
 from __future__ import annotations
 
+import collections
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 
 class DifferentResults(Exception):
-    """Two sides compute different results, so their times are not comparable."""
+    """Two sides compute different results, so a comparison of times is invalid."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,12 @@ def measure(
 
     Parameters
     ----------
-    sides : mapping of str to callable
-    rounds : int > 0
-    units : number > 0
-        Units of work in a call.
+    units : float
+        Units of work per call.
     seconds : float
-        Minimum duration of a turn. Faster sides are called repeatedly.
+        Minimum duration of a turn, in which faster sides are called repeatedly.
     warm_up : bool
-        Run each side once before timing, to load, compile and fill caches.
+        Run each side once before timing, to compile and to fill caches.
     """
     if warm_up:
         for side in sides.values():
@@ -68,7 +67,7 @@ def measure(
 
 
 def _turn(side: Callable[[], object], seconds: float) -> float:
-    """Return the seconds per call."""
+    """Call a side for at least `seconds`; return the seconds per call."""
     calls, started = 0, time.perf_counter()
     while True:
         side()
@@ -78,37 +77,18 @@ def _turn(side: Callable[[], object], seconds: float) -> float:
             return elapsed / calls
 
 
-def on_each(function: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
+def on_each(function: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], object]:
     """Make a side that calls a function with each item."""
-
-    def side() -> None:
-        for item in items:
-            function(item)
-
-    return side
+    return lambda: collections.deque(map(function, items), maxlen=0)
 
 
 def require_equal(
     ours: np.ndarray, peer: np.ndarray, tolerance: float, unit: str, share: float = 1.0
 ) -> str:
-    """Check that two sides compute the same values; return a description for the row.
+    """Raise `DifferentResults` unless a `share` of the values differs by at most `tolerance`.
 
-    Parameters
-    ----------
-    ours, peer : np.ndarray
-        Of the same shape.
-    tolerance : float
-        Largest difference of two values that count as equal.
-    unit : str
-        Unit of the values.
-    share : float
-        Share of the values that must be equal. It is below 1 for values that are quantized or far
-        below the maximum.
-
-    Raises
-    ------
-    DifferentResults
-        If the shapes differ, or too few values are equal. NaN is not equal to anything.
+    The share is below 1 for values that are quantized or far below the maximum. NaN is not equal to
+    anything. Returns a description in the `unit` of the values.
     """
     if ours.shape != peer.shape:
         raise DifferentResults(f"ours gives {ours.shape}, the peer {peer.shape}")

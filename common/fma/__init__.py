@@ -1,4 +1,4 @@
-"""The Free Music Archive: finding the data set, metadata, splits, genres and reading audio.
+"""The Free Music Archive: data set, metadata, splits, genres and audio.
 
 Begin with `dataset.find_dataset`; `fma_utils` imports what notebooks need.
 """

@@ -1,4 +1,4 @@
-"""Audio files in folders: which files count as audio, and what a search skips."""
+"""Search of folders for audio files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ READABLE = frozenset(
     {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".mpga", ".oga", ".ogg"}
     | {".opus", ".rf64", ".w64", ".wav", ".wave"}
 )
-"""Suffixes of audio files that libsndfile decodes."""
+"""Suffixes of formats that libsndfile decodes."""
 
 UNREADABLE = frozenset(
     {".aac", ".ac3", ".ape", ".m4a", ".m4b", ".mka", ".mp4", ".mpc", ".tta", ".webm", ".wma"}
     | {".wv"}
 )
-"""Suffixes of audio files that another program must convert first."""
+"""Suffixes of formats that need conversion first."""
 
 HIDDEN = "hidden"
 NO_AUDIO = "not audio"
@@ -29,54 +29,37 @@ CLOSED = "folders that cannot be read"
 
 @dataclass(frozen=True)
 class AudioFiles:
-    """The audio files of a folder and of all folders in it.
-
-    Attributes
-    ----------
-    paths : list of Path
-        Sorted. Files that `READABLE` does not list are among them if `UNREADABLE` does, so that
-        they are reported.
-    skipped : dict
-        Reason (`HIDDEN`, `NO_AUDIO`, `LOOP` or `CLOSED`) → list of Path.
-    """
+    """Result of `search_folder`."""
 
     paths: list[Path] = field(default_factory=list)
+    """Sorted `READABLE` and `UNREADABLE` files; the latter for error messages."""
+
     skipped: dict[str, list[Path]] = field(default_factory=dict)
+    """Paths by reason: `HIDDEN`, `NO_AUDIO`, `LOOP` or `CLOSED`."""
 
     def skip(self, reason: str, path: Path) -> None:
-        """Note a file or folder that is not used."""
+        """Add a skipped file or folder."""
         self.skipped.setdefault(reason, []).append(path)
 
     def describe_skipped(self) -> str:
-        """Count and name what was skipped, in one line; empty if nothing was."""
-        return "; ".join(
-            f"{len(paths):,} {reason} ({_named(reason, paths)})"
-            for reason, paths in sorted(self.skipped.items())
-        )
-
-
-def _named(reason: str, paths: list[Path]) -> str:
-    if reason == NO_AUDIO:
-        counts = Counter(path.suffix.lower() or path.name for path in paths)
-        names = [suffix for suffix, _ in counts.most_common()]
-    else:
-        names = sorted(path.name for path in paths)
-    return one_line(", ".join(names[:5]) + (", …" if len(names) > 5 else ""))
+        """Format counts and names of the skipped paths in one line; empty if there are none."""
+        parts = []
+        for reason, paths in sorted(self.skipped.items()):
+            if reason == NO_AUDIO:
+                counts = Counter(path.suffix.lower() or path.name for path in paths)
+                names = [suffix for suffix, _ in counts.most_common()]
+            else:
+                names = sorted(path.name for path in paths)
+            shown = one_line(", ".join(names[:5]) + (", …" if len(names) > 5 else ""))
+            parts.append(f"{len(paths):,} {reason} ({shown})")
+        return "; ".join(parts)
 
 
 def search_folder(folder: Path) -> AudioFiles:
-    """Find the audio files of a folder and of all folders in it.
+    """Find the audio files of a folder and its subfolders.
 
-    Links are followed. Each folder is searched once, under its own path rather than a link's; a
-    link to a parent of `folder` is not followed.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    AudioFiles
+    Links are followed, except links to parents of `folder`. Each folder is searched once, under its
+    own path in preference to a link's.
     """
     found = AudioFiles()
     top = folder.resolve()

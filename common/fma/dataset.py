@@ -1,4 +1,4 @@
-"""The data set that every notebook and command works on: its folders and its name."""
+"""The data set of all notebooks and commands: its folders and names."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ class Dataset:
 
     @property
     def metadata_dir(self) -> Path:
-        """Path: the folder of ``tracks.csv``."""
+        """Path: folder of ``tracks.csv``."""
         return self.root / "fma_metadata"
 
     @property
     def audio_dir(self) -> Path:
-        """Path: the folder of ``000/000002.mp3``."""
+        """Path: folder of ``000/000002.mp3``."""
         return self.root / f"fma_{self.subset}"
 
     @property
-    def _own_name(self) -> str:
-        """str: the root's name; empty for the project's own folder, which holds the FMA."""
+    def _root_name(self) -> str:
+        """str: name of the root; empty for the project's ``data/``."""
         root = self.root.resolve()
         return "" if root == PROJECT_ROOT / "data" else name_text(root.name)
 
     @property
     def title(self) -> str:
-        """str: the data set's name in figures and tables, which tells if it is synthetic."""
+        """str: name in figures and tables."""
         if self.is_demo:
             return "synthetic demo set"
-        own = self._own_name
-        return f"fma_{self.subset} of {own}" if own else f"FMA {self.subset}"
+        name = self._root_name
+        return f"fma_{self.subset} of {name}" if name else f"FMA {self.subset}"
 
     @property
     def name(self) -> str:
-        """str: a short name for folders, such as ``fma-medium`` or ``demo-medium``."""
-        return f"{'demo' if self.is_demo else self._own_name or 'fma'}-{self.subset}"
+        """str: name of folders, such as ``fma-medium`` or ``demo-medium``."""
+        return f"{'demo' if self.is_demo else self._root_name or 'fma'}-{self.subset}"
 
     @property
     def notice(self) -> str:
-        """str: the line that commands print about the data set, with a warning for the demo."""
+        """str: message of commands, with a warning for the demo set."""
         if self.is_demo:
             return (
                 "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; its numbers say nothing "
@@ -73,21 +73,19 @@ class Dataset:
 
 
 def find_dataset(root: str | Path | None = None, subset: str | None = None) -> Dataset:
-    """Find the data set that every notebook and command works on.
+    """Find the data set of all notebooks and commands.
 
     Parameters
     ----------
     root : path-like, optional
-        By default the environment's ``FMA_ROOT``, or the project's ``data/``, or the demo set in
-        ``data/demo`` if ``data/`` holds no FMA.
+        By default ``FMA_ROOT``, else ``data/``, else ``data/demo``.
     subset : str, optional
-        One of `SUBSETS`; by default the environment's ``FMA_SUBSET``, or medium if it is there,
-        or the largest that is.
+        One of `SUBSETS`, by default ``FMA_SUBSET``, else medium, else the largest available.
 
     Raises
     ------
     UserError
-        If there is no data set, or not that subset.
+        If there is no such data set or subset.
     """
     chosen = root or os.environ.get("FMA_ROOT")
     default = PROJECT_ROOT / "data"
@@ -108,7 +106,7 @@ def find_dataset(root: str | Path | None = None, subset: str | None = None) -> D
     if subset not in available:
         raise UserError(
             f"{root} has no fma_{subset}/ (it has {', '.join(available)}): choose one of these, "
-            f"or fetch it with python data/download.py {subset}"
+            f"or run python data/download.py {subset}"
         )
     is_demo = (root / "fma_metadata" / DEMO_MARKER).exists()
     return Dataset(root=root, subset=subset, is_demo=is_demo)
@@ -121,6 +119,6 @@ def _available_subsets(root: Path) -> list[str]:
 
 
 def get_audio_path(audio_dir: str | Path, track_id: int) -> Path:
-    """Give the path of a track's MP3, such as ``fma_medium/000/000002.mp3`` for track 2."""
+    """Return the path of a track, such as ``fma_medium/000/000002.mp3`` for track 2."""
     name = f"{track_id:06d}"
     return Path(audio_dir) / name[:3] / f"{name}.mp3"

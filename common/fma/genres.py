@@ -1,4 +1,4 @@
-"""Names of genres: what a name is, the FMA's root genres, and the sets of labels made of them."""
+"""Names of genres: normalisation, the FMA's root genres and their mappings to labels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,11 @@ import pandas as pd
 from common.errors import UserError
 
 ROOT_GENRES = (
-    "Blues",
-    "Classical",
-    "Country",
-    "Easy Listening",
-    "Electronic",
-    "Experimental",
-    "Folk",
-    "Hip-Hop",
-    "Instrumental",
-    "International",
-    "Jazz",
-    "Old-Time / Historic",
-    "Pop",
-    "Rock",
-    "Soul-RnB",
-    "Spoken",
-)
-"""The 16 roots of FMA's genre tree: one order everywhere, so that colours agree everywhere."""
+    "Blues", "Classical", "Country", "Easy Listening", "Electronic", "Experimental", "Folk",
+    "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
+    "Soul-RnB", "Spoken",
+)  # fmt: skip
+"""The 16 roots of FMA's genre tree, in the order of all figures and their colours."""
 
 _SHORTER_HISTORIC = {genre: genre for genre in ROOT_GENRES} | {"Old-Time / Historic": "Historic"}
 
@@ -45,16 +32,16 @@ GENRE_MAPPINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         | {"Country": "Folk"},
     }
 )
-"""Root genre → label, by the mapping's name: 16, 14 and 12 labels; an absent genre is dropped."""
+"""Mappings of root genres to 16, 14 and 12 labels; absent genres are dropped."""
 
 
 def clean_name(name: str) -> str:
-    """Normalise the name of a genre or an artist to Unicode NFC, without spaces at its ends."""
+    """Normalise a name to Unicode NFC and strip it."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def fold_name(name: str) -> str:
-    """Give the form that spellings of one name share: case and spaces do not count."""
+    """Return a form of a name that ignores case and spaces, for comparison."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -67,7 +54,7 @@ def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def describe_similar(genres: Iterable[str]) -> list[str]:
-    """Write a line for each group of genres that `similar_names` finds."""
+    """Format a warning for each group that `similar_names` finds."""
     return [
         f"warning: the genres {' and '.join(map(repr, group))} differ only in case or spaces and "
         "are separate classes: rename one if they are the same"
@@ -76,24 +63,10 @@ def describe_similar(genres: Iterable[str]) -> list[str]:
 
 
 def map_genres(roots: pd.Series, mapping: str) -> pd.Series:
-    """Replace root genres by the labels of a named mapping; ``all`` keeps any genre.
+    """Map root genres to the labels of one of `GENRE_MAPPINGS`; ``all`` also keeps other genres.
 
-    Parameters
-    ----------
-    roots : pandas.Series
-        Text, as ``("track", "genre_top")``; normalised here by `clean_name`.
-    mapping : str
-        A key of `GENRE_MAPPINGS`.
-
-    Returns
-    -------
-    pandas.Series
-        Labels; missing where the mapping drops the genre or the track has none.
-
-    Raises
-    ------
-    UserError
-        If there is no such mapping, or it is not ``all`` and a genre is not in `ROOT_GENRES`.
+    The result is missing for dropped and missing genres. Raises `UserError` for an unknown mapping,
+    and for a genre that is not in `ROOT_GENRES` unless the mapping is ``all``.
     """
     if mapping not in GENRE_MAPPINGS:
         raise UserError(f"no genre mapping {mapping!r}: choose one of {', '.join(GENRE_MAPPINGS)}")

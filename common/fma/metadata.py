@@ -1,4 +1,4 @@
-"""FMA's metadata tables with their documented types; subsets and splits."""
+"""FMA's metadata tables with their documented types, subsets and splits."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from common.paths import output_root
 from common.text import one_line
 
 SUBSETS = ("small", "medium", "large", "full")
-"""Each contains the one before; ``full`` has the tracks of ``large``, untrimmed."""
+"""Each contains the previous one; ``full`` has the untrimmed tracks of ``large``."""
 
 SPLITS = ("training", "validation", "test")
 
 CACHED_FROM = 50_000_000
-"""Bytes: of metadata files of this size or more, the columns that are used are cached."""
-
-_HEADER_ROWS = {"tracks.csv": 2, "features.csv": 3}
+"""Size in bytes from which the columns read from a metadata file are cached."""
 
 Column = str | tuple[str, ...]
-"""A column's name: a tuple where the header has several rows."""
+"""Name of a column, a tuple if the header has several rows."""
 
 _SUBSET_TYPE = pd.CategoricalDtype(SUBSETS[:3], ordered=True)
 _CATEGORICAL = {("track", "genre_top"), ("track", "license"), ("album", "type"), ("set", "split")}
@@ -39,20 +37,15 @@ _LISTS = {(table, "tags") for table in ("track", "album", "artist")} | {
     ("track", "genres_all"),
 }
 _TEXT = ("genre_top", "name", "split", "subset", "title", "type", "license", "track_id")
-"""Endings of the names of columns in which ``NA``, ``True`` and ``1980`` are text."""
+"""Suffixes of the names of text columns, where ``NA``, ``True`` and ``1980`` are values."""
 
 _NO_NUMBERS = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"]
-"""Cells that are missing in other columns."""
+"""Missing values in other columns."""
 
-_DATES = {
-    ("track", "date_created"),
-    ("track", "date_recorded"),
-    ("album", "date_created"),
-    ("album", "date_released"),
-    ("artist", "date_created"),
-    ("artist", "active_year_begin"),
-    ("artist", "active_year_end"),
-}
+_DATES = {(table, "date_created") for table in ("track", "album", "artist")} | {
+    ("track", "date_recorded"), ("album", "date_released"),
+    ("artist", "active_year_begin"), ("artist", "active_year_end"),
+}  # fmt: skip
 
 
 def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFrame:
@@ -63,21 +56,19 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
     path : path-like
         ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or ``raw_*.csv``.
     columns : sequence, optional
-        Tuples such as ``("set", "split")`` where the file has several header rows, strings where
-        it has one; by default all. FMA's ``tracks.csv`` is 260 MB: ask for what is used. Of large
-        files (`CACHED_FROM`) these columns are cached under `output_root`.
+        Tuples such as ``("set", "split")`` for several header rows, strings for one; by default
+        all columns. Selected columns of large files (`CACHED_FROM`) are cached in `output_root`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by track, genre, album or artist. ``set.subset`` is an ordered categorical, so that
-        ``subset <= "medium"`` works; list columns hold lists, dates are ``datetime64``.
+        Indexed by track, genre, album or artist. ``set.subset`` is an ordered categorical for
+        ``subset <= "medium"``; list columns contain lists, dates are ``datetime64``.
 
     Raises
     ------
     UserError
-        If the file is missing, not FMA's, lacks a column, or has ids that are no whole numbers or
-        occur twice.
+        If the file is missing or not FMA's, lacks a column, or has invalid or duplicate ids.
     """
     path = Path(path)
     levels = {"tracks.csv": 2, "features.csv": 3}.get(
@@ -123,9 +114,9 @@ def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFr
 
 
 def _read_header(path: Path, levels: int) -> tuple[list[tuple[str, ...]], int]:
-    """Read the columns' names, and count the rows above the first track.
+    """Read the names of the columns, and count the rows before the first track.
 
-    pandas writes the index's name into a row of its own, and leaves the row out if it has none.
+    pandas writes the name of the index into a separate row, which is absent without a name.
     """
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
@@ -138,7 +129,7 @@ def _read_header(path: Path, levels: int) -> tuple[list[tuple[str, ...]], int]:
 def _read_cells(
     source: Path | io.BytesIO, text: set[int], used: Sequence[int], **options: Any
 ) -> pd.DataFrame:
-    """Read columns by position: in those of text, only an empty cell is missing."""
+    """Read columns by position; in text columns, only empty cells are missing."""
     return pd.read_csv(
         source,
         header=None,
@@ -152,36 +143,29 @@ def _read_cells(
 
 
 def _whole_numbers(ids: pd.Series, path: Path, name: str) -> pd.Index:
-    """Convert ids such as ``2`` and ``2.0``.
-
-    Raises
-    ------
-    UserError
-        If one is anything else, or occurs twice.
-    """
+    """Convert ids such as ``2`` and ``2.0``; raise `UserError` for others and for duplicates."""
     numbers = pd.to_numeric(ids, errors="coerce")
     wrong = ~(numbers.ge(0) & numbers.lt(2**53) & (numbers % 1 == 0))
     if wrong.any():
         found = one_line(ids[wrong].fillna("").iloc[0])
         raise UserError(
-            f"{path} has the {name} {found!r:.60}, which is no whole number: number the rows, or "
-            "fetch it again"
+            f"{path} has the {name} {found!r:.60}, which is no whole number: fetch it again"
         )
     index = pd.Index(numbers.astype("int64"))
     if not index.is_unique:
         twice = index[index.duplicated()]
         raise UserError(
-            f"{path} has {len(twice):,} rows too many, the first with the {name} {twice[0]}: keep "
-            "one row of each, or fetch it again"
+            f"{path} has {len(twice):,} rows too many, the first with the {name} {twice[0]}: "
+            "delete them, or fetch it again"
         )
     return index
 
 
 def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
-    """Give some columns of a large CSV as a small one, from the cache if the file is unchanged.
+    """Return some columns of a large CSV as a small CSV, cached until the file changes.
 
-    The cache holds the cells as text after their checksum. The caller types them, so a table does
-    not depend on whether it was cached.
+    The cache contains a checksum and the cells as text, so that cached and other tables are parsed
+    equally.
     """
     state = path.stat()
     # The ctime changes with the file even if its size and mtime do not.
@@ -196,33 +180,24 @@ def _kept_cells(path: Path, skiprows: int, usecols: list[int]) -> io.BytesIO:
         path, header=None, skiprows=skiprows, usecols=usecols, dtype=str, keep_default_na=False
     )
     cells = text.to_csv(header=False, index=False, quoting=csv.QUOTE_ALL).encode()
-    _keep(kept, hashlib.sha256(cells).hexdigest().encode() + b"\n" + cells)
+    temporary = kept.with_name(f".{kept.name}.{os.getpid()}.tmp")
+    with suppress(OSError):  # the cache is optional
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(hashlib.sha256(cells).hexdigest().encode() + b"\n" + cells)
+            temporary.replace(kept)
+        finally:
+            temporary.unlink(missing_ok=True)
     return io.BytesIO(cells)
 
 
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; without an error where nothing can be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
 def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    lists: Collection[Column]
-    dates: Collection[Column]
-    categorical: Collection[Column]
-    if name == "tracks.csv":
-        lists, dates, categorical = _LISTS, _DATES, _CATEGORICAL
-    elif name.startswith("raw_"):
+    lists: Collection[Column] = _LISTS
+    dates: Collection[Column] = _DATES
+    if name.startswith("raw_"):
         lists = {"tags", "track_genres"}
         dates = {column for column in table.columns if "_date_" in column}
-        categorical = set()
-    else:
+    elif name != "tracks.csv":
         return table
     typed = {}
     for column in table.columns:
@@ -235,7 +210,7 @@ def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
             values = _parse_lists(values)
         elif column in dates:
             values = pd.to_datetime(values, errors="coerce", format="mixed")
-        elif column in categorical:
+        elif column in _CATEGORICAL:
             values = values.astype("category")
         typed[column] = values
     parsed = pd.DataFrame(typed, index=table.index)
@@ -244,7 +219,7 @@ def _with_types(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _parse_lists(values: pd.Series) -> pd.Series:
-    """Parse cells such as ``[21, 45]`` and ``['live', 'folk']``; equal cells are parsed once."""
+    """Parse cells such as ``[21, 45]`` and ``['live', 'folk']``, equal cells once."""
     codes, unique = pd.factorize(values)
     parsed = [_parse_list(cell) for cell in unique]
     lists = np.empty(len(values), dtype=object)
@@ -263,6 +238,6 @@ def _parse_list(cell: str) -> list:
 
 
 def select_subset(tracks: pd.DataFrame, subset: str) -> pd.DataFrame:
-    """Keep the tracks of one of `SUBSETS`: for ``medium`` those with ``subset <= "medium"``."""
+    """Select the tracks of one of `SUBSETS`; ``medium`` means ``subset <= "medium"``."""
     largest = SUBSETS[min(SUBSETS.index(subset), 2)]
     return tracks[tracks["set", "subset"] <= largest]

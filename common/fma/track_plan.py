@@ -1,4 +1,4 @@
-"""The plan: which tracks are used, with their labels, splits and artists."""
+"""The plan: tracks with their labels, splits and artists."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from common.fma.genres import clean_name, map_genres
 from common.fma.metadata import SPLITS
 
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
-"""The metadata that a plan is made of."""
+"""Columns of ``tracks.csv`` in a plan."""
 
 MAX_PADDING = 0.1
-"""Seconds of silence that may complete a track: many of FMA's "30 s" clips last 29.98 s."""
+"""Maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s."""
 
 
 def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
-    """Plan the tracks that have a genre and a split.
+    """Select the tracks with a genre and a split.
 
     Parameters
     ----------
@@ -31,20 +31,20 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Sorted by ``track_id``, the index: ``split``, ``genre``, ``label`` (position of the genre in
-        alphabetical order) and ``artist`` (text; of each track its own where none is known).
+        Indexed and sorted by ``track_id``: ``split``, ``genre``, ``label`` (position of the genre
+        in alphabetical order) and ``artist`` (text, unique for a track of an unknown artist).
 
     Raises
     ------
     UserError
-        If a split has no track, the training split lacks a genre of the others, or there is one
-        genre only.
+        If a split is empty, the training split lacks a genre, or there is only one genre.
     """
+    unknown_artist = "track " + tracks.index.to_series().astype("string")
     plan = pd.DataFrame(
         {
             "split": tracks["set", "split"].astype(str),
             "genre": map_genres(tracks["track", "genre_top"], mapping),
-            "artist": artist_of(tracks).fillna(_own_name(tracks)),
+            "artist": artist_of(tracks).fillna(unknown_artist),
         }
     )
     plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
@@ -58,21 +58,21 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
             raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
     if len(in_training) < 2:
         raise UserError(
-            f"the metadata has one genre only ({min(in_training)}): a classifier needs two or more"
+            f"the metadata has one genre only ({min(in_training)}): a classifier needs at least two"
         )
     plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
     return plan[["split", "genre", "label", "artist"]]
 
 
 def artist_of(tracks: pd.DataFrame) -> pd.Series:
-    """Name each track's artist by the id, or else by the name; missing where neither is known.
+    """Return each track's artist: the id, else the name, else missing.
 
-    Ids may be text; ``7`` and ``7.0`` are one.
+    Ids may be text; ``7`` and ``7.0`` are equal.
     """
     ids, names = tracks["artist", "id"], tracks["artist", "name"]
     numbers = pd.to_numeric(ids, errors="coerce")
     whole = numbers.where(numbers % 1 == 0).astype("Int64").astype("string")
-    known = whole.fillna(_as_text(ids)).where(numbers != -1)  # FMA's number for nobody
+    known = whole.fillna(_as_text(ids)).where(numbers != -1)  # unknown in the FMA
     return known.fillna(_as_text(names))
 
 
@@ -81,20 +81,16 @@ def _as_text(values: pd.Series) -> pd.Series:
     return names.where(names != "")
 
 
-def _own_name(tracks: pd.DataFrame) -> pd.Series:
-    return "track " + tracks.index.to_series().astype("string")
-
-
 def genres_of(plan: pd.DataFrame) -> tuple[str, ...]:
-    """List a plan's genres in the order of their labels."""
+    """Return the genres of a plan in the order of their labels."""
     return tuple(plan.drop_duplicates("label").sort_values("label")["genre"])
 
 
 def plan_digest(plan: pd.DataFrame) -> str:
-    """Give a checksum of a plan for the settings of a journal."""
+    """Return a checksum of a plan for the settings of a journal."""
     return hashlib.sha256(plan.to_csv().encode()).hexdigest()
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, str | bool]:
-    """Describe a data set for a manifest."""
+    """Return the entry of a data set in a manifest."""
     return {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}

@@ -1,1 +1,1 @@
-"""Compose, synthesise and describe the demo set; begin with `genres`, then `music` and `sound`."""
+"""Composition, synthesis and metadata of the demo set; begin with `genres`, `music` and `sound`."""

@@ -2,7 +2,7 @@
 
 A rhythm is a string of sixteenths, ``x`` loud, ``o`` soft, ``.`` silent, repeated to fill a bar. A
 chord is a Roman numeral, lower case for minor, with ``7``, ``M7`` (major seventh) or ``5`` (no
-third); it lasts a bar.
+third), and lasts a bar.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ SCALES = {
     "harmonic": {0, 2, 3, 5, 7, 8, 11}, "phrygian": {0, 1, 4, 5, 7, 8, 10},
     "minor5": {0, 3, 5, 7, 10}, "whole": {0, 2, 4, 6, 8, 10}, "chromatic": {*range(12)},
 }  # fmt: skip
-"""Semitones above the key note."""
+"""Semitones above the tonic."""
 
 
 class Part(NamedTuple):
-    """One player; an artist chooses an instrument, a track a rhythm."""
+    """One part; an artist draws one of the instruments, a track two of the rhythms."""
 
-    figure: str  # melody, free, speak, drum; or degrees of the chord, a hit each, "+" for together
+    figure: str  # melody, free, speak, drum; or degrees of the chord per hit, "+" for chords
     instruments: str
     rhythms: str
     register: int = 60  # MIDI pitch
     gain: float = 0.0  # dB
-    presence: float = 0.85  # probability to play in a section; the first part always plays
+    presence: float = 0.85  # probability to play in a section; 1 for the first part
     drive: float = 0.0  # distortion in dB
-    sustain: float = 0.95  # length of a note relative to the time to the next one
+    sustain: float = 0.95  # length of a note relative to the interval to the next
 
 
 class Style(NamedTuple):
-    """One genre, or with fewer choices one of its artists."""
+    """A genre, or an artist with a subset of its choices."""
 
     tempo: tuple[float, float]  # range, in quarter notes a minute
     neighbours: str  # genres, separated by ", "
     harmonies: tuple[str, ...]  # "scale: chords"
     grooves: tuple[str, ...]  # "quarter notes in a bar, drum, rhythm, drum, rhythm ..."
     parts: tuple[Part, ...]
-    openness: float = 0.1  # probability to take a part or a trait of a neighbour
-    swing: tuple[float, float] = (0.5, 1.0)  # where a pair is divided; its length in quarter notes
+    openness: float = 0.1  # probability to borrow a part or a trait of a neighbour
+    swing: tuple[float, float] = (0.5, 1.0)  # division of a pair; its length in quarter notes
     looseness: float = 0.008  # standard deviation of the timing in seconds
     reverb: tuple[float, float] = (0.15, 1.2)  # gain; reverberation time in seconds
     band: tuple[float, float] = (35.0, 10_500.0)  # Hz
     drive: float = 0.0  # saturation in dB
     hiss: float = -70.0  # noise level in dB
     crackle: float = 0.0  # clicks a second
-    brightness: float = 0.0  # dB a decade; this and the next are an artist's
-    drums: float = 0.0  # gain in dB
+    brightness: float = 0.0  # dB per decade; set by `make_artist`
+    drums: float = 0.0  # gain in dB; set by `make_artist`
 
 
 LONG, HALF, SPARSE = "x...............", "x.......", "x.......x...x... x.....x.x......."

@@ -1,4 +1,4 @@
-"""Composition and performance of the synthetic music, drawn from NumPy generators alone."""
+"""Compose and perform the synthetic music with NumPy's random generators."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _FADE = np.linspace(1, 0, round(0.06 * SR), dtype=np.float32)
 
 
 class Note(NamedTuple):
-    """One note: times in seconds, a MIDI pitch (of drums near 60) and an amplitude."""
+    """One note of a part."""
 
     part: Part
-    start: float
-    length: float
-    pitch: float
-    loudness: float
+    start: float  # seconds
+    length: float  # seconds
+    pitch: float  # MIDI, near 60 for drums
+    loudness: float  # amplitude
 
 
 def make_artist(genre: str, rng: np.random.Generator) -> Style:
-    """Narrow a genre's style down to an artist's, with some parts and traits of its neighbours."""
+    """Draw an artist's style from a genre, with parts and traits of neighbouring genres."""
     own = STYLES[genre]
     others = [STYLES[name] for name in own.neighbours.split(", ")]
     traits = {t: getattr(_pick(others, rng), t) for t in _TRAITS if rng.random() < own.openness}
@@ -47,7 +47,7 @@ def make_artist(genre: str, rng: np.random.Generator) -> Style:
 
 
 def parse_chord(name: str, key: int) -> list[int]:
-    """Parse a chord such as ``bVII``, ``ii7`` or ``IM7`` to semitones above C, the root first."""
+    """Parse a chord such as ``bVII``, ``ii7`` or ``IM7`` to semitones above C, root first."""
     flat, degree, kind = re.findall(r"(b?)([IViv]+)(M7|7|5|)", name)[0]
     third = 4 if degree.isupper() else 3
     steps = {"": (0, third, 7), "5": (0, 7), "7": (0, third, 7, 10), "M7": (0, third, 7, 11)}
@@ -55,7 +55,7 @@ def parse_chord(name: str, key: int) -> list[int]:
 
 
 def read_rhythm(rhythm: str, beats: float) -> list[tuple[float, float, float]]:
-    """Parse a rhythm to the hits of a bar: beat, length up to the next hit, loudness."""
+    """Parse a rhythm to the hits of a bar: beat, interval to the next hit, loudness."""
     marks = (rhythm * 16)[: round(beats * 4)]
     hits = [i for i, mark in enumerate(marks) if mark != "."]
     loudness = [(1, 0.75, 0.85, 0.75)[i % 4] * (0.5 if marks[i] == "o" else 1) for i in hits]
@@ -72,7 +72,7 @@ def beat_to_seconds(beat: float, tempo: float, swing: tuple[float, float]) -> fl
 
 
 def compose(artist: Style, rng: np.random.Generator, seconds: float) -> list[Note]:
-    """Compose an excerpt of a song; it begins and ends within bars."""
+    """Compose an excerpt of a song, which begins and ends within bars."""
     scale, progression = _pick(artist.harmonies, rng).split(": ")
     meter, *words = _pick(artist.grooves, rng).split()
     drums = [Part("drum", *pair) for pair in zip(words[::2], words[1::2], strict=True)]
@@ -104,15 +104,15 @@ def _pitches(
     part: Part, i: int, hits: int, chord: list[int], ladder: np.ndarray, motif: np.ndarray,
     rng: np.random.Generator,
 ) -> list[float]:  # fmt: skip
-    """Give the pitches of hit `i` of so many in a bar, as the part's figure has them."""
+    """Return the pitches of hit `i` of `hits` in a bar."""
     match part.figure:
         case "drum":
             return [part.register]
         case "free":
             return [part.register + rng.normal(0, 11)]
-        case "speak":  # a sentence falls
+        case "speak":  # pitch falls during a sentence
             return [part.register + 5 * (1 - i / hits) + rng.normal(0, 1.2)]
-        case "melody":  # a motif on the scale, which begins on the chord
+        case "melody":  # a motif on the scale, beginning on a note of the chord
             steps = ladder if i else ladder[np.isin(ladder % 12, np.mod(chord, 12))]
             nearest = np.abs(steps - part.register).argmin()
             return [steps[nearest + np.clip(motif[i], -6, 7) * (i > 0)]]
@@ -126,7 +126,7 @@ def perform(
     notes: Sequence[Note], artist: Style, rng: np.random.Generator, seconds: float,
     rate: int = 44_100, channels: int = 2,
 ) -> np.ndarray:  # fmt: skip
-    """Play and record notes; gives samples in ±0.9 [shape=(samples, channels), dtype=float32]."""
+    """Render notes to samples in ±0.9 [shape=(samples, channels), dtype=float32]."""
     mix = np.zeros((channels, round(seconds * SR)), dtype=np.float32)
     for part in dict.fromkeys(note.part for note in notes):
         line = _play([note for note in notes if note.part == part], mix.shape[1], rng)
@@ -141,7 +141,7 @@ def perform(
 
 
 def _play(notes: list[Note], size: int, rng: np.random.Generator) -> np.ndarray:
-    """Place the notes of a part; each pitch is synthesised once, and shorter notes are cut off."""
+    """Mix the notes of a part; each pitch is synthesised once, and cut for shorter notes."""
     played, part = np.zeros(size, dtype=np.float32), notes[0].part
     sounds: dict[float, np.ndarray] = {}
     for note in sorted(notes, key=lambda note: -note.length):
@@ -153,7 +153,7 @@ def _play(notes: list[Note], size: int, rng: np.random.Generator) -> np.ndarray:
         sound[-len(_FADE) :] *= _FADE
         sound = sound[max(-start, 0) : max(size - start, 0)]
         played[max(start, 0) :][: len(sound)] += sound
-    if part.drive:  # an amplifier saturates, its loudspeaker has few high frequencies
+    if part.drive:  # a saturating amplifier, and a loudspeaker as a low-pass filter
         played = np.tanh(played * np.float32(ratio(part.drive) / 2))
         played = np.convolve(played, np.hanning(9)[1:-1].astype(np.float32) / 4, "same")
     return played
@@ -162,7 +162,7 @@ def _play(notes: list[Note], size: int, rng: np.random.Generator) -> np.ndarray:
 def _record(mix: np.ndarray, style: Style, rng: np.random.Generator, size: int) -> np.ndarray:
     """Add saturation, noise, room and bandwidth to a mix [shape=(channels, samples)].
 
-    The filters multiply the spectrum; its inverse transform has the sample rate of `size` samples.
+    Filtering multiplies the spectrum; the inverse transform to `size` samples resamples.
     """
     mix = normalise(np.tanh(normalise(mix) * np.float32(ratio(style.drive) / 4)))
     mix += rng.standard_normal(mix.shape, np.float32) * np.float32(ratio(style.hiss))

@@ -1,4 +1,4 @@
-"""The tracks of the demo set, and their metadata: invented, in the FMA's genres and columns."""
+"""Tracks of the demo set, and synthetic metadata in the FMA's genres and columns."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from data.importing.fma_tables import format_genres_csv, format_tracks_csv
 MIN_TRACKS, MAX_TRACKS = len(ROOT_GENRES) * len(SPLITS), 150_000
 
 DAMAGES = {"empty": "Rock", "short": "Electronic", "not_audio": "Experimental"}
-"""The genres of the files that are damaged on purpose, in addition to the good ones."""
+"""Additional files damaged on purpose, and their genres."""
 
-# Root genre: the FMA's id, its tracks in FMA medium, and id and title of one of its subgenres.
+# Root genre: the FMA's id, number of tracks in FMA medium, id and title of a subgenre.
 _GENRES = {
     "Blues": (3, 74, 567, "Gospel"), "Classical": (5, 619, 442, "Chamber Music"),
     "Country": (9, 178, 63, "Bluegrass"), "Easy Listening": (13, 21, 311, "Lounge"),
@@ -34,35 +34,35 @@ _WORDS = "River Night Paper Copper Winter Garden Ghost Silver Radio Dust Mirror 
 
 @dataclass(frozen=True)
 class Recording:
-    """One track; artists are counted within the genre, `damage` is a key of `DAMAGES` or empty."""
+    """One track of the demo set."""
 
     track_id: int
     genre: str
     split: str
-    artist: int
-    damage: str = ""
+    artist: int  # number within the genre
+    damage: str = ""  # a key of `DAMAGES`, or empty
 
 
 def make_plan(tracks: int, seed: int) -> list[Recording]:
-    """Distribute good tracks, and the damaged ones, among genres, splits and artists.
+    """Plan `tracks` good tracks and the damaged ones, sorted by track id.
 
-    Every genre is in every split, no artist in two. The more frequent a genre is in FMA medium,
-    the more of the remaining tracks it has. The recordings are sorted by track id.
+    Each genre is in each split, no artist is in two splits. A genre's share grows with the square
+    root of its frequency in FMA medium.
     """
     if not MIN_TRACKS <= tracks <= MAX_TRACKS:
         raise UserError(
-            f"--tracks {tracks} does not work: ask for {MIN_TRACKS} (one for each genre in each "
-            f"split) to {MAX_TRACKS}"
+            f"--tracks {tracks} does not work: use {MIN_TRACKS} (one per genre and split) to "
+            f"{MAX_TRACKS}"
         )
     if seed < 0:
-        raise UserError(f"--seed {seed} does not work: ask for 0 or more")
+        raise UserError(f"--seed {seed} does not work: use at least 0")
     weights = np.sqrt([_GENRES[genre][1] for genre in ROOT_GENRES])
     ends = np.round((tracks - MIN_TRACKS) * np.cumsum([0, *weights]) / weights.sum()).astype(int)
     parts = [(genre, "training", 0, damage) for damage, genre in DAMAGES.items()]
     for genre, count in zip(ROOT_GENRES, np.diff(ends) + len(SPLITS), strict=True):
         artists, held_out = 0, max(1, round(count / 10))
         for split, size in zip(SPLITS, (count - 2 * held_out, held_out, held_out), strict=True):
-            several = -(-size // 3)  # artists, of three tracks each
+            several = -(-size // 3)  # artists of three tracks each
             parts += [(genre, split, artists + i % several, "") for i in range(size)]
             artists += several
     rng = np.random.default_rng(seed)
@@ -74,7 +74,7 @@ def make_plan(tracks: int, seed: int) -> list[Recording]:
 
 
 def format_genres(plan: Sequence[Recording], seed: int) -> str:
-    """Format ``genres.csv``: the sixteen root genres, and a subgenre of nearly each."""
+    """Format ``genres.csv``: the root genres and their subgenres."""
     used = Counter(genre_id for recording in plan for genre_id in _genre_ids(recording, seed))
     rows = []
     for title, (root, _, child, child_title) in _GENRES.items():
@@ -83,14 +83,14 @@ def format_genres(plan: Sequence[Recording], seed: int) -> str:
 
 
 def _genre_ids(recording: Recording, seed: int) -> list[int]:
-    """Give the id of the root genre, and of one track in three a subgenre's."""
+    """Return the id of the root genre and, for a third of the tracks, that of the subgenre."""
     root, _, child, _ = _GENRES[recording.genre]
     has_child = child and np.random.default_rng([seed, recording.track_id]).random() < 1 / 3
     return [root, child] if has_child else [root]
 
 
 def format_tracks(plan: Sequence[Recording], seed: int, bit_rates: Sequence[int]) -> str:
-    """Format ``tracks.csv``, with bit rates in bits per second; all else is invented."""
+    """Format ``tracks.csv`` with bit rates in bits per second; other cells are drawn at random."""
     rows = []
     for recording, bit_rate in zip(plan, bit_rates, strict=True):
         number, ids = ROOT_GENRES.index(recording.genre), _genre_ids(recording, seed)

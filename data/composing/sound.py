@@ -1,4 +1,4 @@
-"""Instruments of the synthetic music: functions of Hz, seconds and a generator."""
+"""Instruments of the synthetic music: callables of Hz, seconds and a random generator."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def noise(samples: int, rng: np.random.Generator, low: float, high: float) -> np
 
 
 class Tone(NamedTuple):
-    """Wavetable synthesis: harmonics that fade from a first table to a second."""
+    """Wavetable synthesis with a crossfade between two tables of harmonics."""
 
     tilt: float = 1.0  # harmonic k has amplitude k ** -tilt
     decay: float = 1.0  # time constant in seconds
     fade: float = 0.2  # time constant of the fade to the second table
     attack: float = 0.003  # seconds
     even: float = 1.0  # gain of the even harmonics
-    formants: tuple[tuple[float, ...], ...] = ((),)  # resonances in Hz; each table draws one tuple
+    formants: tuple[tuple[float, ...], ...] = ((),)  # resonances in Hz, one tuple drawn per table
     vibrato: float = 0.0  # semitones
     breath: float = 0.0  # amplitude of the noise
     voices: tuple[float, ...] = (0.0,)  # offsets in semitones
@@ -56,9 +56,9 @@ class Tone(NamedTuple):
             peaks = np.asarray(self.formants[rng.integers(len(self.formants))], dtype=float)
             resonances = 1 / (1 + ((k[:, None] * hz - peaks) / (60 + 0.06 * peaks)) ** 2)
             gains = k**-self.tilt * np.where(k % 2, 1, self.even) * (0.03 + resonances.sum(axis=1))
-            if share[0] == 0 and len(self.formants) == 1:  # the second table is the darker one
+            if share[0] == 0 and len(self.formants) == 1:  # the second table is darker
                 gains *= np.exp(-k / 1.5)
-            spectrum[k] = gains * np.exp(2.4j * k**2)  # scattered phases keep the peaks low
+            spectrum[k] = gains * np.exp(2.4j * k**2)  # scattered phases lower the peaks
             table = normalise(np.fft.irfft(spectrum))
             for offset in self.voices:
                 cycles = hz * 2 ** (offset / 12) * (t + sway) + rng.random()
@@ -70,11 +70,11 @@ class Tone(NamedTuple):
 
 
 class Drum(NamedTuple):
-    """A tone of falling pitch and a burst of noise; middle C plays it as it is described."""
+    """A tone of falling pitch and a burst of noise, at nominal pitch for middle C."""
 
     gain: float  # dB
     pitch: float = 0.0  # Hz
-    bend: float = 0.0  # share by which the pitch begins higher
+    bend: float = 0.0  # relative rise of the initial pitch
     ring: float = 0.02  # time constant in seconds
     wires: float = 0.0  # amplitude of the noise
     low: float = 1000.0  # Hz
@@ -82,7 +82,7 @@ class Drum(NamedTuple):
     hiss: float = 0.02  # time constant of the noise
 
     def __call__(self, hz: float, seconds: float, rng: np.random.Generator) -> np.ndarray:
-        """Synthesise a stroke, with its whole decay."""
+        """Synthesise a stroke with its complete decay, whatever `seconds` is."""
         tuning, t = hz / 261.63, np.arange(round(6 * max(self.ring, self.hiss) * SR)) / SR
         cycles = self.pitch * tuning * (t + 0.03 * self.bend * (1 - np.exp(-t / 0.03)))
         burst = noise(len(t), rng, self.low * tuning, self.high * tuning) * np.exp(-t / self.hiss)

@@ -1,1 +1,1 @@
-"""Fetching archives with resumption, verifying and unpacking them."""
+"""Fetch, check and unpack archives; begin with `archives.obtain`."""

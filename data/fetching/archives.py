@@ -1,8 +1,7 @@
-"""Archives of a data set: fetched with resumption, checked against their SHA-1, unpacked safely.
+"""Fetch archives of a data set with resumption, check their SHA-1 and unpack them safely.
 
-An archive ``fma_medium`` passes through these names in the folder that receives it, each taken
-only when the step before is complete, so that an interruption at any point costs little:
-``fma_medium.zip.part`` → ``fma_medium.zip`` → ``fma_medium.part/`` → ``fma_medium/``.
+Each name of ``fma_medium.zip.part`` → ``fma_medium.zip`` → ``fma_medium.part/`` → ``fma_medium/``
+is taken when the previous step is complete, so an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -24,47 +23,33 @@ from common.text import format_size
 from data.fetching.transfer import byte_bar, fetch, part_path, size_on_disk
 
 MAX_RATIO = 100
-"""An archive that declares to unpack to more than this many times its size is a bomb."""
+"""Largest allowed ratio of the declared unpacked size to the size of the archive."""
 
 _CHUNK = 1 << 17  # bytes
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip file that holds one folder.
+    """A zip file that contains one folder."""
 
-    Attributes
-    ----------
-    name : str
-        The folder that it holds, ``fma_medium``; the file is ``fma_medium.zip``.
-    url : str
-        Where it is fetched from, by https; see `data.fetching.transfer.fetch`.
-    size : int
-        Its size in bytes, roughly: for estimates.
-    unpacked_size : int
-        The size of what it holds in bytes, roughly: for estimates.
-    sha1 : str
-        The SHA-1 of the whole file, in lower-case hexadecimal digits.
-    """
-
-    name: str
+    name: str  # of the folder: fma_medium in fma_medium.zip
     url: str
-    size: int
-    unpacked_size: int
-    sha1: str
+    size: int  # bytes, approximate
+    unpacked_size: int  # bytes, approximate
+    sha1: str  # lower-case hexadecimal digits
 
     def path(self, root: Path) -> Path:
-        """Tell where the zip file lies under `root`."""
+        """Return the path of the zip file under `root`."""
         return root / f"{self.name}.zip"
 
     def is_unpacked(self, root: Path) -> bool:
-        """Tell whether the folder that the archive holds is there, complete."""
+        """Return whether the unpacked folder exists under `root`."""
         folder = root / self.name
         return folder.is_dir() and any(folder.iterdir())
 
     def space_needed(self, root: Path) -> int:
-        """Estimate the bytes that fetching and unpacking will take under `root`."""
-        # Once the zip file is there, `unpack` knows the exact number.
+        """Estimate the bytes that fetching and unpacking need under `root`."""
+        # `unpack` computes the exact number from the zip file.
         if self.is_unpacked(root) or self.path(root).exists():
             return 0
         missing = max(0, self.size - size_on_disk(part_path(self.path(root))))
@@ -72,19 +57,9 @@ class Archive:
 
 
 def obtain(archive: Archive, root: Path) -> None:
-    """Make an archive's folder stand under `root`, doing only what is not done yet.
+    """Fetch, check and unpack an archive under the existing folder `root`, without finished steps.
 
-    Parameters
-    ----------
-    archive : Archive
-        What to get. A zip file that is already there is used instead of a transfer.
-    root : Path
-        An existing folder.
-
-    Raises
-    ------
-    UserError
-        If the transfer, the checksum, the disk or the archive's contents forbid it.
+    Raises `UserError` if the transfer, the checksum, the free space or the contents fail.
     """
     if archive.is_unpacked(root):
         return
@@ -96,20 +71,7 @@ def obtain(archive: Archive, root: Path) -> None:
 
 
 def check_sha1(path: Path, expected: str) -> None:
-    """Check a file against its SHA-1; a wrong one is renamed, so that nothing mistakes it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    expected : str
-        The SHA-1 that it must have.
-
-    Raises
-    ------
-    UserError
-        If it has another; the file is then called ``<path>.bad``.
-    """
+    """Check the SHA-1 of a file; if it differs, rename the file to ``<path>.bad`` and raise."""
     digest = hashlib.sha1(usedforsecurity=False)
     with path.open("rb") as file, byte_bar(f"checking {path.name}", path.stat().st_size) as bar:
         while chunk := file.read(_CHUNK):
@@ -120,47 +82,54 @@ def check_sha1(path: Path, expected: str) -> None:
         path.replace(bad)
         raise UserError(
             f"{path} is damaged: its SHA-1 is {digest.hexdigest()}, expected {expected}; it is now "
-            f"called {bad.name}, delete it and run the same command to fetch the archive anew"
+            f"{bad.name}: delete it and run the same command to fetch the archive again"
         )
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip file's one folder, going on from what an earlier run left in ``<folder>.part``.
+    """Unpack a zip file of one folder to `folder`, and resume from ``<folder>.part``.
 
-    Parameters
-    ----------
-    path : Path
-        A zip file whose members all lie in a folder of the same name as `folder`.
-    folder : Path
-        Where its contents go; it appears there only when it is complete.
-
-    Raises
-    ------
-    UserError
-        Before anything is written, if a member would leave the folder, if the declared sizes are
-        absurd or if the disk has no room for them.
+    Raises `UserError` before anything is written if a member has a path outside the folder, the
+    declared sizes exceed `MAX_RATIO`, or the disk has too little free space.
     """
     part = part_path(folder)
     try:
         with zipfile.ZipFile(path) as archive:
             targets = _targets(archive, folder.name, part)
-            _refuse_bomb(path, sum(info.file_size for info in targets))
-            missing = {i: t for i, t in targets.items() if not _is_written(i, t)}
+            # zipfile never reads more than a member's declared size.
+            if (size := sum(info.file_size for info in targets)) > MAX_RATIO * path.stat().st_size:
+                raise UserError(
+                    f"{path} declares an unpacked size of {format_size(size)}, more than "
+                    f"{MAX_RATIO} times its size: nothing was unpacked; delete the archive, it is "
+                    "not FMA's"
+                )
+            missing = {
+                info: target
+                for info, target in targets.items()
+                if not (target.is_file() and target.stat().st_size == info.file_size)
+            }
             require_space(part.parent, sum(i.file_size for i in missing), f"unpacking {path.name}")
             _unpack_members(archive, missing, f"unpacking {path.name}")
     except zipfile.BadZipFile as error:
-        raise UserError(
-            f"{path} is no sound zip file ({error}): delete it, fetch it anew"
-        ) from None
+        raise UserError(f"{path} is no sound zip file ({error}): fetch it again") from None
     part.mkdir(exist_ok=True)
     part.replace(folder)
 
 
 def _targets(archive: zipfile.ZipFile, top: str, destination: Path) -> dict[zipfile.ZipInfo, Path]:
-    """Tell where each file of an archive goes; refuse the archive if one would go elsewhere."""
+    """Map the files of an archive to their paths; refuse paths outside the folder `top`."""
     targets = {}
     for info in archive.infolist():
-        if not _stays_in(info, top):
+        parts = info.filename.split("/")
+        is_safe = (
+            len(parts) > 1
+            and parts[0] == top  # excludes absolute paths and drive letters
+            and ".." not in parts
+            and not any(sign in info.filename for sign in "\\:")  # special on Windows
+            # no links, no devices
+            and stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+        )
+        if not is_safe:
             raise UserError(
                 f"{archive.filename} holds {info.filename!r:.100}, which would leave the folder "
                 f"{top}/: nothing was unpacked; delete the archive, it is not FMA's"
@@ -170,35 +139,10 @@ def _targets(archive: zipfile.ZipFile, top: str, destination: Path) -> dict[zipf
     return targets
 
 
-def _stays_in(info: zipfile.ZipInfo, top: str) -> bool:
-    parts = info.filename.split("/")
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    return (
-        len(parts) > 1
-        and parts[0] == top  # which no absolute path and no drive letter is
-        and ".." not in parts
-        and not any(sign in info.filename for sign in "\\:")  # special on Windows only
-        and kind in (0, stat.S_IFREG, stat.S_IFDIR)  # no link, no device
-    )
-
-
-def _refuse_bomb(path: Path, unpacked_size: int) -> None:
-    # The declared sizes can be relied on: zipfile never reads more than a member declares.
-    if unpacked_size > MAX_RATIO * path.stat().st_size:
-        raise UserError(
-            f"{path} declares to unpack to {format_size(unpacked_size)}, more than {MAX_RATIO} "
-            "times its size: nothing was unpacked; delete the archive, it is not FMA's"
-        )
-
-
-def _is_written(info: zipfile.ZipInfo, target: Path) -> bool:
-    return target.is_file() and target.stat().st_size == info.file_size
-
-
 def _unpack_members(
     archive: zipfile.ZipFile, targets: dict[zipfile.ZipInfo, Path], title: str
 ) -> None:
-    """Unpack in threads: FMA's archives are bzip2, slow to unpack, and bz2 releases the lock."""
+    """Unpack in threads; FMA's archives are bzip2, whose decompression releases the GIL."""
     stop = threading.Event()
     total = sum(info.file_size for info in targets)
     with ThreadPoolExecutor(default_workers()) as pool, byte_bar(title, total) as bar:

@@ -1,4 +1,4 @@
-"""Fetching a big file over a connection that may break off at any time."""
+"""Fetch large files over unreliable connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.jobs.run import progress_bar
 from common.text import format_size
 
 RETRY_PAUSES = (1, 4, 15, 60)
-"""Seconds to wait after each failure in a row; a transfer that moved on starts at the first."""
+"""Seconds to wait after consecutive failures; a transfer that made progress restarts the list."""
 
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 _CHUNK = 1 << 17  # bytes
@@ -28,23 +28,14 @@ _BROKEN_OFF = (
 
 
 def fetch(url: str, path: Path) -> None:
-    """Fetch a file, going on from what an earlier transfer left in ``<path>.part``.
+    """Fetch a file to `path`, and resume from ``<path>.part``.
 
-    A connection that breaks off is taken up again after each of `RETRY_PAUSES`.
-
-    Parameters
-    ----------
-    url : str
-        Where the file is: https, or a server on this machine.
-    path : Path
-        Where it goes; it appears there only when it is complete.
-
-    Raises
-    ------
-    UserError
-        If the address is another, the server refuses, or the connection breaks off time and again.
+    A broken connection is resumed after each of `RETRY_PAUSES`. Raises `UserError` if the server
+    refuses, if all retries fail, or if `url` is neither https nor on this machine.
     """
-    _require_safe(url)
+    address = urlsplit(url)
+    if address.scheme != "https" and (address.scheme, address.hostname) != ("http", _THIS_MACHINE):
+        raise UserError(f"{url} cannot be fetched: its address must begin with https://")
     part = part_path(path)
     failures = 0
     while True:
@@ -55,40 +46,40 @@ def fetch(url: str, path: Path) -> None:
         except _BROKEN_OFF as error:
             failures = 1 if size_on_disk(part) > before else failures + 1
             trouble = (
-                f"{path.name}: the transfer from {urlsplit(url).netloc} stopped at "
+                f"{path.name}: the transfer from {address.netloc} stopped at "
                 f"{format_size(size_on_disk(part))} ({_root_cause(error)})"
             )
         except requests.RequestException as error:
             raise UserError(f"{url} cannot be fetched: {error}") from None
         if failures > len(RETRY_PAUSES):
-            raise UserError(f"{trouble}: run the same command again later, it goes on from there")
+            raise UserError(f"{trouble}: run the same command again later to resume")
         pause = RETRY_PAUSES[failures - 1]
-        tqdm.write(f"{trouble}; going on in {pause} s", file=sys.stderr)
+        tqdm.write(f"{trouble}; retry in {pause} s", file=sys.stderr)
         time.sleep(pause)
     part.replace(path)
 
 
 def part_path(path: Path) -> Path:
-    """Name the file or folder that is to become `path` when it is complete."""
+    """Return the temporary name of `path` while it is incomplete."""
     return path.with_name(path.name + ".part")
 
 
 def size_on_disk(path: Path) -> int:
-    """Count the bytes of a file; none if it is not there."""
+    """Return the size of a file in bytes; 0 if there is no such file."""
     return path.stat().st_size if path.exists() else 0
 
 
 def byte_bar(title: str, total: int | None, done: int = 0) -> tqdm:
-    """Make a progress bar that counts bytes, of which `done` are done already."""
+    """Make a progress bar of bytes that begins at `done`."""
     return progress_bar(
         desc=title, total=total, initial=done, unit="B", unit_scale=True, unit_divisor=1024
     )
 
 
 def _fetch_rest(url: str, part: Path) -> None:
-    """Append what `part` lacks, in one request.
+    """Append the missing bytes to `part` in one request.
 
-    The request has no If-Range: a file that changed since would have the wrong SHA-1 anyway.
+    The request has no If-Range: the SHA-1 detects a file that changed in between.
     """
     offset = size_on_disk(part)
     headers = {"Accept-Encoding": "identity"}
@@ -100,26 +91,26 @@ def _fetch_rest(url: str, part: Path) -> None:
     ):
         start, total = _range(response)
         if response.status_code == 416 and total in (None, offset):
-            return  # there is nothing after `offset`: the part is whole
+            return  # the part is complete
         if response.status_code == 416 or (response.status_code == 206 and start != offset):
             part.unlink(missing_ok=True)
-            raise requests.ConnectionError("the server has another file: starting over")
-        _require_success(response)
+            raise requests.ConnectionError("the server has another file: restarting")
+        answer = f"the server answers {response.status_code} {response.reason}"
+        if response.status_code == 429 or response.status_code >= 500:
+            raise requests.ConnectionError(answer)  # temporary, so retry
+        if response.status_code not in (200, 206):
+            raise UserError(
+                f"{response.url} cannot be fetched: {answer}; try again later, or fetch the file "
+                "by other means (see data/README.md)"
+            )
         with part.open("ab" if start else "wb") as file, byte_bar(part.stem, total, start) as bar:
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
 
 
-def _require_safe(url: str) -> None:
-    """Refuse what others on the way could read and change."""
-    address = urlsplit(url)
-    if address.scheme != "https" and (address.scheme, address.hostname) != ("http", _THIS_MACHINE):
-        raise UserError(f"{url} cannot be fetched: its address must begin with https://")
-
-
 def _session(url: str) -> requests.Session:
-    """Make a session that redirects cannot lead from https, or from a server on this machine."""
+    """Make a session that follows redirects only within https, or within the local server."""
     session = requests.Session()
     session.adapters.clear()
     address = urlsplit(url)
@@ -129,7 +120,7 @@ def _session(url: str) -> requests.Session:
 
 
 def _range(response: requests.Response) -> tuple[int, int | None]:
-    """Tell at which byte the response begins, and how long the whole file is if that is known."""
+    """Parse the first byte of the response and the length of the file, None if unknown."""
     if response.status_code == 200:
         length = response.headers.get("Content-Length")
         return 0, int(length) if length else None
@@ -139,17 +130,6 @@ def _range(response: requests.Response) -> tuple[int, int | None]:
     )
     start = extent.partition("-")[0]
     return int(start) if start.isdigit() else 0, int(total) if total.isdigit() else None
-
-
-def _require_success(response: requests.Response) -> None:
-    answer = f"the server answers {response.status_code} {response.reason}"
-    if response.status_code == 429 or response.status_code >= 500:
-        raise requests.ConnectionError(answer)  # passing troubles, worth another try
-    if response.status_code not in (200, 206):
-        raise UserError(
-            f"{response.url} cannot be fetched: {answer}; try again later, or fetch the file "
-            "by other means (see data/README.md)"
-        )
 
 
 def _root_cause(error: BaseException) -> str:

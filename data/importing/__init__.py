@@ -1,1 +1,1 @@
-"""Recordings of one's own: reading their lists, splitting them by artist, writing FMA's tables."""
+"""Import of other recordings: read their lists, split them by artist, write FMA's tables."""

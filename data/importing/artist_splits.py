@@ -1,4 +1,4 @@
-"""Splits by artist: no artist is in two."""
+"""Splits by artist, without an artist in two splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.fma.metadata import SPLITS
 
 SHARES = {"training": 0.8, "validation": 0.1, "test": 0.1}
-"""Split → share of each genre's tracks, as nearly as whole artists allow."""
+"""Split → approximate share of each genre's tracks."""
 
 
 def deal_artists(
@@ -27,19 +27,14 @@ def deal_artists(
     tracks : pandas.DataFrame
         With ``genre`` and ``artist``.
     known : mapping, optional
-        Artist → split, of artists that keep theirs.
+        Artist → split of earlier runs, which is kept.
     seed : int >= 0
-        Decides among artists with equally many tracks.
+        Order of artists with equally many tracks.
 
     Returns
     -------
     dict
         Artist → split.
-
-    Raises
-    ------
-    UserError
-        As `require_every_split` does.
     """
     rng = np.random.default_rng(seed)
     present = sorted(set(tracks["artist"]))
@@ -53,7 +48,7 @@ def deal_artists(
 
 
 def _deal(sizes: pd.Series, split: dict[str, str], rng: np.random.Generator) -> None:
-    """Divide the artists of one genre that have no split yet, those with most tracks first."""
+    """Divide the artists of one genre without a split, in descending order of their tracks."""
     have = {
         name: sum(size for artist, size in sizes.items() if split.get(artist) == name)
         for name in SPLITS
@@ -74,15 +69,15 @@ def _deal(sizes: pd.Series, split: dict[str, str], rng: np.random.Generator) -> 
 
 
 def require_every_split(tracks: pd.DataFrame, split: Mapping[str, str]) -> None:
-    """Refuse splits with no artist, and genres with none in the training split."""
+    """Raise `UserError` for splits without artists and genres without training artists."""
     of_track = tracks["artist"].map(split)
     trained = set(tracks.loc[of_track == "training", "genre"])
     if unseen := sorted(set(tracks["genre"]) - trained):
         raise UserError(
-            f"no artist of {unseen[0]} is in the training split, since its artists are in others, "
-            "maybe with another genre: name the splits yourself in a CSV, see --help"
+            f"no artist of {unseen[0]} is in the training split: all are in other splits, perhaps "
+            "with another genre; name the splits in a CSV, see --help"
         )
     if absent := [name for name in SPLITS if name not in set(of_track)]:
         raise UserError(
-            f"no artist is in the split {absent[0]}: one genre at least needs three artists or more"
+            f"no artist is in the split {absent[0]}: at least one genre needs three artists"
         )

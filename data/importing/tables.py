@@ -1,4 +1,4 @@
-"""What an import writes: ids that stay, the metadata, and a summary."""
+"""Tables of an import: stable ids, the metadata, and a summary."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SUBSET = "medium"
 """The subset that commands use first."""
 
 KNOWN = "imported.csv"
-"""Beside ``tracks.csv``: the id and the split of each file, which later runs keep."""
+"""The file with the id and split of each file, which later runs keep, beside ``tracks.csv``."""
 
 LEFT_OUT = "left_out.csv"
-"""Beside ``tracks.csv``: the files that are not used, and why."""
+"""The file with the unused files and their problems, beside ``tracks.csv``."""
 
 
 def read_known(path: Path) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def read_known(path: Path) -> pd.DataFrame:
 
 
 def give_ids(sources: Sequence[Source], known: pd.DataFrame) -> dict[str, int]:
-    """Give each recording its earlier id, or the next one that was never used."""
+    """Map each recording to its earlier id, or to the next unused one."""
     ids = {path: int(track_id) for path, track_id in known["track_id"].items()}
     following = max(ids.values(), default=0) + 1
     new = [source.key for source in sources if source.key not in ids]
@@ -42,27 +42,14 @@ def give_ids(sources: Sequence[Source], known: pd.DataFrame) -> dict[str, int]:
 
 
 def write_known(path: Path, ids: Mapping[str, int], splits: Mapping[str, str]) -> None:
-    """Write the ids and splits, by path; a split that is not known yet is empty."""
-    table = pd.DataFrame(
-        {
-            "track_id": list(ids.values()),
-            "path": list(ids),
-            "split": [splits.get(key, "") for key in ids],
-        }
-    )
+    """Write the ids and splits by path, with empty cells for unknown splits."""
+    rows = [(track_id, key, splits.get(key, "")) for key, track_id in ids.items()]
+    table = pd.DataFrame(rows, columns=["track_id", "path", "split"])
     write_table(path, table.sort_values("track_id"))
 
 
 def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
-    """Write ``genres.csv`` and ``tracks.csv``.
-
-    Parameters
-    ----------
-    metadata : Path
-        The folder ``fma_metadata``.
-    used : pandas.DataFrame
-        Indexed by track id: ``genre``, ``artist``, ``title`` and ``split``.
-    """
+    """Write ``genres.csv`` and ``tracks.csv`` of the tracks `used`, indexed by track id."""
     genres = {genre: number for number, genre in enumerate(sorted(set(used["genre"])), 1)}
     artists = {artist: number for number, artist in enumerate(sorted(set(used["artist"])), 1)}
     counts = used["genre"].value_counts()
@@ -84,7 +71,7 @@ def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
         for row in used.itertuples()
     ]
     _write(metadata / "genres.csv", format_genres_csv(rows))
-    # Last: without it the folder is no data set.
+    # `find_dataset` requires tracks.csv, so it is written last.
     _write(metadata / "tracks.csv", format_tracks_csv(tracks))
 
 
@@ -94,7 +81,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def summary(table: pd.DataFrame, root: Path) -> str:
-    """Write tracks and artists by genre and split, what was left out, and the next command."""
+    """Format counts by genre and split, the unused files, and the next command."""
     used = table[table["problem"] == ""]
     counts = pd.crosstab(used["genre"], used["split"]).reindex(columns=list(SPLITS), fill_value=0)
     counts["artists"] = used.groupby("genre")["artist"].nunique()
@@ -102,15 +89,15 @@ def summary(table: pd.DataFrame, root: Path) -> str:
     counts.index = counts.index.map(one_line).rename(None)
     lines = [counts.to_string(), ""]
     for genre in counts.index[(counts[["validation", "test"]] == 0).any(axis=1)]:
-        lines.append(f"{genre} is not in every split: it would need three artists for that")
+        lines.append(f"{genre} is not in every split: that requires three artists")
     for genre in sorted(set(table["genre"]) - set(used["genre"])):
         lines.append(
-            f"warning: none of the files of {one_line(genre)} can be used: the genre is left out"
+            f"warning: none of the files of {one_line(genre)} can be used: the genre is omitted"
         )
     lines += describe_similar(used["genre"])
     if lost := len(table) - len(used):
         left_out = display_path(root / "fma_metadata" / LEFT_OUT)
-        lines.append(f"{lost:,} files cannot be used and are left out: {left_out}")
+        lines.append(f"{lost:,} files cannot be used: {left_out}")
     shown = display_path(root)
     lines.append(f"{len(used):,} tracks in {shown}. Go on with:")
     lines.append(f"FMA_ROOT={shown} python -m spectrogram_feature.generate_records --all-segments")
