@@ -36,7 +36,6 @@ def draw(samples: np.ndarray, sr: int, prediction: Prediction, network: str, gen
     Parameters
     ----------
     samples : np.ndarray [shape=(n,), dtype=float32]
-    sr : int
     prediction : Prediction
         With features.
     network : str

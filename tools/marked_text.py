@@ -27,7 +27,6 @@ def with_part(text: str, name: str, script: str, content: str) -> str:
 
     Parameters
     ----------
-    text : str
     name, script : str
         See `markers`.
     content : str

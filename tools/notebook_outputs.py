@@ -70,7 +70,6 @@ def find_faults(notebook: NotebookNode, digest: str) -> list[str]:
 
     Parameters
     ----------
-    notebook : NotebookNode
     digest : str
         `tools.notebooks.digest` of the current code, which the outputs must have been made with.
 

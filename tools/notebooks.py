@@ -111,7 +111,6 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
 
     Parameters
     ----------
-    notebook : Path
     surroundings : mapping of str to str, optional
         Further dependencies by name; see `surroundings`.
 

@@ -69,7 +69,6 @@ def build(notebooks: Path, out: Path) -> Path:
     ----------
     notebooks : Path
         A folder with executed notebooks under the names of `NOTEBOOKS`.
-    out : Path
 
     Raises
     ------

@@ -17,10 +17,9 @@ class Progress(keras.callbacks.Callback):
     Parameters
     ----------
     name : str
-        Text beside the bar.
-    epochs : int
+        Label of the bar.
     steps : int
-        Batches in an epoch.
+        Batches per epoch.
     """
 
     def __init__(self, name: str, epochs: int, steps: int) -> None:
@@ -55,20 +54,13 @@ class Progress(keras.callbacks.Callback):
 
 
 class StopEarly(keras.callbacks.Callback):
-    """Stop when the validation loss has not fallen for ``patience`` epochs, resumed or not.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that `checkpoints.Keep` writes to, before this callback.
-    options : TrainingOptions
-    """
+    """Stop when `checkpoints.is_finished`, from the curves that `checkpoints.Keep` has written."""
 
     def __init__(self, folder: Path, options: TrainingOptions) -> None:
         super().__init__()
         self.folder, self.options = folder, options
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Decide by the whole history, epochs before a resumption included."""
+        """Check the whole history, including epochs before a resumption."""
         if is_finished(read_history(self.folder), self.options):
             self.model.stop_training = True

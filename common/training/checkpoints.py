@@ -1,4 +1,4 @@
-"""Files of a training: its settings, learning curves, weights to resume from and best weights.
+"""Files of a training: settings, learning curves, weights of the last and of the best epoch.
 
 Every file is written completely or not at all. A killed training resumes after its last epoch.
 """
@@ -35,8 +35,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises
     ------
     UserError
-        If the folder holds a training with other settings, or damaged settings. The message names
-        the first setting that differs.
+        If the folder holds a training with other settings, or damaged settings.
     """
     settings = as_json(settings)
     path = folder / SETTINGS
@@ -61,7 +60,7 @@ def read_history(folder: Path) -> pd.DataFrame:
 
 
 def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
-    """Tell whether all epochs are done, the patience is exhausted, or the loss is NaN."""
+    """Return True if all epochs are done, the patience is exhausted, or the loss is NaN."""
     if history.empty:
         return False
     if history["val_loss"].isna().any():
@@ -74,12 +73,10 @@ class Keep(keras.callbacks.Callback):
     """Save the learning curves and the weights after each epoch.
 
     The weights of the last epoch, with the optimiser's state, and of the best epoch are kept. An
-    epoch counts once its line in the curves is written; a later run overwrites anything else that
-    a killed run has left.
+    epoch is finished when its line in the curves is written.
 
     Parameters
     ----------
-    folder : Path
     history : pandas.DataFrame
         Curves of the epochs before this run, from `read_history`.
     """
@@ -89,11 +86,11 @@ class Keep(keras.callbacks.Callback):
         self.folder, self.history = folder, history
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start the clock."""
+        """Start the timer."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Write the weights, then the curves; delete the weights that are superseded."""
+        """Write the weights, then the curves; delete superseded weights."""
         epoch += 1
         self._save_weights(STATE.format(epoch))
         self.history.loc[epoch, list(logs)] = list(logs.values())
@@ -110,8 +107,8 @@ class Keep(keras.callbacks.Callback):
         try:
             self.model.save_weights(partial)
         except OSError as error:
-            # HDF5 writes again when the file is closed, and crashes the process if there is no
-            # room. Its message has many lines.
+            # HDF5 writes again when it closes the file, and crashes the process if the disk is
+            # full. Its message has many lines.
             os.truncate(partial, 0)
             raise OSError(error.errno, os.strerror(error.errno or 0), str(partial)) from None
         partial.replace(self.folder / name)
@@ -135,12 +132,9 @@ def resume(model: keras.Model, folder: Path) -> int:
 
 
 def keep_best(folder: Path) -> pd.DataFrame:
-    """Keep only the best weights of a finished training, and return its learning curves.
+    """Delete all but the best weights of a finished training, and return its learning curves.
 
-    Raises
-    ------
-    UserError
-        If the training diverged.
+    A `UserError` is raised if the training diverged.
     """
     history = read_history(folder)
     if history["val_loss"].isna().any():
@@ -154,16 +148,10 @@ def keep_best(folder: Path) -> pd.DataFrame:
 
 
 def load_weights(model: keras.Model, path: Path, *, with_optimiser: bool = False) -> None:
-    """Load weights that `Keep` has written.
-
-    Raises
-    ------
-    UserError
-        If they do not fit the model.
-    """
+    """Load weights that `Keep` has written; raise a `UserError` if they do not fit the model."""
     try:
         with warnings.catch_warnings():
-            # Keras only warns of weights that do not fit.
+            # Keras only warns if weights do not fit.
             warnings.simplefilter("error", UserWarning)
             if not with_optimiser:
                 warnings.filterwarnings("ignore", OPTIMISER_WARNING)
