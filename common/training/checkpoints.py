@@ -69,28 +69,23 @@ def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
     return len(history) >= options.epochs or stale >= options.patience
 
 
-class Keep(keras.callbacks.Callback):
-    """Save the learning curves and the weights after each epoch.
+class Checkpoints(keras.callbacks.Callback):
+    """Save the learning curves and the weights after each epoch, and stop early.
 
     The weights of the last epoch, with the optimiser's state, and of the best epoch are kept. An
     epoch is finished when its line in the curves is written.
-
-    Parameters
-    ----------
-    history : pandas.DataFrame
-        Curves of the epochs before this run, from `read_history`.
     """
 
-    def __init__(self, folder: Path, history: pd.DataFrame) -> None:
+    def __init__(self, folder: Path, options: TrainingOptions) -> None:
         super().__init__()
-        self.folder, self.history = folder, history
+        self.folder, self.options, self.history = folder, options, read_history(folder)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the timer."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Write the weights, then the curves; delete superseded weights."""
+        """Write the weights, then the curves; delete superseded weights; stop if it is time."""
         epoch += 1
         self._save_weights(STATE.format(epoch))
         self.history.loc[epoch, list(logs)] = list(logs.values())
@@ -101,6 +96,8 @@ class Keep(keras.callbacks.Callback):
         for state in self.folder.glob(STATE.format("*")):
             if state.name not in (STATE.format(epoch), STATE.format(best)):
                 state.unlink()
+        if is_finished(read_history(self.folder), self.options):
+            self.model.stop_training = True
 
     def _save_weights(self, name: str) -> None:
         partial = self.folder / f".partial.{name}"
@@ -114,21 +111,14 @@ class Keep(keras.callbacks.Callback):
         partial.replace(self.folder / name)
 
 
-def find_state(folder: Path) -> tuple[Path, int] | None:
-    """Find the weights to resume from, and the epoch after which they were written."""
-    history = read_history(folder)
-    if history.empty:
-        return None
-    return folder / STATE.format(history.index[-1]), int(history.index[-1])
-
-
 def resume(model: keras.Model, folder: Path) -> int:
     """Load the weights and the optimiser's state after the last epoch; return its number, or 0."""
-    state = find_state(folder)
-    if state is None:
+    history = read_history(folder)
+    if history.empty:
         return 0
-    load_weights(model, state[0], with_optimiser=True)
-    return state[1]
+    epoch = int(history.index[-1])
+    load_weights(model, folder / STATE.format(epoch), with_optimiser=True)
+    return epoch
 
 
 def keep_best(folder: Path) -> pd.DataFrame:
@@ -148,7 +138,7 @@ def keep_best(folder: Path) -> pd.DataFrame:
 
 
 def load_weights(model: keras.Model, path: Path, *, with_optimiser: bool = False) -> None:
-    """Load weights that `Keep` has written; raise a `UserError` if they do not fit the model."""
+    """Load weights of `Checkpoints`; raise a `UserError` if they do not fit the model."""
     try:
         with warnings.catch_warnings():
             # Keras only warns if weights do not fit.

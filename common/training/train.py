@@ -18,10 +18,9 @@ from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
 from common.records.segments import MemoryRecords
 from common.training import devices
-from common.training.callbacks import Progress, StopEarly
 from common.training.checkpoints import (
     BEST_WEIGHTS,
-    Keep,
+    Checkpoints,
     is_finished,
     keep_best,
     load_weights,
@@ -31,6 +30,7 @@ from common.training.checkpoints import (
 )
 from common.training.model_files import MODEL_FILE, ModelCard, save_model
 from common.training.options import TrainingOptions
+from common.training.progress import Progress
 from common.training.targets import genre_weights, with_targets
 
 
@@ -210,8 +210,7 @@ def make_callbacks(
     """Make the callbacks of a training; `steps` is the number of steps per epoch."""
     return [
         Progress("/".join(folder.parts[-2:]), options.epochs, steps),
-        Keep(folder, read_history(folder)),
-        StopEarly(folder, options),
+        Checkpoints(folder, options),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
     ]

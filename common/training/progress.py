@@ -1,14 +1,10 @@
-"""Callbacks of a training: the progress bar and early stopping."""
+"""Progress bar of a training."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import keras
 
 from common.jobs.run import progress_bar
-from common.training.checkpoints import is_finished, read_history
-from common.training.options import TrainingOptions
 
 
 class Progress(keras.callbacks.Callback):
@@ -51,16 +47,3 @@ class Progress(keras.callbacks.Callback):
         """Close the bar."""
         if hasattr(self, "bar"):
             self.bar.close()
-
-
-class StopEarly(keras.callbacks.Callback):
-    """Stop when `checkpoints.is_finished`, from the curves that `checkpoints.Keep` has written."""
-
-    def __init__(self, folder: Path, options: TrainingOptions) -> None:
-        super().__init__()
-        self.folder, self.options = folder, options
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Check the whole history, including epochs before a resumption."""
-        if is_finished(read_history(self.folder), self.options):
-            self.model.stop_training = True
