@@ -33,6 +33,10 @@ class AudioEmpty(AudioError):
     """A file without bytes or samples."""
 
 
+class AudioSilent(AudioEmpty):
+    """The samples hold no sound."""
+
+
 class AudioTooShort(AudioError):
     """A file that decodes to fewer samples than requested."""
 
