@@ -460,6 +460,6 @@ def test_kind_that_there_is_not_ends_with_code_2(monkeypatch, capsys):
 
 def test_a_kind_without_a_measured_size_reserves_that_of_the_largest(tmp_path):
     def size(*kinds):
-        return Task(tmp_path, tmp_path, ImageParameters(), kinds, (2, 5)).size
+        return Task(tmp_path, tmp_path, PARAMETERS, kinds, (2, 5)).size
 
     assert size("a kind of one's own") == max(size(kind) for kind in KINDS)
