@@ -1,1 +1,1 @@
-"""What both stages use: jobs, records, evaluation, plots and the command line."""
+"""Packages and modules that both stages use. Begin with `common.training.train`."""

@@ -1,4 +1,4 @@
-"""The parser, the options and the error messages that all commands share."""
+"""Parser, options and error messages of all commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.jobs.workers import default_workers
 from common.text import accept_any_text
 
 SCRIPT_PREFIX = "fma-"
-"""The beginning of every console script's name."""
+"""Prefix of the console scripts."""
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -36,7 +36,7 @@ _NO_MEMORY = (
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the description's line breaks and shows the defaults of options."""
+    """Keep line breaks of the description and show defaults of options."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         has_default = isinstance(action.default, int | float | str) and action.default is not False
@@ -44,7 +44,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 
 def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """Make a parser whose ``--help`` explains the command, its options and some examples.
+    """Make a parser with a description and example command lines in its ``--help``.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def make_parser(prog: str, description: str, examples: str) -> argparse.Argument
         The command as typed, e.g. ``python -m spectrogram_feature.training``. A console script
         shows its own name instead.
     description : str
-        What the command reads, computes and writes.
+        Input, computation and output of the command.
     examples : str
-        Command lines, one a line, for the end of the help.
+        Command lines, one per line.
     """
     script = Path(sys.argv[0]).stem
     return argparse.ArgumentParser(
@@ -69,17 +69,10 @@ _INTERRUPTED = "interrupted: what is finished is kept; the same command goes on 
 
 
 def run_command(main: Callable[[], None], interrupted: str = _INTERRUPTED) -> None:
-    """Run a command; turn a user's mistake into one line instead of a traceback.
+    """Run a command; print one line instead of a traceback for errors that the user can correct.
 
-    Exit codes: 0 done, 1 an error that the user can correct, 130 interrupted. Characters that the
-    terminal's encoding lacks are replaced.
-
-    Parameters
-    ----------
-    main : callable
-        The command. It raises `common.errors.UserError` for a mistake of the user.
-    interrupted : str
-        The message after an interruption.
+    Exit codes: 0 done, 1 such an error, 130 interrupted (with the message `interrupted`).
+    Characters that the encoding of the terminal lacks are replaced.
     """
     for stream in (sys.stdout, sys.stderr):
         accept_any_text(stream)
@@ -107,7 +100,7 @@ def _end(message: str, code: int) -> None:
         from tqdm import tqdm
 
         for bar in list(getattr(tqdm, "_instances", ())):
-            bar.close()  # so that the message begins a new line
+            bar.close()  # the message begins a new line
     print(message, file=sys.stderr)
     sys.exit(code)
 
@@ -126,12 +119,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_workers_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers``, by default one for each core, and ``--cluster``."""
+    """Add ``--workers``, by default one per core, and ``--cluster``."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, default=default_workers(), help="number of processes")
     where.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers do the work instead; "
+        help="of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers run the jobs instead; "
         "they need this project and the same folders",
     )

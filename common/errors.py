@@ -1,4 +1,4 @@
-"""What can be wrong with the user's data, told in one line."""
+"""Errors that the user can correct, with messages of one line."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the user can mend, said in one line: what, where, what to do."""
+    """An error that the user can correct. The message names problem, place and remedy."""
 
 
 class FileError(UserError):
-    """A file that cannot be used.
-
-    Attributes
-    ----------
-    path : path-like
-    reason : str
-        What is wrong, without the path.
-    """
+    """A file that cannot be used, with the reason."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
+        self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        """Give the message: file and reason."""
+        """Return the message: file and reason."""
         return f"{self.path}: {self.reason}"
 
 
@@ -34,11 +26,11 @@ class AudioError(FileError):
 
 
 class AudioMissing(AudioError):
-    """There is no such file."""
+    """A file that does not exist."""
 
 
 class AudioEmpty(AudioError):
-    """The file has no bytes, or decodes to no samples."""
+    """A file without bytes or samples."""
 
 
 class AudioSilent(AudioEmpty):
@@ -46,8 +38,8 @@ class AudioSilent(AudioEmpty):
 
 
 class AudioTooShort(AudioError):
-    """The file decodes to fewer samples than were asked for."""
+    """A file that decodes to fewer samples than requested."""
 
 
 class AudioUndecodable(AudioError):
-    """The file is not audio, or is damaged beyond decoding."""
+    """A file that is not audio, or is damaged beyond decoding."""

@@ -1,4 +1,4 @@
-"""Where things lie, and how a reader is told."""
+"""Paths of the project, and how they are displayed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
 def output_root() -> Path:
-    """Tell where records and models go: the environment's ``FMA_OUTPUT``, or ``data/``."""
+    """Return the folder of images, records and models: ``FMA_OUTPUT``, or ``data/``."""
     return Path(os.environ.get("FMA_OUTPUT") or PROJECT_ROOT / "data")
 
 

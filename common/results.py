@@ -22,7 +22,7 @@ def main() -> None:
     tables = sorted(output_root().glob(f"models/{dataset.name}-*/**/{LEADERBOARD_FILE}"))
     if not tables:
         raise UserError(
-            f"no model has been judged on {dataset.title} yet: make run, or "
+            f"no model has been evaluated on {dataset.title} yet: make run, or "
             "python -m spectrogram_feature.training --help"
         )
     print(dataset.notice)

@@ -1,4 +1,4 @@
-"""Text for people: durations, sizes, single lines, and output in any encoding."""
+"""Formatting of durations, sizes and names, and output in any encoding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ASCII = {
     "”": '"',
     "\u00a0": " ",
 }
-"""Replacements for the project's own characters."""
+"""Replacements for characters in messages of the project."""
 
 
 def format_duration(seconds: float) -> str:
@@ -58,7 +58,7 @@ def one_line(text: object) -> str:
 
 
 def name_text(name: str) -> str:
-    """Give the name of a file or folder as valid text: bytes that are not UTF-8 are Latin-1."""
+    """Decode the name of a file as UTF-8, or as Latin-1 if it is not valid UTF-8."""
     raw = os.fsencode(name)
     try:
         return raw.decode()
@@ -67,7 +67,7 @@ def name_text(name: str) -> str:
 
 
 def flattened(text: object, length: int) -> str:
-    """Join the lines of a text, such as another library's error, and cut it to a length."""
+    """Join the lines of a text, such as an error message, and cut it to a length."""
     return " ".join(str(text).split())[:length]
 
 
@@ -83,9 +83,6 @@ codecs.register_error("to-ascii", _to_ascii)
 
 
 def accept_any_text(stream: TextIO | None) -> None:
-    """Let a stream replace the characters that its encoding lacks, instead of failing.
-
-    The project's own characters become similar ones, ``█`` a ``#``; other characters are escaped.
-    """
+    """Replace characters that the encoding of a stream lacks by similar ones, or escape them."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="to-ascii")

@@ -31,24 +31,7 @@ _SEGMENT_COLORS = ("#2f6f9f", "#5b9bd5", "#9dc3e6")
 
 
 def draw(samples: np.ndarray, sr: int, prediction: Prediction, network: str, genre: str) -> Figure:
-    """Draw a waveform, its features and segments, the network, and the probabilities.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,), dtype=float32]
-    sr : int
-    prediction : Prediction
-        With features.
-    network : str
-        Name of the network.
-    genre : str
-        Genre of the track.
-
-    Returns
-    -------
-    Figure
-        A white card on a transparent background.
-    """
+    """Draw a waveform (n,), its features and segments, the network, and the probabilities."""
     settings = STYLE | {"figure.constrained_layout.use": False, "font.size": 10}
     with plt.rc_context(settings):
         figure = plt.figure(figsize=(11, 4.1))

@@ -1,7 +1,7 @@
-"""Tables of results in the README and in results/real_music, from the leaderboards of trainings.
+"""Tables of results in the README and in results/real_music, from leaderboards of trainings.
 
-A table is between two markers that name the folder of its leaderboard. To show another table, add
-its folder, and these two lines to the page::
+A table is between two markers that name the folder of its leaderboard. To add a table, add its
+folder, and these lines to the page::
 
     <!-- FOLDER: made by results/tables.py -->
     <!-- end of FOLDER -->
@@ -51,7 +51,7 @@ _GAIN = re.compile(r"([+-]\d+\.\d) points (\[[+-]\d+\.\d, [+-]\d+\.\d\]) over ([
 
 @dataclass(frozen=True)
 class Row:
-    """One model of a leaderboard; its gains in points are named by baseline."""
+    """One model of a leaderboard, with its gains in points by baseline."""
 
     folder: str
     model: str
@@ -61,27 +61,15 @@ class Row:
 
 
 def read_gains(note: str) -> dict[str, str]:
-    """Parse the gains over baselines in a note of a leaderboard.
+    """Parse the gains in a note of a leaderboard; raise a `UserError` if one has another form.
 
-    Parameters
-    ----------
-    note : str
-        Such as ``folds 57% to 88%; +2.3 points [-4.2, +8.3] over SVM on bin statistics``.
-
-    Returns
-    -------
-    dict
-        From baseline to gain, such as ``+2.3 [-4.2, +8.3]``.
-
-    Raises
-    ------
-    UserError
-        If a gain has another form.
+    The note ``folds 57% to 88%; +2.3 points [-4.2, +8.3] over SVM on bin statistics`` contains the
+    gain ``+2.3 [-4.2, +8.3]`` over the baseline ``SVM on bin statistics``.
     """
     found = _GAIN.findall(note)
     if len(found) != note.count(" points "):
         raise UserError(
-            f"the note {note!r} does not tell the gain as common.evaluation.metrics writes it"
+            f"the note {note!r} has no gain in the form of common.evaluation.metrics.Difference"
         )
     return {baseline.strip(): f"{gain} {interval}" for gain, interval, baseline in found}
 
@@ -123,12 +111,9 @@ def long_table(rows: Sequence[Row]) -> str:
 
 
 def short_table(rows: Sequence[Row]) -> str:
-    """Format the rows of `SHORT` and the best row, which is bold.
+    """Format the rows of `SHORT` and, in bold, the best row of all.
 
-    Raises
-    ------
-    UserError
-        If a row of `SHORT` is in no leaderboard.
+    A `UserError` is raised if a row of `SHORT` is in no leaderboard.
     """
     known = {(row.folder, row.model): row for row in rows}
     if absent := [key for *key, _ in SHORT if tuple(key) not in known]:

@@ -1,6 +1,6 @@
 """Console scripts: ``fma-predict`` runs ``python -m spectrogram_feature.predict``, and so on.
 
-``python -m`` imports from the current folder first. There, a file such as ``common.py`` hides the
+``python -m`` imports from the current folder first, where a file such as ``common.py`` hides the
 project's package of that name. Console scripts do not import from the current folder.
 """
 
@@ -21,5 +21,5 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command whose name the script has."""
+    """Run the command with the name of the script."""
     runpy.run_module(COMMANDS[Path(sys.argv[0]).stem], run_name="__main__")

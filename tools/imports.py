@@ -1,4 +1,4 @@
-"""The project's modules that code imports, and a hash of code without its comments."""
+"""Modules of the project that code imports, and a hash of code without comments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated parts of pages: each is between two markers, and is renewed or checked."""
+"""Generated parts of pages, between two markers each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.paths import display_path
 
 
 def markers(name: str, script: str) -> tuple[str, str]:
-    """Return the two comments around the part `name`, which `script` writes."""
+    """Return the comments before and after the part `name`, which `script` writes."""
     return f"<!-- {name}: made by {script} -->", f"<!-- end of {name} -->"
 
 
@@ -23,26 +23,12 @@ def names_in(text: str, script: str) -> list[str]:
 
 
 def with_part(text: str, name: str, script: str, content: str) -> str:
-    """Replace what is between the two markers of a part.
-
-    Parameters
-    ----------
-    text : str
-    name, script : str
-        See `markers`.
-    content : str
-        Ends with a line break.
-
-    Raises
-    ------
-    UserError
-        If a marker is missing.
-    """
+    """Replace the text between the `markers` of a part; raise a `UserError` if one is missing."""
     begin, end = markers(name, script)
     before, found_begin, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise UserError(f"the page lacks the lines {begin} and {end}: put them where it belongs")
+        raise UserError(f"the page lacks the lines {begin} and {end}: add them around the part")
     return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 

@@ -1,4 +1,4 @@
-"""Outputs of executed notebooks: remove what differs between runs, and find faults."""
+"""Outputs of executed notebooks, without parts that differ between runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,10 @@ _STYLED = re.compile(r"\bT_[0-9a-f]{5}(?=[_\" ])")
 
 
 def tidy(notebook: NotebookNode) -> None:
-    """Make outputs the same in every run of the same code on the same data.
+    """Make outputs of a notebook equal in every run of the same code on the same data, in place.
 
     Printed parts of a cell are joined, and overwritten lines keep their last state. Progress bars
-    and memory addresses are removed. The identifiers of tables are derived from their cells'.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        Executed; changed in place.
+    and memory addresses are removed. Identifiers of tables are derived from those of the cells.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -63,32 +58,3 @@ def _name_tables(cell: NotebookNode) -> None:
             output.data["text/html"] = _STYLED.sub(
                 lambda found: names.setdefault(found[0], f"T_{cell.id}_{len(names)}"), html
             )
-
-
-def find_faults(notebook: NotebookNode, digest: str) -> list[str]:
-    """Check that a notebook was executed once, in order, without errors and warnings.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-    digest : str
-        `tools.notebooks.digest` of the current code, which the outputs must have been made with.
-
-    Returns
-    -------
-    list of str
-        One sentence for each fault.
-    """
-    faults = []
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
-        faults.append("its cells were not run in order from a clean kernel")
-    for cell in code:
-        for output in cell.outputs:
-            if output.output_type == "error":
-                faults.append(f"cell {cell.id} failed: {output.ename}: {output.evalue}")
-            elif output.output_type == "stream" and output.name == "stderr":
-                faults.append(f"cell {cell.id} has a warning: {output.text.strip()}")
-    if notebook.metadata.get("digest") != digest:
-        faults.append("its outputs are older than its code, or were made with FMA_ variables set")
-    return faults

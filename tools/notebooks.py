@@ -30,7 +30,7 @@ NOTEBOOKS = (
     "spectrogram_feature/Training.ipynb",
     "spectrogram_feature/Genre Confusion.ipynb",
 )
-"""In the order of reading: each notebook reads what the earlier ones write."""
+"""Notebooks in the order of reading: each reads files that the earlier ones write."""
 
 EXECUTED = PROJECT_ROOT / "build" / "notebooks"
 
@@ -41,13 +41,13 @@ _METADATA = {
 
 
 class _TalkingClient(NotebookClient):
-    """A client that prints which cell runs, and what that cell prints."""
+    """A client that prints the current cell and its output."""
 
     def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
         super().__init__(notebook, timeout=None, kernel_name="python3", **options)
-        # Without this, the kernel warns about its TCP connection, which is local.
+        # The kernel would warn about its TCP connection, which is local.
         self.extra_arguments = ["--log-level=ERROR"]
-        self.record_timing = False  # execution times would differ in every run
+        self.record_timing = False  # execution times differ in every run
         self.title = title
 
     async def async_execute_cell(
@@ -68,16 +68,13 @@ class _TalkingClient(NotebookClient):
 def execute(source: Path, target: Path) -> None:
     """Execute a notebook in a new kernel and write it with its outputs.
 
-    Parameters
-    ----------
-    source, target : Path
-        May be the same. The kernel runs in the source's folder, as in Jupyter.
+    The target may be the source. The kernel runs in the folder of the source, as in Jupyter.
 
     Raises
     ------
     UserError
-        If a cell fails. The target then holds the notebook up to that cell; a source that is
-        also the target is left unchanged.
+        If a cell fails. The target then holds the notebook up to that cell, unless it is the
+        source.
     """
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
@@ -92,13 +89,11 @@ def execute(source: Path, target: Path) -> None:
         problem = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         problem = "its kernel died, often for want of memory"
-    # Committed outputs are made without variables, and do not depend on pretrained weights.
-    depends_on = None if target == source else surroundings()
-    notebook.metadata = {**_METADATA, "digest": digest(source, depends_on)}
+    notebook.metadata = dict(_METADATA)
+    if problem is None:  # committed outputs are made without variables and pretrained weights
+        notebook.metadata["digest"] = digest(source, {} if target == source else surroundings())
     tidy(notebook)
     if problem is None or target != source:
-        if problem:
-            notebook.metadata.pop("digest")
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as file:
             file.write(nbformat.writes(notebook).encode() + b"\n")
@@ -107,19 +102,10 @@ def execute(source: Path, target: Path) -> None:
 
 
 def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str:
-    """Hash what a notebook's outputs depend on.
+    """Hash the dependencies of a notebook's outputs.
 
-    Parameters
-    ----------
-    notebook : Path
-    surroundings : mapping of str to str, optional
-        Further dependencies by name; see `surroundings`.
-
-    Returns
-    -------
-    str
-        A hash of the cells' code, of the project's modules that they use (`code_digest`) and of
-        the surroundings.
+    These are the code of the cells and of the project's modules that they use (see
+    `code_digest`), and optionally the `surroundings`.
     """
     cells = nbformat.read(notebook, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
@@ -133,7 +119,7 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
 
 
 def surroundings() -> dict[str, str]:
-    """Return what outputs depend on besides code: ``FMA_`` variables and pretrained weights."""
+    """Return dependencies of outputs besides code: ``FMA_`` variables and pretrained weights."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("FMA_")}
     weights = (PROJECT_ROOT / "data" / "pretrained").glob("*.weights.h5")
     return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}

@@ -34,26 +34,26 @@ _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
 
 class Page(NamedTuple):
-    """A page of the report in the index: its source, relative to all sources, and its heading."""
+    """An entry of the index: path of the page's source, and heading."""
 
     path: str
     title: str
 
     @property
     def name(self) -> str:
-        """str: the file's name without its suffix."""
+        """str: file name without its suffix."""
         return PurePosixPath(self.path).stem
 
     @property
     def subtitle(self) -> str:
-        """str: the part of the title after its colon, or all of it."""
+        """str: part of the title after its colon, or all of it."""
         return self.title.split(": ", 1)[-1]
 
 
 def choose_notebooks() -> Path:
-    """Return the folder of the notebooks that ``make run`` executed on the current data set.
+    """Return the folder of the notebooks executed on the current data set, or the project's root.
 
-    If one of them is missing, return the project's root with its committed notebooks.
+    The root contains the committed notebooks. It is returned if an executed one is missing.
     """
     try:
         executed = EXECUTED / find_dataset().name
@@ -63,19 +63,18 @@ def choose_notebooks() -> Path:
 
 
 def build(notebooks: Path, out: Path) -> Path:
-    """Build the site in `out` and return its index page; an earlier site is replaced at the end.
+    """Build the site in `out`, replace an earlier site, and return the index page.
 
     Parameters
     ----------
     notebooks : Path
-        A folder with executed notebooks under the names of `NOTEBOOKS`.
-    out : Path
+        Folder with executed `NOTEBOOKS`.
 
     Raises
     ------
     UserError
-        If a notebook is missing or invalid, if `out` contains anything but such a site, or if
-        Sphinx fails.
+        If a notebook is missing or invalid, `out` contains anything but such a site, or Sphinx
+        fails.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / _SITE_MARK).exists():
         raise UserError(f"{out} holds something other than a report; choose another folder")
@@ -95,7 +94,7 @@ def build(notebooks: Path, out: Path) -> Path:
 
 
 def _collect(notebooks: Path, sources: Path) -> str:
-    """Write the sources of all pages; return the text of the banner, or an empty string."""
+    """Write the sources of all pages; return the text of the banner, which may be empty."""
     shutil.copytree(_CONFIGURATION, sources)
     links = {name: f"/{name}" for name in NOTEBOOKS} | _write_modules(sources)
     pages, notices = [], []
@@ -130,7 +129,7 @@ def _read_notebook(path: Path) -> nbformat.NotebookNode:
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
-    """Hide the code of each cell until a click, and link the files that the text names."""
+    """Hide code until a click, and link the files that the text names."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
@@ -143,7 +142,7 @@ def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) 
 
 
 def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
-    """Link the notebooks and modules that a text names, or links to, to their pages."""
+    """Link names of notebooks and modules in a text to their pages."""
 
     def link(match: re.Match) -> str:
         target = match["target"]
@@ -157,14 +156,14 @@ def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
 
 
 def _notice(notebook: nbformat.NotebookNode) -> str:
-    """Return the first line that a notebook prints, which describes its data set."""
+    """Return the first printed line of a notebook, which describes its data set."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     texts = [output.text for output in outputs if output.output_type == "stream"]
     return texts[0].splitlines()[0] if texts else ""
 
 
 def _write_modules(sources: Path) -> dict[str, str]:
-    """Write a page for each module and a list of them; return the module's page by its name."""
+    """Write a page for each module and a list of them; return the pages by module."""
     files = [PROJECT_ROOT / "fma_utils.py"]
     for folder in MODULE_FOLDERS:
         modules = (PROJECT_ROOT / folder).rglob("*.py")
@@ -212,9 +211,8 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m tools.report",
         "Build a static site of the notebooks: figures, tables, sounds, and code on a click.\n\n"
-        "It shows the notebooks that make run executed on the current data set, or, if there are\n"
-        "none, the committed ones. Open its index page in a browser; it needs no server and no\n"
-        "network.",
+        "The site contains the notebooks that make run executed on the current data set, or the\n"
+        "committed ones if there are none. Its index page needs no server and no network.",
         "  python -m tools.report\n"
         "  FMA_ROOT=/music/fma python -m tools.report\n"
         "  python -m tools.report --notebooks . --out ~/site",

@@ -1,7 +1,4 @@
-"""A pool of workers on a Dask cluster, with the interface of the local pool.
-
-The workers need this project, and a shared file system with the data under the same paths.
-"""
+"""An executor on a Dask cluster, whose workers share a file system and have this project."""
 
 from __future__ import annotations
 
@@ -18,40 +15,38 @@ from common.errors import UserError
 from common.text import flattened
 
 CONNECT_SECONDS = 20.0
-MESSAGE_LENGTH = 300
-LOOK_SECONDS = 1.0
-"""The interval at which the connection to the scheduler is checked."""
+_POLL_SECONDS = 1.0
+"""Interval of the checks of the connection to the scheduler."""
 
 
 @contextmanager
 def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
-    """Connect to the workers of a Dask cluster. The jobs of a worker that dies go to another one.
+    """Connect to the workers of a Dask cluster. The jobs of a worker that dies move to another.
 
     Parameters
     ----------
     address : str
-        The scheduler's, e.g. ``tcp://10.0.0.1:8786``.
+        Address of the scheduler, e.g. ``tcp://10.0.0.1:8786``.
     folders : sequence of Path
-        The folders that the workers must see.
+        Folders that must exist on every worker.
 
     Raises
     ------
     UserError
-        If there is no scheduler, its workers have other packages, use several threads or do not
-        see the folders, one job killed several workers, or the scheduler is lost.
+        If there is no scheduler, its workers have other packages, several threads or no access
+        to the folders, one job killed several workers, or the scheduler is lost.
     """
     from distributed import Client, KilledWorker
 
-    # Their many lines about lost connections are replaced by one error.
-    for name in [
-        name for name in logging.root.manager.loggerDict if name.startswith("distributed")
-    ]:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # One error replaces the many log lines about lost connections.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"no Dask scheduler answers at {address}: {flattened(error, MESSAGE_LENGTH)}"
+            f"no Dask scheduler answers at {address}: {flattened(error, 300)}"
         ) from None
     executor = _ClusterExecutor(client, address)
     try:
@@ -59,19 +54,18 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
         yield executor
     except KilledWorker as error:
         raise UserError(
-            f"{flattened(error, MESSAGE_LENGTH)} What is finished is kept; workers often die for "
-            "want of memory"
+            f"{flattened(error, 300)} What is finished is kept; the usual cause is a lack of memory"
         ) from None
-    except CancelledError:  # the jobs' state after the scheduler is lost
+    except CancelledError:  # the state of the jobs after the scheduler is lost
         raise _lost(address) from None
     finally:
         executor.shutdown()
-        if client.status == "running":  # otherwise closing waits for the scheduler
-            client.close()  # the scheduler drops the remaining jobs
+        if client.status == "running":  # otherwise, `close` waits for the scheduler
+            client.close()
 
 
 class _ClusterExecutor(Executor):
-    """Dask's executor with futures that fail when the scheduler is lost instead of waiting."""
+    """Dask's executor, whose futures fail when the scheduler is lost."""
 
     def __init__(self, client: Any, address: str) -> None:
         self.client, self.address = client, address
@@ -90,7 +84,7 @@ class _ClusterExecutor(Executor):
         self.over.set()
 
     def _watch(self) -> None:
-        while not self.over.wait(LOOK_SECONDS):
+        while not self.over.wait(_POLL_SECONDS):
             if self.client.status == "running":
                 continue
             for future in list(self.pending):
@@ -106,8 +100,8 @@ def _lost(address: str) -> UserError:
 
 
 def _call_alone(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call with one thread for linear algebra, as local workers do."""
-    import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
+    """Call a function with one thread for linear algebra, as local workers do."""
+    import numpy as np  # noqa: F401  (threadpoolctl limits loaded libraries only)
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
@@ -118,9 +112,8 @@ def _check_workers(client: Any, address: str, folders: Sequence[Path]) -> None:
     if not client.scheduler_info()["workers"]:
         print(f"waiting for the first worker at {address}", file=sys.stderr)
         client.wait_for_workers(1)
-    workers = client.scheduler_info()["workers"].values()
-    for worker in workers:
-        if worker["nthreads"] > 1:  # decoders' messages are silenced a process at a time
+    for worker in client.scheduler_info()["workers"].values():
+        if worker["nthreads"] > 1:  # the standard error, which decoders write to, is per process
             raise UserError(
                 f"the worker {worker['name']} has {worker['nthreads']} threads: start workers with "
                 "--nthreads 1, as many processes as there are cores"
@@ -129,15 +122,16 @@ def _check_workers(client: Any, address: str, folders: Sequence[Path]) -> None:
         client.get_versions(check=True)
     except ValueError as error:
         raise UserError(
-            f"the cluster's packages are not those here: {flattened(error, MESSAGE_LENGTH)}"
+            f"the packages of the cluster differ from those here: {flattened(error, 300)}"
         ) from None
-    for worker, unseen in client.run(_first_unseen, [path.absolute() for path in folders]).items():
-        if unseen:
+    paths = [path.absolute() for path in folders]
+    for worker, missing in client.run(_first_missing, paths).items():
+        if missing:
             raise UserError(
-                f"the worker {worker} does not see {unseen}: the cluster needs a file system that "
-                "all its machines share, under the same paths"
+                f"the worker {worker} has no folder {missing}: the cluster needs a shared file "
+                "system with the same paths on all machines"
             )
 
 
-def _first_unseen(folders: Sequence[Path]) -> str:
+def _first_missing(folders: Sequence[Path]) -> str:
     return next((str(path) for path in folders if not path.is_dir()), "")

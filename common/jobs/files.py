@@ -1,4 +1,4 @@
-"""Files and folders that a run depends on: atomic writing, checks, free space, the lock."""
+"""Files and folders of a run: atomic writing, checks, free space, the lock."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ from common.text import format_size
 LOCK = ".lock"
 
 _BLOCK = 1 << 18
-"""Bytes read at a time for a checksum; they fit into a core's cache."""
+"""Bytes read at a time for a checksum, which fit into the cache of a core."""
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only when it is complete and on disk.
+    """Open a file for writing, and rename it to `path` when it is complete and on disk.
 
-    Parameters
-    ----------
-    path : path-like
-        The final name. Until then the file is called ``.<name>.<process>.tmp``.
+    Its temporary name is ``.<name>.<process>.tmp``.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -45,7 +42,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add the file's name to errors of writing that lack one, such as a full disk's."""
+    """Add the name of a file to errors that lack one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -55,10 +52,10 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def fingerprint(path: Path) -> list[int] | None:
-    """Identify a file's present state without reading it: size and times of change, in ns.
+    """Return size, modification time and status change time (ns) of a file; None if missing.
 
-    The time of change catches a file restored with the size and the time of the original, as from
-    an archive. It is None where there is no such file.
+    The status change time detects a file that was replaced by one of equal size and modification
+    time, for example from an archive.
     """
     try:
         status = path.stat()
@@ -70,26 +67,19 @@ def fingerprint(path: Path) -> list[int] | None:
 def find_damage(
     folder: Path, files: Mapping[str, int], checksums: Mapping[str, int]
 ) -> list[tuple[Path, str]]:
-    """Find the files that differ from what was written.
+    """List the files that differ from what was written, each with its problem.
 
     Parameters
     ----------
-    folder : Path
     files : mapping
         Name relative to the folder → bytes.
     checksums : mapping
-        Name → CRC-32C. Only the content of these files is read.
-
-    Returns
-    -------
-    list of (Path, str)
-        The problem is ``missing``, ``damaged (size)``, ``damaged (checksum)`` or ``damaged (cannot
-        be read)``.
+        Name → CRC-32C. Only these files are read.
     """
-    wrong = (
+    problems = (
         (folder / name, _damage(folder / name, files[name], checksums.get(name))) for name in files
     )
-    return [(path, what) for path, what in wrong if what]
+    return [(path, problem) for path, problem in problems if problem]
 
 
 def _damage(path: Path, size: int, checksum: int | None) -> str:
@@ -114,20 +104,20 @@ def _crc32c_of(path: Path) -> int:
 
 
 def require_space(folder: Path, needed: float, purpose: str, *, tolerance: float = 0.0) -> None:
-    """Raise a `UserError` if a disk has less free space than a run needs.
+    """Raise a `UserError` if the disk of a folder has less free space than a run needs.
 
-    A disk that does not report its size is assumed to be large enough.
+    A disk that does not report its size passes.
 
     Parameters
     ----------
     folder : Path
-        A folder on that disk. It need not exist yet.
+        It need not exist yet.
     needed : float
         Bytes.
     purpose : str
-        What needs them: the beginning of the message.
+        Beginning of the message, e.g. ``"records"``.
     tolerance : float >= 0
-        The share of the free space by which an estimate may exceed it.
+        Share of the free space by which `needed` may exceed it.
     """
     disk = shutil.disk_usage(next(part for part in (folder, *folder.parents) if part.exists()))
     if disk.total and needed > (1 + tolerance) * disk.free:
@@ -139,14 +129,13 @@ def require_space(folder: Path, needed: float, purpose: str, *, tolerance: float
 
 @contextmanager
 def only_run_in(folder: str | Path) -> Iterator[None]:
-    """Lock a folder against other runs, which would delete each other's temporary files.
+    """Create a folder if necessary, and lock it; raise a `UserError` if another run holds it.
 
-    The operating system releases the lock when the process ends, also when it is killed. The
-    folder is created if necessary; a `UserError` is raised if another run holds it.
+    The operating system releases the lock when the process ends, also when it is killed.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # A soft lock is only a file: it would outlive a killed run.
+    # A soft lock is a file, which remains after a killed run.
     lock = FileLock(folder / LOCK, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)

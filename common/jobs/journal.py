@@ -1,4 +1,4 @@
-"""The journal of a folder: the settings of its work, and a line for each finished job."""
+"""The journal of a folder: the settings of a run, and a line for each finished job."""
 
 from __future__ import annotations
 
@@ -15,25 +15,14 @@ JOURNAL = "journal.jsonl"
 
 
 def open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
-    """Read the finished jobs from a journal, or begin one.
+    """Read the finished jobs, name → result, from a journal, or begin one.
 
-    A torn last line and damaged lines are skipped, so their jobs run again.
-
-    Parameters
-    ----------
-    journal : Path
-    settings : mapping
-        Everything the results depend on; it must be serialisable as JSON.
-
-    Returns
-    -------
-    dict
-        Name of a job → its result.
+    An incomplete last line and damaged lines are skipped, so their jobs run again.
 
     Raises
     ------
     UserError
-        If the journal was begun with other settings, or its first line is damaged.
+        If the journal has other settings, or its first line is damaged.
     """
     settings = as_json(settings)
     if not journal.exists():
@@ -42,7 +31,7 @@ def open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
             file.write(json.dumps({"settings": settings}).encode() + b"\n")
         return {}
     complete, _, torn = journal.read_text(encoding="utf-8", errors="replace").rpartition("\n")
-    if torn:  # the run was killed while it wrote its last line
+    if torn:  # the run was killed while it wrote this line
         with atomic_write(journal) as file:
             file.write(f"{complete}\n".encode() if complete else b"")
     lines = complete.splitlines()
@@ -60,7 +49,7 @@ def open_journal(journal: Path, settings: Mapping[str, Any]) -> dict[str, dict]:
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert settings to what a file gives back: tuples to lists, keys to strings."""
+    """Convert settings as writing and reading a file does: tuples to lists, keys to strings."""
     return json.loads(json.dumps(settings))
 
 
@@ -70,12 +59,11 @@ def require_same(earlier: Any, now: Mapping[str, Any], folder: Path, what: str) 
     Parameters
     ----------
     earlier : object
-        The settings found in the folder.
+        Settings in the folder.
     now : mapping
-        As `as_json` returns them.
-    folder : Path
+        Settings as `as_json` returns them.
     what : str
-        What the folder holds, for the message: ``"work made"``, ``"a training"``.
+        Content of the folder, for the message: ``"work made"``, ``"a training"``.
     """
     if earlier != now:
         raise UserError(
@@ -85,18 +73,12 @@ def require_same(earlier: Any, now: Mapping[str, Any], folder: Path, what: str) 
 
 
 def difference(earlier: Any, now: Any, name: str = "") -> str:
-    """Describe the first difference of nested settings: ``parameters.hop_length was 460, now 512``.
-
-    `name` is the path of the settings within those compared first.
-    """
+    """Describe the first difference of nested settings: ``parameters.hop was 460, now 512``."""
     if isinstance(earlier, dict) and isinstance(now, dict):
         for key in sorted(earlier.keys() | now.keys()):
             if earlier.get(key) != now.get(key):
                 inner = f"{name}.{key}" if name else key
                 return difference(earlier.get(key), now.get(key), inner)
-    return f"{name} was {_shortened(earlier)}, now {_shortened(now)}"
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    texts = [json.dumps(value) for value in (earlier, now)]
+    was, now = (text if len(text) <= 60 else f"{text[:57]}..." for text in texts)
+    return f"{name} was {was}, now {now}"

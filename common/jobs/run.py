@@ -1,7 +1,7 @@
 """Parallel jobs that can be interrupted at any time and resumed with the same call.
 
-A job ends with a line in the folder's journal. The next run repeats only jobs without such a line,
-jobs whose files were deleted or damaged, and jobs with failures whose sources have changed.
+A finished job has a line in the journal of its folder. The next run executes jobs without a line,
+jobs whose files are missing or damaged, and jobs with failures whose sources have changed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from common.jobs.workers import call, default_workers, worker_pool
 from common.paths import display_path
 
 _READERS = 8
-"""Threads that check files: disks and shared file systems serve several at once."""
+"""Threads that check files."""
 
 _NAMED = 10
-"""The number of files that are named when many are missing."""
+"""Largest number of files that are named when many are missing."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Job:
     name : str
         Unique among the jobs of a run, and the same in every run.
     argument : object
-        The argument of the function. It must pickle.
+        Argument of the function, which must pickle.
     size : int
-        The job's share of the progress bar, in its unit.
+        Share of the progress bar, in its unit.
     """
 
     name: str
@@ -59,35 +59,29 @@ def run_jobs(
     description: str = "working",
     unit: str = "track",
 ) -> list[dict]:
-    """Run the unfinished ones of some jobs in parallel.
+    """Run the unfinished jobs in parallel; return the results of all jobs in their order.
 
     Parameters
     ----------
     function : callable
-        Takes a job's argument and returns a dictionary that JSON can hold. `run_jobs` uses these
-        of its entries, and repeats the job when one no longer holds:
+        Takes the argument of a job and returns a dictionary that is serialisable as JSON. The job
+        is repeated when one of these entries no longer holds:
 
-        - ``files``, name relative to `folder` → bytes: the files are there with this size;
+        - ``files``, name relative to `folder` → bytes: the files exist and have this size;
         - ``checksums``, name → CRC-32C: they have this content;
         - ``unusable``, name relative to `source` → `files.fingerprint`, taken before the file was
-          read: the sources of the job's failures are unchanged. A job with ``failures`` that has
-          no such entry is always repeated.
-    jobs : sequence of Job
+          read: the sources of failures are unchanged. A job with ``failures`` and no such entry
+          is always repeated.
     folder : path-like
-        The folder of the output and of the journal.
+        Folder of the output and of the journal.
     settings : mapping
-        Everything the results depend on; it must be serialisable as JSON.
+        All dependencies of the results, serialisable as JSON.
     workers : int or str, optional
-        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
+        Number of processes, by default one per core, or address of a Dask scheduler.
     source : Path, optional
-        The folder that the jobs read. A cluster's workers must see it too.
+        Folder that the jobs read. The workers of a cluster need it too.
     description, unit : str
-        For the progress bar.
-
-    Returns
-    -------
-    list of dict
-        The results in the order of the jobs, those of earlier runs included.
+        Labels of the progress bar.
 
     Raises
     ------
@@ -104,12 +98,11 @@ def run_jobs(
         for half_written in folder.glob(".*.tmp"):  # by a run that was killed
             half_written.unlink()
         if missing:
+            folders = [folder] if source is None else [folder, source]
             total = sum(job.size for job in jobs)
             done = total - sum(job.size for job in missing)
             with (
-                _pool(
-                    workers, len(missing), [folder] if source is None else [folder, source]
-                ) as pool,
+                _pool(workers, len(missing), folders) as pool,
                 progress_bar(total=total, initial=done, desc=description, unit=unit) as bar,
                 naming(folder / JOURNAL),
                 (folder / JOURNAL).open("a", encoding="utf-8") as log,
@@ -128,7 +121,7 @@ def _pool(
     workers: int | str | None, jobs: int, folders: Sequence[Path]
 ) -> AbstractContextManager[Executor]:
     if isinstance(workers, str):
-        from common.jobs.clusters import cluster_pool  # only a cluster needs Dask
+        from common.jobs.clusters import cluster_pool
 
         return cluster_pool(workers, folders)
     return worker_pool(min(default_workers() if workers is None else workers, jobs))
@@ -141,7 +134,7 @@ def _outdated(
     source: Path | None,
     unit: str,
 ) -> list[str]:
-    """List the finished jobs that must be repeated, and print the files that are the reason."""
+    """List the finished jobs that must be repeated, and print the reasons."""
     done = [job for job in jobs if job.name in results]
     outdated: list[str] = []
     reasons: list[str] = []
@@ -149,17 +142,16 @@ def _outdated(
     def check(job: Job) -> list[str]:
         result = results[job.name]
         damage = find_damage(folder, result.get("files", {}), result.get("checksums", {}))
-        found = [f"{display_path(path)} is {wrong}: made again" for path, wrong in damage]
+        found = [f"{display_path(path)} is {problem}: made again" for path, problem in damage]
         for name, earlier in result.get("unusable", {}).items():
             if fingerprint(path := (source or folder) / name) != earlier:
                 found.append(f"{display_path(path)} has changed: tried again")
         return found
 
+    size = sum(job.size for job in done)
     with (
         ThreadPoolExecutor(_READERS) as readers,
-        progress_bar(
-            total=sum(job.size for job in done), desc="checking", unit=unit, delay=2
-        ) as bar,
+        progress_bar(total=size, desc="checking", unit=unit, delay=2) as bar,
     ):
         for job, found in zip(done, readers.map(check, done), strict=True):
             reasons += found
@@ -175,14 +167,9 @@ def _outdated(
 
 
 def progress_bar(**options: Any) -> tqdm:
-    """Create a progress bar that is redrawn often on a screen and seldom in a log file.
+    """Create a `tqdm.tqdm` bar that is updated often on a screen and seldom in a log file.
 
     In a notebook it goes to the standard output, since Jupyter shows the standard error in red.
-
-    Parameters
-    ----------
-    **options
-        As `tqdm.tqdm` takes them: ``total``, ``initial``, ``desc``, ``unit``.
     """
     in_notebook = "ipykernel" in sys.modules
     return tqdm(

@@ -1,4 +1,4 @@
-"""A pool of worker processes that end with their parent and leave no partial files."""
+"""A pool of worker processes that end with their parent and remove partial files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def default_workers() -> int:
 
 @contextmanager
 def worker_pool(workers: int | None = None) -> Iterator[Executor]:
-    """Open a pool of processes, by default one a core, that end whenever their parent ends.
+    """Open a pool of processes, by default one per core, that end when their parent ends.
 
     Each uses one thread for linear algebra. A `UserError` is raised if the number is below one, or
     if a worker process died.
     """
     workers = default_workers() if workers is None else workers
     if workers < 1:
-        raise UserError(f"{workers} workers cannot work: ask for at least 1")
-    # Spawned: a forked copy of a process with TensorFlow's threads may deadlock.
+        raise UserError(f"workers = {workers}: at least 1 is needed")
+    # A forked copy of a process with TensorFlow's threads may deadlock.
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
@@ -58,13 +58,13 @@ _stopping = threading.Event()
 
 
 def _start_worker() -> None:
-    import numpy as np  # noqa: F401  (threadpoolctl limits the libraries that are loaded)
+    import numpy as np  # noqa: F401  (threadpoolctl limits loaded libraries only)
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _stop_worker)  # last: before, it may just end
+    signal.signal(signal.SIGTERM, _stop_worker)  # last, once the worker can stop
 
 
 def _stop_worker(signum: int, frame: Any) -> None:
@@ -79,7 +79,7 @@ def _end_with_parent() -> None:
 
 
 def call(function: Callable[[Any], dict], argument: Any) -> dict:
-    """Run a job, unless the worker has been told to stop."""
+    """Run a job, unless the worker is stopping."""
     if _stopping.is_set():
         sys.exit()
     return function(argument)

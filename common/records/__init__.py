@@ -1,4 +1,4 @@
-"""TFRecords: how shards are written and described, and how they become batches.
+"""TFRecords: writing and describing shards, and reading them in batches.
 
 Begin with `shards.run_shards` for writing and `folder.RecordFolder` for reading.
 """

@@ -1,4 +1,4 @@
-"""Whether the genres and splits of some records suffice to train and to evaluate a classifier."""
+"""Checks that the genres and splits of records suffice to train and evaluate a classifier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Counts = Mapping[str, Mapping[str, int]]
 
 
 def find_shortcomings(genres: Sequence[str], counts: Counts) -> list[str]:
-    """List what prevents training or evaluation; empty if nothing does."""
+    """List the reasons that prevent training or evaluation."""
     used = [genre for genre in genres if counts["training"].get(genre)]
     lost = [genre for genre in genres if genre not in used]
     found = []
@@ -32,14 +32,9 @@ def find_shortcomings(genres: Sequence[str], counts: Counts) -> list[str]:
 
 
 def require_coverage(manifest: Manifest, folder: Path) -> None:
-    """Refuse to train on records that `find_shortcomings` objects to.
-
-    Raises
-    ------
-    UserError
-    """
+    """Raise a `UserError` if records have shortcomings."""
     if found := find_shortcomings(manifest.genres, manifest.segments):
         raise UserError(
-            f"{'; '.join(found)}: {display_path(folder / FAILURES)} says why; replace these files, "
-            "or leave out the genre, and make the records again"
+            f"{'; '.join(found)}: see {display_path(folder / FAILURES)}; replace these files, or "
+            "leave out the genre, and make the records again"
         )

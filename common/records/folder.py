@@ -28,40 +28,29 @@ class RecordFolder:
     manifest: Manifest
 
     kind: ClassVar[str]
-    """The kind of records; see `Manifest.kind`."""
+    """See `Manifest.kind`."""
 
     command: ClassVar[str] = "the command that made the records"
-    """Name of that command, for messages."""
+    """Name of the command for messages."""
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:
         """Open a folder, with further attributes of the class as options.
 
-        Raises
-        ------
-        UserError
-            If it holds no finished records, or those of another kind.
+        A `UserError` is raised if it holds no finished records, or those of another kind.
         """
         return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """dict: description of the data, ready for JSON; trainings resume on equal settings."""
+        """dict: description of the data for JSON; a training resumes if it is unchanged."""
         keys = ("kind", "parameters", "genres", "shards")
         return {"records": {key: getattr(self.manifest, key) for key in keys}}
 
     def plan(self) -> pd.DataFrame:
-        """Read the table of tracks beside the records.
+        """Read the ``split``, ``genre``, ``label`` and ``artist`` of each track, by track id.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by track id, with ``split``, ``genre``, ``label`` and ``artist``.
-
-        Raises
-        ------
-        UserError
-            If the table is missing.
+        A `UserError` is raised if the table is missing.
         """
         path = self.folder / PLAN
         if not path.exists():
@@ -81,7 +70,7 @@ class RecordFolder:
 
     @property
     def reading_batch(self) -> int:
-        """int: the size of batches where it does not change the result."""
+        """int: batch size where it does not affect the result."""
         return 256
 
     def decode(self, raw: tf.Tensor) -> tf.Tensor:

@@ -12,11 +12,11 @@ import tensorflow as tf
 from common.records.tfrecords import Manifest
 
 CACHE_SHARE = 0.4
-"""By default, a split is cached if it takes at most this share of the free memory."""
+"""Largest share of the free memory that a cached split takes by default."""
 
 SHUFFLE_BYTES = 256 << 20
 """Size of the shuffle buffer: 6,500 segments of stage 2, or 350 images of 1240 × 616 pixels. Shards
-are shuffled when they are written and read in random order, so even a small buffer mixes well.
+are shuffled when they are written and are read in random order, so a small buffer suffices.
 """
 
 
@@ -35,29 +35,22 @@ def read_batches(
     """Read one split of a folder of records as a dataset of tuples.
 
     Shards are read in parallel. Serialised records are cached before they are shuffled, so that
-    every epoch has new batches, and parsed a batch at a time, at little more than the cost of
-    copying the bytes.
+    every epoch has new batches, and parsed a batch at a time.
 
     Parameters
     ----------
-    folder : path-like
-    manifest : Manifest
-        As read from the folder.
-    split : str
-        One of `fma_utils.SPLITS`.
     decode : callable
         Converts a string tensor (batch,) of raw features into features (batch, ...).
-    batch_size : int
     training : bool
         Shuffle, and drop the last, smaller batch if there is a full one. Otherwise the order is
         that of the shards.
     keys : sequence of str
-        The parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
+        Parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
     seed : int
-        For the shuffling.
+        Seed of the shuffling.
     cache : bool, optional
-        Whether to keep the records in memory; by default if they take at most `CACHE_SHARE` of
-        what is free.
+        Keep the records in memory; by default if they take at most `CACHE_SHARE` of the free
+        memory.
 
     Raises
     ------
@@ -83,22 +76,18 @@ def read_batches(
         dataset = dataset.cache()
     if training:
         dataset = dataset.shuffle(max(1, min(count, SHUFFLE_BYTES * count // size)), seed=seed)
-    dataset = dataset.batch(batch_size, drop_remainder=training and count >= batch_size)
-
-    features = {
-        key: tf.io.FixedLenFeature([], tf.string if key == "features" else tf.int64) for key in keys
-    }
+    drop_remainder = training and count >= batch_size
+    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    types = {key: tf.string if key == "features" else tf.int64 for key in keys}
+    features = {key: tf.io.FixedLenFeature([], types[key]) for key in keys}
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parsed = tf.io.parse_example(serialized, features)
         return tuple(decode(parsed[key]) if key == "features" else parsed[key] for key in keys)
 
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.apply(
-        tf.data.experimental.assert_cardinality(
-            count // batch_size if training and count >= batch_size else -(-count // batch_size)
-        )
-    )
+    batches = count // batch_size if drop_remainder else -(-count // batch_size)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -107,7 +96,7 @@ def array_batches(
 ) -> tf.data.Dataset:
     """Batch arrays (segments, ...) in memory as `read_batches` batches records."""
     count = len(arrays[0])
-    # Shuffling indices instead of segments makes a buffer of all of them cheap.
+    # Indices are shuffled instead of segments, so the buffer can hold all of them.
     order = tf.data.Dataset.range(count)
     if training:
         order = order.shuffle(count, seed=seed)

@@ -1,15 +1,15 @@
-"""Quantization of levels: a byte from 0 to 255 for values from 0 to 1."""
+"""Quantization of levels from 0 to 1 to bytes from 0 to 255."""
 
 from __future__ import annotations
 
 import numpy as np
 
 FULL_SCALE = 255
-"""The stored value of the highest level."""
+"""Byte of the level 1."""
 
 
 def as_bytes(share: np.ndarray) -> np.ndarray:
-    """Quantize values from 0 to 1 to uint8, rounding to the nearest."""
+    """Quantize values from 0 to 1 to uint8, rounded to the nearest."""
     return np.rint(FULL_SCALE * share).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Labelled segments in memory, and records made of them."""
+"""Labelled segments in memory, and records that consist of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Segments:
     Attributes
     ----------
     features : np.ndarray [shape=(segments, ...)]
-        Features as records hold them, or a vector that describes each segment.
+        Stored features, or one vector per segment.
     label : np.ndarray [shape=(segments,), dtype=int64]
         Indices of genres.
     track_id : np.ndarray [shape=(segments,), dtype=int64]
@@ -37,25 +37,19 @@ class Segments:
 
     @classmethod
     def join(cls, batches: Iterable[Batch]) -> Segments:
-        """Concatenate batches.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
+        """Concatenate batches; raise a `ValueError` if there are none."""
         columns = [np.concatenate(column) for column in zip(*batches, strict=True)]
         if not columns:
-            raise ValueError("there are no segments to learn from")
+            raise ValueError("there are no segments")
         return cls(*columns)
 
     @classmethod
     def read(cls, records: RecordFolder) -> Segments:
-        """Read all splits: of Constant-Q features 41 KB a segment, 3 GB for FMA medium."""
+        """Read all splits. Constant-Q features take 41 KB per segment, 3 GB for FMA medium."""
         return cls.join(batch for split in SPLITS for batch in records.arrays(split))
 
     def of(self, tracks: np.ndarray) -> Segments:
-        """Select the segments of some tracks."""
+        """Select the segments of the given tracks."""
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 
@@ -66,14 +60,12 @@ class MemoryRecords(RecordFolder):
 
     Attributes
     ----------
-    folder : Path
-    manifest : Manifest
     splits : mapping
         Split → its `Segments`.
     name : str
-        Name among several divisions of the same tracks, e.g. ``"fold-0-member-1"``.
+        Name of the fold, e.g. ``"fold-0-member-1"``.
     training_tracks : tuple of int
-        The planned training tracks, in order.
+        Planned training tracks, in order.
     """
 
     splits: Mapping[str, Segments] = field(default_factory=dict)
@@ -82,7 +74,7 @@ class MemoryRecords(RecordFolder):
 
     @classmethod
     def divide(cls, records: RecordFolder, splits: Mapping[str, Segments], **options: Any) -> Self:
-        """Replace the splits of a folder by others of the same kind of segments."""
+        """Replace the splits of a folder by segments of the same kind."""
         genres = records.manifest.genres
 
         def count(label: np.ndarray) -> dict[str, int]:
@@ -100,7 +92,7 @@ class MemoryRecords(RecordFolder):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """See `RecordFolder.settings`."""
+        """dict: see `RecordFolder.settings`."""
         described = {"parameters": self.manifest.parameters, "genres": self.manifest.genres}
         return {"records": described, "training_tracks": self.training_tracks}
 

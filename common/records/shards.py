@@ -1,6 +1,6 @@
 """Writing a folder of records: the tracks of a plan are dealt into shards, and a shard is a job.
 
-A stage derives its own `Shard`, which reads the arrays of one track. Everything else is here.
+A stage derives its own `Shard`, which reads the arrays of one track.
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ from common.tables import read_table, write_table
 TRACKS_PER_SHARD = 32
 
 PLAN = "tracks.csv"
-"""The plan as a file beside the shards: cross-validation needs the artists."""
+"""Table of the tracks and artists beside the shards."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The tracks of one TFRecord file, and how they are read.
+    """The tracks of one TFRecord file, and methods that read them.
 
     Attributes
     ----------
-    split : str
     path : Path
-        The file to write.
+        File to write.
     source : Path
-        The folder of the files that are read.
+        Folder of the files to read.
     tracks : tuple of tuples
-        Track id, label, and the columns that the stage asked `deal_tracks` for.
+        Track id, label, and the further columns given to `deal_tracks`.
     """
 
     split: str
@@ -66,10 +65,9 @@ class Shard:
         Returns
         -------
         arrays : dict of int to np.ndarray
-            One for each segment that could be read, by its number in the track.
+            One for each readable segment, by its number in the track.
         failures : list of tuples
-            One for each segment that could not: the track id, then the failure columns given to
-            `run_shards`.
+            One for each unreadable segment: track id, then the columns of `run_shards`' failures.
         """
         raise NotImplementedError
 
@@ -79,19 +77,21 @@ def deal_tracks(
 ) -> Iterator[tuple[str, str, tuple[tuple, ...]]]:
     """Deal the tracks of each split into shards, shuffled so that each shard has many genres.
 
+    The same plan produces the same shards.
+
     Parameters
     ----------
     plan : pandas.DataFrame
         Indexed by track id, with ``split`` and `columns`.
     columns : sequence of str
-        The columns of the plan in `Shard.tracks`, after the track id.
+        Columns of the plan in `Shard.tracks`, after the track id.
     tracks_per_shard : int
-        The largest number.
+        Largest number of tracks.
 
     Yields
     ------
     split, name, tracks
-        The first attributes of a `Shard`. The same plan gives the same shards.
+        Split, file name and tracks of a `Shard`.
     """
     for split in SPLITS:
         tracks = plan[plan["split"] == split].sample(frac=1, random_state=0)
@@ -102,7 +102,7 @@ def deal_tracks(
 
 
 def run_shard(shard: Shard) -> dict:
-    """Write one shard: the function of a job.
+    """Write one shard as a job of `run_jobs`.
 
     Returns
     -------
@@ -122,14 +122,8 @@ def run_shard(shard: Shard) -> dict:
             state = fingerprint(path)
             arrays, failed = shard.read(track)
             for segment, array in arrays.items():
-                writer.write(
-                    {
-                        "features": array.tobytes(),
-                        "label": label,
-                        "track_id": track_id,
-                        "segment": segment,
-                    }
-                )
+                values = {"label": label, "track_id": track_id, "segment": segment}
+                writer.write({"features": array.tobytes(), **values})
             segments[str(label)] += len(arrays)
             tracks[str(label)] += len(arrays) > 0
             if failed:
@@ -159,27 +153,23 @@ def run_shards(
     workers: int | str | None,
     description: str,
 ) -> dict[str, Any]:
-    """Write the shards that are missing, the plan and the table of failures.
+    """Write the missing shards, the plan and the table of failures.
 
-    A shard with failures is written again if one of the files at fault has changed.
+    A shard with failures is repeated if one of their source files has changed. The bytes do not
+    depend on the workers.
 
     Parameters
     ----------
-    shards : sequence of Shard
-        Of the tracks that `deal_tracks` yields.
     plan : pandas.DataFrame
         Indexed by ``track_id``, with ``split``, ``genre`` and ``label``.
     settings : mapping
-        Everything but the plan that the records depend on, with the ``genres`` in label order.
+        All other dependencies of the records, with the ``genres`` in label order.
     out, source : Path
-        The folders that are written and read.
+        Folders to write and to read.
     failure : sequence of str
         Columns of the table of failures, after those of the track.
-    workers : int or str, optional
-        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
-        The bytes do not depend on it.
-    description : str
-        For the progress bar.
+    workers, description
+        See `run_jobs`.
 
     Returns
     -------
@@ -189,11 +179,11 @@ def run_shards(
     Raises
     ------
     UserError
-        If the folder holds records made with other settings, the disk has no room for what is
-        missing, or no training track could be read.
+        If the folder holds records made with other settings, the disk has too little space for
+        the missing ones, or no training track could be read.
     """
     missing = sum(shard.size for shard in shards if not shard.path.exists())
-    require_space(out, missing, "records", tolerance=0.1)  # unreadable tracks need none
+    require_space(out, missing, "records", tolerance=0.1)  # unreadable tracks take none
     results = run_jobs(
         run_shard,
         [Job(shard.path.name, shard, size=len(shard.tracks)) for shard in shards],
@@ -208,7 +198,7 @@ def run_shards(
     write_table(out / FAILURES, failure_table(plan, failures, failure))
     segments = _counts("segments", results, settings["genres"])
     if not segments["training"]:
-        raise UserError(f"no training track of {source} could be read: {out / FAILURES} says why")
+        raise UserError(f"no training track of {source} could be read: see {out / FAILURES}")
     return {
         "segments": segments,
         "tracks": _counts("tracks", results, settings["genres"]),
@@ -217,7 +207,7 @@ def run_shards(
 
 
 def _counts(what: str, results: list[dict], genres: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Sum a count of the jobs: split → genre → number, where it is not zero."""
+    """Sum the counts of all jobs: split → genre → number, without zeros."""
     counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     for result in results:
         counts[result["split"]].update(result[what])
@@ -231,7 +221,7 @@ def failure_table(
     plan: pd.DataFrame, failures: Iterable[Sequence], columns: Sequence[str]
 ) -> pd.DataFrame:
     """Tabulate failures (track id, then `columns`) with split and genre, sorted by track id."""
-    # Failures of an earlier run come from the journal as lists.
+    # The journal stores tuples as lists.
     rows = sorted(tuple(failed) for failed in failures)
     table = pd.DataFrame(rows, columns=["track_id", *columns])
     table.insert(1, "split", table["track_id"].map(plan["split"]))
@@ -240,7 +230,7 @@ def failure_table(
 
 
 def summarise(manifest: Manifest, out: Path, unit: str) -> str:
-    """Describe a folder of records in a few lines; `unit` is what a record is, in the plural."""
+    """Describe a folder of records; `unit` is the plural of a record, e.g. ``"segments"``."""
     lines = [f"Records in {display_path(out)}"]
     for split in SPLITS:
         records = sum(manifest.segments[split].values())

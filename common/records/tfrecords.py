@@ -1,7 +1,7 @@
 """The TFRecord format, written without TensorFlow, and the manifest of a folder of records.
 
-The bytes depend on the records alone. ``tf.train.Example`` keeps its features in a protobuf map,
-whose order is undefined, so the messages are encoded here, in a fixed order.
+``tf.train.Example`` keeps its features in a protobuf map, whose order is undefined. The messages
+are encoded here in a fixed order, so that equal records have equal bytes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 class RecordWriter:
-    """Writes records to a TFRecord file, and counts them.
-
-    Parameters
-    ----------
-    file : binary file, open for writing
-    """
+    """Write records to a TFRecord file, and count them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -50,7 +45,7 @@ class RecordWriter:
         self._crc32c = crc32c(framed, self._crc32c)
 
     def summary(self) -> dict[str, int]:
-        """Return ``records``, ``bytes`` and ``crc32c`` of what was written."""
+        """Return ``records``, ``bytes`` and ``crc32c`` of the records written so far."""
         return {"records": self._records, "bytes": self._bytes, "crc32c": self._crc32c}
 
 
@@ -107,7 +102,7 @@ def _varint(value: int) -> bytes:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The description of a folder of records, in its file ``manifest.json``.
+    """Description of a folder of records, in its file ``manifest.json``.
 
     Attributes
     ----------
@@ -116,9 +111,9 @@ class Manifest:
     parameters : dict
         All parameters of the features.
     genres : tuple of str
-        In the order of the labels.
+        Genres in label order.
     mapping : str
-        The genre mapping's name, a key of `fma_utils.GENRE_MAPPINGS`.
+        Name of the genre mapping, a key of `fma_utils.GENRE_MAPPINGS`.
     data_set : dict
         ``title``, ``subset``, and ``synthetic``: whether it is the demo set.
     segments, tracks : dict
@@ -140,25 +135,19 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
-        """Write ``manifest.json`` into a folder. Equal manifests give equal bytes."""
+        """Write ``manifest.json`` into a folder."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         with atomic_write(Path(folder) / MANIFEST) as file:
             file.write(text.encode() + b"\n")
 
     @classmethod
     def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
-        """Read the manifest of a folder of records.
-
-        Parameters
-        ----------
-        folder : path-like
-        kind : str, optional
-            The kind of features that the caller can use, by default any.
+        """Read the manifest of a folder of records, which must be of `kind` if that is given.
 
         Raises
         ------
         UserError
-            If the folder has no finished records, or its records are not of this kind.
+            If the folder has no finished records, or its records are of another kind.
         """
         path = Path(folder) / MANIFEST
         try:
@@ -167,7 +156,7 @@ class Manifest:
         except FileNotFoundError:
             raise UserError(
                 f"{folder} holds no finished records (no {MANIFEST}): make them first, or choose "
-                "the folder they are in"
+                "another folder"
             ) from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
@@ -188,7 +177,7 @@ class Manifest:
         Raises
         ------
         UserError
-            If the split is empty, or a shard is missing or has another size than when written.
+            If the split is empty, or a shard is missing or has changed its size.
         """
         if not self.segments.get(split):
             raise UserError(f"{folder} has no records of the {split} split")
@@ -197,8 +186,8 @@ class Manifest:
             path = Path(folder) / shard["name"]
             if not path.exists() or path.stat().st_size != shard["bytes"]:
                 raise UserError(
-                    f"{path} is missing or cut short: run the command that made the records "
-                    "again, it makes what is not there"
+                    f"{path} is missing or cut short: run the command that made the records again, "
+                    "which makes the missing ones"
                 )
             paths.append(path)
         return paths
@@ -207,10 +196,9 @@ class Manifest:
         """Raise a `UserError` that names the first shard whose content has changed."""
         for shard in (shard for shards in self.shards.values() for shard in shards):
             name = shard["name"]
-            for path, wrong in find_damage(
-                Path(folder), {name: shard["bytes"]}, {name: shard["crc32c"]}
-            ):
+            checks = {name: shard["bytes"]}, {name: shard["crc32c"]}
+            for path, problem in find_damage(Path(folder), *checks):
                 raise UserError(
-                    f"{path} is {wrong}: run the command that made the records again, it makes "
-                    "this shard anew"
+                    f"{path} is {problem}: run the command that made the records again, which "
+                    "repeats this shard"
                 )

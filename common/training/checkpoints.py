@@ -1,4 +1,4 @@
-"""Files of a training: its settings, learning curves, weights to resume from and best weights.
+"""Files of a training: settings, learning curves, weights of the last and of the best epoch.
 
 Every file is written completely or not at all. A killed training resumes after its last epoch.
 """
@@ -35,8 +35,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises
     ------
     UserError
-        If the folder holds a training with other settings, or damaged settings. The message names
-        the first setting that differs.
+        If the folder holds a training with other settings, or damaged settings.
     """
     settings = as_json(settings)
     path = folder / SETTINGS
@@ -61,7 +60,7 @@ def read_history(folder: Path) -> pd.DataFrame:
 
 
 def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
-    """Tell whether all epochs are done, the patience is exhausted, or the loss is NaN."""
+    """Return True if all epochs are done, the patience is exhausted, or the loss is NaN."""
     if history.empty:
         return False
     if history["val_loss"].isna().any():
@@ -70,30 +69,23 @@ def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
     return len(history) >= options.epochs or stale >= options.patience
 
 
-class Keep(keras.callbacks.Callback):
-    """Save the learning curves and the weights after each epoch.
+class Checkpoints(keras.callbacks.Callback):
+    """Save the learning curves and the weights after each epoch, and stop early.
 
     The weights of the last epoch, with the optimiser's state, and of the best epoch are kept. An
-    epoch counts once its line in the curves is written; a later run overwrites anything else that
-    a killed run has left.
-
-    Parameters
-    ----------
-    folder : Path
-    history : pandas.DataFrame
-        Curves of the epochs before this run, from `read_history`.
+    epoch is finished when its line in the curves is written.
     """
 
-    def __init__(self, folder: Path, history: pd.DataFrame) -> None:
+    def __init__(self, folder: Path, options: TrainingOptions) -> None:
         super().__init__()
-        self.folder, self.history = folder, history
+        self.folder, self.options, self.history = folder, options, read_history(folder)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start the clock."""
+        """Start the timer."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Write the weights, then the curves; delete the weights that are superseded."""
+        """Write the weights, then the curves; delete superseded weights; stop if it is time."""
         epoch += 1
         self._save_weights(STATE.format(epoch))
         self.history.loc[epoch, list(logs)] = list(logs.values())
@@ -104,43 +96,35 @@ class Keep(keras.callbacks.Callback):
         for state in self.folder.glob(STATE.format("*")):
             if state.name not in (STATE.format(epoch), STATE.format(best)):
                 state.unlink()
+        if is_finished(read_history(self.folder), self.options):
+            self.model.stop_training = True
 
     def _save_weights(self, name: str) -> None:
         partial = self.folder / f".partial.{name}"
         try:
             self.model.save_weights(partial)
         except OSError as error:
-            # HDF5 writes again when the file is closed, and crashes the process if there is no
-            # room. Its message has many lines.
+            # HDF5 writes again when it closes the file, and crashes the process if the disk is
+            # full. Its message has many lines.
             os.truncate(partial, 0)
             raise OSError(error.errno, os.strerror(error.errno or 0), str(partial)) from None
         partial.replace(self.folder / name)
 
 
-def find_state(folder: Path) -> tuple[Path, int] | None:
-    """Find the weights to resume from, and the epoch after which they were written."""
-    history = read_history(folder)
-    if history.empty:
-        return None
-    return folder / STATE.format(history.index[-1]), int(history.index[-1])
-
-
 def resume(model: keras.Model, folder: Path) -> int:
     """Load the weights and the optimiser's state after the last epoch; return its number, or 0."""
-    state = find_state(folder)
-    if state is None:
+    history = read_history(folder)
+    if history.empty:
         return 0
-    load_weights(model, state[0], with_optimiser=True)
-    return state[1]
+    epoch = int(history.index[-1])
+    load_weights(model, folder / STATE.format(epoch), with_optimiser=True)
+    return epoch
 
 
 def keep_best(folder: Path) -> pd.DataFrame:
-    """Keep only the best weights of a finished training, and return its learning curves.
+    """Delete all but the best weights of a finished training, and return its learning curves.
 
-    Raises
-    ------
-    UserError
-        If the training diverged.
+    A `UserError` is raised if the training diverged.
     """
     history = read_history(folder)
     if history["val_loss"].isna().any():
@@ -154,16 +138,10 @@ def keep_best(folder: Path) -> pd.DataFrame:
 
 
 def load_weights(model: keras.Model, path: Path, *, with_optimiser: bool = False) -> None:
-    """Load weights that `Keep` has written.
-
-    Raises
-    ------
-    UserError
-        If they do not fit the model.
-    """
+    """Load weights of `Checkpoints`; raise a `UserError` if they do not fit the model."""
     try:
         with warnings.catch_warnings():
-            # Keras only warns of weights that do not fit.
+            # Keras only warns if weights do not fit.
             warnings.simplefilter("error", UserWarning)
             if not with_optimiser:
                 warnings.filterwarnings("ignore", OPTIMISER_WARNING)

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     import keras
 
 MODEL_FILE = "model.keras"
-"""Its name in the folder of its training."""
+"""File name in the folder of a training."""
 
 _CARD = "genre_classifier.json"
-"""The card's name inside the ``.keras`` archive, beside Keras' own files, which ignore it."""
+"""Name of the card inside the ``.keras`` archive, which Keras ignores."""
 
 OPTIMISER_WARNING = "Skipping variable loading for optimizer"
-"""How Keras begins when an optimiser's state is of another precision."""
+"""Beginning of Keras' warning about an optimiser's state of another precision."""
 
 _TRUSTED = frozenset({"keras", "common", "spectrogram_feature", "spectrogram_image"})
-"""The packages whose layers a model may be made of."""
+"""Packages whose layers a model may contain."""
 
 _RUN_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-"""Keras' layers that run what a file brings along, or names."""
+"""Keras' layers that execute code in a file, or named by it."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,15 @@ class ModelCard:
     Attributes
     ----------
     name : str
-        The architecture, e.g. ``"cnn"``.
-    kind : str
-        The kind of features it takes; see `common.records.tfrecords.Manifest`.
-    parameters : dict
-        The parameters of these features.
+        Architecture, e.g. ``"cnn"``.
+    kind, parameters, data_set
+        Features and training data; see `common.records.tfrecords.Manifest`.
     genres : tuple of str
-        In the order of its outputs.
-    data_set : dict
-        See `common.records.tfrecords.Manifest`.
+        Genres in the order of the outputs.
     training : dict
-        The options and results of its training.
+        Options and results of the training.
     versions : dict
-        Of the project and of Keras.
+        Versions of the project and of Keras.
     """
 
     name: str
@@ -67,13 +63,7 @@ class ModelCard:
     )
 
     def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
-        """Check that records hold the features and genres of the model.
-
-        Raises
-        ------
-        UserError
-            If kind, feature parameters or genres differ; the message names both.
-        """
+        """Raise a `UserError` if kind, parameters or genres of records differ from the model's."""
         for what in ("kind", "parameters", "genres"):
             mine, theirs = getattr(self, what), getattr(manifest, what)
             if mine != theirs:
@@ -84,12 +74,12 @@ class ModelCard:
                     theirs = ", ".join(str(theirs.get(k)) for k in keys)
                 raise UserError(
                     f"the model was trained with {what} = {mine}, the records in {folder} have "
-                    f"{theirs}: use records and model that were made for each other"
+                    f"{theirs}: use records of the same features and genres"
                 )
 
 
 def save_model(model: keras.Model, path: str | Path, card: ModelCard) -> None:
-    """Save a model with its card as one ``.keras`` file, complete or not at all."""
+    """Save a model with its card as one ``.keras`` file, atomically."""
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.tmp.keras")
     try:
@@ -102,13 +92,7 @@ def save_model(model: keras.Model, path: str | Path, card: ModelCard) -> None:
 
 
 def read_card(path: str | Path) -> ModelCard:
-    """Read the card of a saved model, without loading the model.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or it is not a model of this project.
-    """
+    """Read the card of a saved model; raise a `UserError` if it is no model of this project."""
     try:
         card = _read_member(path, _CARD)
         return ModelCard(**(card | {"genres": tuple(card["genres"])}))
@@ -123,7 +107,7 @@ def _read_member(path: str | Path, name: str) -> Any:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         declared, size = sum(member.file_size for member in members), Path(path).stat().st_size
-        # Keras compresses nothing; members that share their bytes are an attack.
+        # Keras does not compress members. Overlapping members are an attack.
         if declared > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise UserError(
                 f"{path} has {size:,} bytes and declares to unpack to {declared:,}, which models "
@@ -133,19 +117,19 @@ def _read_member(path: str | Path, name: str) -> Any:
 
 
 def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
-    """Load a saved model; no code in the file, or named by it, is run.
+    """Load a saved model without executing code in the file, or named by it.
 
-    A model may consist of layers of Keras and of this project, and is loaded in Keras' safe mode.
-    The layers of a stage must be registered before: import its ``models``.
+    A model may consist of layers of Keras and of this project. Import the ``models`` of its stage
+    first, which registers the layers.
 
     Raises
     ------
     UserError
-        If there is no such file, or it is not a model of this project, damaged, or asks for other
+        If there is no such file, or it is not a model of this project, damaged, or contains other
         layers.
     """
     card = read_card(path)
-    if Path(path).suffix != ".keras":  # Keras would read other parts of it than are looked at here
+    if Path(path).suffix != ".keras":  # Keras would read parts that are not checked here
         raise UserError(f"{path} must be called .keras to be loaded as a model: rename it")
     import keras
 
@@ -155,23 +139,23 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
         foreign = next(_foreign_parts(_read_member(path, "config.json")), None)
         if foreign is not None:
             raise UserError(
-                f"{path} asks for {one_line(foreign)[:80]}, which could run any code: it is not "
+                f"{path} contains {one_line(foreign)[:80]}, which could run any code: it is not "
                 "loaded; train a model, or get one from someone you trust"
             )
         with warnings.catch_warnings():
-            # Keras only warns of layers that find no weights. The optimiser's are not needed, and
-            # do not fit where training was in another precision.
+            # Keras only warns if a layer has no weights. The optimiser's state is not needed, and
+            # does not fit if training used another precision.
             warnings.simplefilter("error", UserWarning)
             warnings.filterwarnings("ignore", OPTIMISER_WARNING)
             return keras.saving.load_model(path, safe_mode=True), card
     except UserError:
         raise
-    except Exception as error:  # the file decides what Keras stumbles over
+    except Exception as error:  # Keras raises many types for invalid files
         raise UserError(f"{path} does not load ({flattened(error, 120)}): train it again") from None
 
 
 def _foreign_parts(config: Any) -> Iterator[str]:
-    """Name the objects in a model's configuration that are not of Keras or of this project."""
+    """Yield the objects in a configuration that are not of Keras or of this project."""
     if isinstance(config, dict):
         name, module = config.get("class_name"), config.get("module")
         is_trusted = str(module).partition(".")[0] in _TRUSTED and name not in _RUN_CODE

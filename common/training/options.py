@@ -1,4 +1,4 @@
-"""Options of a training, for Python and for the command line, without TensorFlow."""
+"""Options of a training, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from common.errors import UserError
 
 AUGMENTATIONS = ("none", "LB", "LD", "SM", "SS")
-"""No augmentation, and the policies of `common.nn.spec_augment.POLICIES`, without its imports."""
+"""No augmentation, and the names of `common.nn.spec_augment.POLICIES`, which needs Keras."""
 
 
 def _option(
@@ -35,7 +35,7 @@ class TrainingOptions:
     mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
     augment: str = _option("none", "SpecAugment's policy", choices=AUGMENTATIONS)
     balance: str = _option(
-        "none", "weights: the loss of rare genres has a larger weight", choices=("none", "weights")
+        "none", "weights: larger weights for rare genres", choices=("none", "weights")
     )
     patience: int = _option(15, "epochs without a lower validation loss before the end", least=1)
     seed: int = _option(0, "for weights, shuffling and augmentation", least=0)
@@ -48,9 +48,8 @@ class TrainingOptions:
                 option.metadata,
                 type(option.default),
             )
-            if isinstance(value, bool) or not isinstance(
-                value, (int, float) if wanted is float else wanted
-            ):
+            accepted = (int, float) if wanted is float else wanted
+            if isinstance(value, bool) or not isinstance(value, accepted):
                 raise UserError(f"{option.name} = {value!r} must be of type {wanted.__name__}")
             if limits["least"] is not None and not value >= limits["least"]:
                 raise UserError(f"{option.name} = {value} must be {limits['least']} or more")

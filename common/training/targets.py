@@ -1,4 +1,4 @@
-"""Targets and weights of training batches, with mixup."""
+"""Targets and weights of training batches, and mixup."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ import tensorflow as tf
 
 
 def with_targets(
-    dataset: tf.data.Dataset,
-    weights: np.ndarray,
-    *,
-    mixup: float = 0.0,
+    dataset: tf.data.Dataset, weights: np.ndarray, *, mixup: float = 0.0
 ) -> tf.data.Dataset:
-    """Turn batches of features and integer labels into features, targets and weights.
+    """Convert batches of features and labels to features, targets (batch, genres) and weights.
 
     Parameters
     ----------
     dataset : tf.data.Dataset
-        Of features (batch, ...) and labels (batch,).
+        Batches of features (batch, ...) and labels (batch,).
     weights : np.ndarray [shape=(genres,), dtype=float32]
         Weight of each genre in the loss; see `genre_weights`.
     mixup : float >= 0
-        If not zero, each segment is mixed with another of its batch, in shares drawn from
+        If not zero, each segment is mixed with another of its batch, in proportions from
         Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
-
-    Returns
-    -------
-    tf.data.Dataset
-        Of features, genre shares (batch, genres) and weights (batch,).
     """
     genres = len(weights)
 
@@ -56,14 +48,14 @@ def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tenso
 
 
 def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
-    """Give the weight of each genre in the loss, float32 (genres,), with mean 1 over segments.
+    """Compute the weight of each genre in the loss, float32 (genres,), with mean 1 over segments.
 
     Parameters
     ----------
     segments : sequence of int
-        Training segments of each genre, in label order.
+        Number of training segments of each genre, in label order.
     balance : str
-        ``"none"``: equal weights; ``"weights"``: inverse to the genre's segments.
+        ``"none"``: equal weights; ``"weights"``: inverse to the number of segments.
     """
     counts = np.asarray(segments, dtype=np.float32)
     if balance == "none":

@@ -1,7 +1,4 @@
-"""Training of a classifier, from its configuration to a run with the best weights.
-
-`train` is the only place where a model of this project is fitted.
-"""
+"""Training of a classifier: every training of this project calls `train`."""
 
 from __future__ import annotations
 
@@ -21,10 +18,9 @@ from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
 from common.records.segments import MemoryRecords
 from common.training import devices
-from common.training.callbacks import Progress, StopEarly
 from common.training.checkpoints import (
     BEST_WEIGHTS,
-    Keep,
+    Checkpoints,
     is_finished,
     keep_best,
     load_weights,
@@ -34,6 +30,7 @@ from common.training.checkpoints import (
 )
 from common.training.model_files import MODEL_FILE, ModelCard, save_model
 from common.training.options import TrainingOptions
+from common.training.progress import Progress
 from common.training.targets import genre_weights, with_targets
 
 
@@ -44,11 +41,9 @@ class Run(Fitted):
     Attributes
     ----------
     model : keras.Model
-        With the weights of the epoch with the lowest validation loss.
+        Model with the weights of the epoch with the lowest validation loss.
     history : pandas.DataFrame
-        Indexed by epoch, from 1: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``,
-        ``seconds``.
-    folder : Path
+        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds`` by epoch, from 1.
     """
 
     model: keras.Model
@@ -57,7 +52,7 @@ class Run(Fitted):
 
     @property
     def best_epoch(self) -> int:
-        """int: the epoch of the model's weights."""
+        """int: epoch of the weights of the model."""
         return int(self.history["val_loss"].idxmin())
 
 
@@ -75,32 +70,25 @@ def train(
 ) -> Run:
     """Train a model, or resume its training; keep the weights of the best epoch.
 
-    A finished training is loaded, not repeated. GPUs share each batch; the results are those of
+    A finished training is loaded, not repeated. GPUs share each batch; the results equal those of
     one device up to rounding, the order of shuffling, and random numbers.
 
     Parameters
     ----------
-    name : str
-        Name of the model.
     build : callable
         Builds the model, uncompiled: features → genre probabilities.
     records : RecordFolder
-        Its training split, and its validation split, which selects the best epoch.
+        Training and validation data; the validation loss selects the best epoch.
     folder : path-like
-        Holds ``model.keras``, the learning curves, the weights and the logs of TensorBoard.
-    options : TrainingOptions, optional
+        Folder of ``model.keras``, the learning curves, the weights and the logs of TensorBoard.
     architecture : mapping, optional
-        Further arguments of the model, for its settings and its card; JSON must hold it.
+        Further arguments of the model, for its settings and its card, serialisable as JSON.
     finish : callable, optional
-        Turns the trained model into the one that is saved and returned.
+        Converts the trained model to the one that is saved and returned.
     ablation : str, optional
-        The change that is tried, if the model is only trained to compare it with another.
+        Name of the change, if the model is trained only for comparison with another.
     save : bool
-        Whether to save ``model.keras``. Folds of a cross-validation need the weights only.
-
-    Returns
-    -------
-    Run
+        Save ``model.keras``. Folds of a cross-validation need the weights only.
 
     Raises
     ------
@@ -108,7 +96,7 @@ def train(
         If a genre or a split has no usable audio, the folder holds a training with other settings,
         another run holds the folder, or the training diverges.
     """
-    if save:  # a fold may lack a rare genre
+    if save:  # folds may lack a rare genre
         require_coverage(records.manifest, records.folder)
     folder, options = Path(folder), options or TrainingOptions()
     architecture = dict(architecture or {})
@@ -123,7 +111,7 @@ def train(
 
     with only_run_in(folder), records.naming_damage():
         open_folder(folder, settings | records.settings)
-        keras.utils.set_random_seed(options.seed)  # for the weights, whatever reading has drawn
+        keras.utils.set_random_seed(options.seed)  # for the weights
         strategy = devices.strategy(first_size(training, size), first_size(validation, size))
         with strategy.scope():
             model = compile_model(build(), options, options.epochs * steps)
@@ -138,7 +126,7 @@ def train(
                 verbose=0,
             )
         history = keep_best(folder)
-        if strategy.num_replicas_in_sync > 1:  # such a model predicts on several devices, too
+        if strategy.num_replicas_in_sync > 1:  # rebuild the model for one device
             model = compile_model(build(), options, options.epochs * steps)
         load_weights(model, folder / BEST_WEIGHTS)
         model = finish(model) if finish else model
@@ -164,16 +152,16 @@ def fold_trainer(
     options: TrainingOptions,
     architecture: Mapping[str, Any] | None = None,
 ) -> Callable[[MemoryRecords], Run]:
-    """Make the function that trains a model on a fold, for `evaluation.cross_validation`.
+    """Return a function that trains a model on a fold, for `evaluation.cross_validation`.
 
     Parameters
     ----------
     name, options, architecture
         See `train`.
     build : callable
-        Builds the model for the fold of a name.
+        Builds the model for a fold, from its name.
     folder : path-like
-        Holds a folder for each fold.
+        Folder of the folders of the folds.
     """
 
     def fit(fold: MemoryRecords) -> Run:
@@ -191,20 +179,9 @@ def fold_trainer(
 
 
 def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> keras.Model:
-    """Compile a model: loss, optimiser, schedule and metric.
+    """Set loss, optimiser, schedule and metric of a model with genre probabilities; return it.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Its outputs are genre probabilities.
-    options : TrainingOptions
-    steps : int
-        Steps of the whole training: epochs times batches.
-
-    Returns
-    -------
-    keras.Model
-        The same model.
+    `steps` is the number of steps of the whole training.
     """
     warmup = max(1, steps // 20)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -219,11 +196,10 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> k
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
         weighted_metrics=[],
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's. The compiled step
-        # runs on one device only.
+        # On a CPU, XLA's convolutions are slower than oneDNN's. Its step runs on one device only.
         jit_compile=bool(devices.gpus()) and not devices.is_shared(),
     )
-    # Checkpoints hold the optimiser's state, which must exist to be loaded.
+    # The optimiser's state must exist before a checkpoint is loaded.
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -231,11 +207,10 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> k
 def make_callbacks(
     folder: Path, options: TrainingOptions, steps: int
 ) -> list[keras.callbacks.Callback]:
-    """Make the callbacks of a training with so many steps an epoch."""
+    """Make the callbacks of a training; `steps` is the number of steps per epoch."""
     return [
         Progress("/".join(folder.parts[-2:]), options.epochs, steps),
-        Keep(folder, read_history(folder)),
-        StopEarly(folder, options),
+        Checkpoints(folder, options),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
     ]
@@ -268,30 +243,28 @@ def make_card(
 
 
 def first_size(batches: tf.data.Dataset, batch_size: int) -> int:
-    """Give the size of the first batch, smaller than others if there are few segments."""
+    """Return the size of the first batch, which is smaller if there are few segments."""
     return batch_size if len(batches) > 1 else len(next(iter(batches))[1])
 
 
 def fit_few(
     model: keras.Model, features: np.ndarray, labels: np.ndarray, steps: int = 300
 ) -> list[float]:
-    """Overfit a few segments: a sanity check before any training.
-
-    A model that cannot fit them has a bug, or its data has one.
+    """Overfit a few segments as a sanity check; failure indicates a bug in model or data.
 
     Parameters
     ----------
     model : keras.Model
-        Without augmentation and dropout. It is compiled and its weights change.
+        Model without augmentation and dropout. It is compiled and its weights change.
     features : np.ndarray [shape=(segments, ...), dtype=uint8]
     labels : np.ndarray [shape=(segments,), dtype=int]
     steps : int
-        Largest number of training steps; fewer if every segment is right before.
+        Largest number of training steps. Training stops at an accuracy of 1.
 
     Returns
     -------
     list of float
-        The accuracy on these segments, in inference mode, after each ten steps.
+        Accuracy on these segments, in inference mode, after every ten steps.
     """
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
     accuracies: list[float] = []

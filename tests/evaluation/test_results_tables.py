@@ -52,7 +52,7 @@ def test_gains_are_read_as_they_are_written():
 
 
 def test_a_gain_of_another_form_is_refused():
-    with pytest.raises(UserError, match="does not tell the gain"):
+    with pytest.raises(UserError, match="has no gain in the form"):
         tables.read_gains("2.3 points better than the SVM")
 
 

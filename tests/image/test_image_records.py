@@ -333,7 +333,7 @@ def test_split_whose_images_are_all_gone_is_empty(copied_images, tmp_path):
 def test_without_any_training_image_there_are_no_records(copied_images, tmp_path):
     for path in copied_images.rglob("*.png"):
         path.unlink()
-    with pytest.raises(UserError, match=r"no training track of .*mel could be read: .*says why"):
+    with pytest.raises(UserError, match=r"no training track of .*mel could be read: see "):
         generate_here(copied_images, tmp_path / "out")
     assert not (tmp_path / "out" / MANIFEST).exists()
 
@@ -453,7 +453,7 @@ def test_help_teaches(monkeypatch, capsys):
     [
         (["nowhere"], "nowhere holds no finished images of one kind"),
         (["IMAGES", "--size", "full"], "cannot be reduced to 2480 × 1232"),
-        (["IMAGES", "--workers", "0"], "0 workers cannot work"),
+        (["IMAGES", "--workers", "0"], "workers = 0: at least 1"),
         (["SET"], "choose one of the folders in it: mel"),
     ],
 )

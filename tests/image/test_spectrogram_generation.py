@@ -437,7 +437,7 @@ def test_module_is_a_command_whose_help_teaches():
         (["--root", "nowhere"], "no data set in nowhere"),
         (["--root", "TINY", "--seconds", "0"], "seconds = 0.0 must be 1 or more"),
         (["--root", "TINY", "--out", "README"], "README: a file stands where a folder belongs"),
-        (["--root", "TINY", "--out", "new", "--workers", "0"], "0 workers cannot work"),
+        (["--root", "TINY", "--out", "new", "--workers", "0"], "workers = 0: at least 1"),
     ],
 )
 def test_mistake_costs_one_line_and_code_1(
@@ -456,3 +456,10 @@ def test_mistake_costs_one_line_and_code_1(
 
 def test_kind_that_there_is_not_ends_with_code_2(monkeypatch, capsys):
     assert run(monkeypatch, capsys, "--kinds", "mfcc")[0] == 2
+
+
+def test_a_kind_without_a_measured_size_reserves_that_of_the_largest(tmp_path):
+    def size(*kinds):
+        return Task(tmp_path, tmp_path, PARAMETERS, kinds, (2, 5)).size
+
+    assert size("a kind of one's own") == max(size(kind) for kind in KINDS)

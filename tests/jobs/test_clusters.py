@@ -94,7 +94,7 @@ def test_the_death_of_a_worker_costs_nothing_but_time(cluster, tmp_path):
 
 
 def test_workers_that_do_not_see_a_folder_are_refused_before_any_work(cluster, tmp_path):
-    with pytest.raises(UserError, match=r"does not see .*audio: the cluster needs a file system"):
+    with pytest.raises(UserError, match=r"has no folder .*audio: the cluster needs a shared"):
         run_jobs(
             threads,
             jobs(tmp_path, 2),

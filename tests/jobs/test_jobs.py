@@ -174,7 +174,7 @@ def test_workers_use_one_thread_each(tmp_path):
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_fewer_than_one_worker_is_refused(tmp_path, workers):
-    with pytest.raises(UserError, match=f"{workers} workers cannot work: ask for at least 1"):
+    with pytest.raises(UserError, match=f"workers = {workers}: at least 1"):
         run(jobs_for_tests.write_file, tmp_path, 1, workers=workers)
 
 

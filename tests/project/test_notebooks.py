@@ -9,10 +9,27 @@ import pytest
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
-from tools.notebook_outputs import find_faults, tidy
+from tools.notebook_outputs import tidy
 from tools.notebooks import NOTEBOOKS, digest, execute
 
 TRACKS = 48  # the smallest demo set: one track of each genre in each split
+
+
+def find_faults(notebook, digest):
+    """List signs that a notebook was not executed once, in order, cleanly and with this code."""
+    faults = []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        faults.append("its cells were not run in order from a clean kernel")
+    for cell in code:
+        for output in cell.outputs:
+            if output.output_type == "error":
+                faults.append(f"cell {cell.id} failed: {output.ename}: {output.evalue}")
+            elif output.output_type == "stream" and output.name == "stderr":
+                faults.append(f"cell {cell.id} has a warning: {output.text.strip()}")
+    if notebook.metadata.get("digest") != digest:
+        faults.append("its outputs are older than its code, or were made with FMA_ variables set")
+    return faults
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def test_a_model_that_asks_for_code_is_refused(
         whole = part
     path = write_model(tmp_path, members | {"config.json": json.dumps(whole).encode()})
     asked = f"{module}.{name}" if module else name
-    assert f"asks for {asked}, which could run any code" in refusal(load_model, path)
+    assert f"contains {asked}, which could run any code" in refusal(load_model, path)
     assert "brings_code_along" not in sys.modules
     assert not Path("proof").exists()
 

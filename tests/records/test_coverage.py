@@ -37,7 +37,7 @@ def test_what_prevents_training_is_a_warning_first_and_then_one_line(
 ):
     poor = dataclasses.replace(manifest, segments=SOUND | {split: counts})
     assert message in find_shortcomings(poor.genres, poor.segments)
-    with pytest.raises(UserError, match=rf"{message}.*failures.csv says why") as error:
+    with pytest.raises(UserError, match=rf"{message}.*: see .*failures.csv") as error:
         require_coverage(poor, tmp_path)
     assert "\n" not in str(error.value)
     write_table(tmp_path / "failures.csv", pd.DataFrame({"track_id": [], "reason": []}))

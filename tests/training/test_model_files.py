@@ -213,7 +213,7 @@ def test_code_that_a_model_brings_along_is_not_run(tf, tmp_path, monkeypatch):
     malicious = keras.Model(inputs, evil(inputs))
     save_model(malicious, tmp_path / "model.keras", CARD)
     proof.unlink()  # building it ran the code
-    assert "asks for keras.layers.Lambda" in refusal(tmp_path / "model.keras")
+    assert "contains keras.layers.Lambda" in refusal(tmp_path / "model.keras")
     with monkeypatch.context() as patch:  # Keras' safe mode is a second fence
         patch.setattr("common.training.model_files._foreign_parts", lambda config: iter(()))
         assert "does not load" in refusal(tmp_path / "model.keras")

@@ -245,7 +245,7 @@ def test_an_attempt_that_was_killed_before_it_counted_is_not_taken_for_the_best(
 
     def end_epoch(number, weight, loss):
         model.set_weights([np.array([[weight]], np.float32)])
-        keep = checkpoints.Keep(tmp_path, checkpoints.read_history(tmp_path))
+        keep = checkpoints.Checkpoints(tmp_path, TrainingOptions())
         keep.set_model(model)
         keep.on_epoch_begin(number - 1)
         keep.on_epoch_end(number - 1, {"loss": loss, "val_loss": loss})
@@ -255,7 +255,7 @@ def test_an_attempt_that_was_killed_before_it_counted_is_not_taken_for_the_best(
         patch.setattr(checkpoints, "atomic_write", lambda path: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError):
             end_epoch(2, weight=5.0, loss=1.0)
-    assert checkpoints.find_state(tmp_path)[1] == 1
+    assert checkpoints.read_history(tmp_path).index[-1] == 1
     end_epoch(2, weight=2.0, loss=3.0)
     best = checkpoints.read_history(tmp_path)["val_loss"].idxmin()
     assert best == 1

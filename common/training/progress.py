@@ -1,14 +1,10 @@
-"""Callbacks of a training: the progress bar and early stopping."""
+"""Progress bar of a training."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import keras
 
 from common.jobs.run import progress_bar
-from common.training.checkpoints import is_finished, read_history
-from common.training.options import TrainingOptions
 
 
 class Progress(keras.callbacks.Callback):
@@ -17,10 +13,9 @@ class Progress(keras.callbacks.Callback):
     Parameters
     ----------
     name : str
-        Text beside the bar.
-    epochs : int
+        Label of the bar.
     steps : int
-        Batches in an epoch.
+        Batches per epoch.
     """
 
     def __init__(self, name: str, epochs: int, steps: int) -> None:
@@ -52,23 +47,3 @@ class Progress(keras.callbacks.Callback):
         """Close the bar."""
         if hasattr(self, "bar"):
             self.bar.close()
-
-
-class StopEarly(keras.callbacks.Callback):
-    """Stop when the validation loss has not fallen for ``patience`` epochs, resumed or not.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that `checkpoints.Keep` writes to, before this callback.
-    options : TrainingOptions
-    """
-
-    def __init__(self, folder: Path, options: TrainingOptions) -> None:
-        super().__init__()
-        self.folder, self.options = folder, options
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Decide by the whole history, epochs before a resumption included."""
-        if is_finished(read_history(self.folder), self.options):
-            self.model.stop_training = True
