@@ -82,13 +82,8 @@ def errors_also_carried(predictions: Predictions, carried: pd.Series) -> Carried
 
     Parameters
     ----------
-    predictions : Predictions
     carried : pandas.Series of frozenset of str
         As `carried_genres` gives it, of all these tracks at least.
-
-    Returns
-    -------
-    CarriedErrors
     """
     tracks = predictions.by_track()
     sets = carried.loc[tracks.track_id]
@@ -112,11 +107,6 @@ def errors_also_carried(predictions: Predictions, carried: pd.Series) -> Carried
 
 def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
     """Measure how often tracks carry two genres, against how often they carry either.
-
-    Parameters
-    ----------
-    carried : pandas.Series of frozenset of str
-    genres : sequence of str
 
     Returns
     -------

@@ -71,7 +71,6 @@ def most_confused(predictions: Predictions, count: int = 10) -> pd.DataFrame:
 
     Parameters
     ----------
-    predictions : Predictions
     count : int > 0
         How many pairs.
 
@@ -139,7 +138,6 @@ def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
 
     Parameters
     ----------
-    predictions : Predictions
     group : np.ndarray [shape=(genres,), dtype=int]
         The group of each genre, from 0 without gaps.
 

@@ -79,15 +79,10 @@ def embed(
 
     Parameters
     ----------
-    model : keras.Model
     batches : sequence of tf.data.Dataset
         Of features, labels (integers) and track ids, as `RecordFolder.labelled` gives a split.
     genres : sequence of str
         In label order.
-
-    Returns
-    -------
-    Embeddings
     """
     network = embedder(model)
     parts = [
@@ -117,7 +112,6 @@ def flat_map(embeddings: Embeddings, *, seed: int = 0) -> np.ndarray:
     ----------
     embeddings : Embeddings
         Of four tracks at least.
-    seed : int
 
     Returns
     -------
@@ -145,7 +139,6 @@ def neighbours_of_same_genre(
 
     Parameters
     ----------
-    embeddings : Embeddings
     artist : sequence of str
         Of each track.
     neighbours : int > 0

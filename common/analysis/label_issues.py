@@ -89,7 +89,6 @@ def plant_wrong_labels(
     genres : int > 1
     share : 0 < float < 1
         Of tracks, rounded; drawn at random, each with any other genre as likely as the next.
-    seed : int
 
     Returns
     -------

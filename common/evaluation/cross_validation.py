@@ -70,7 +70,6 @@ def make_folds(tracks: pd.DataFrame, folds: int, seed: int = 0, rule: str = "art
     tracks : pandas.DataFrame
         Indexed by track id, with ``label`` and ``artist``, as `RecordFolder.plan` gives it.
     folds : int >= 3
-    seed : int
     rule : str
         A key of `SPLIT_RULES`: what is never divided between folds.
 
@@ -110,7 +109,6 @@ def cross_validate(
         The folder that the segments come from.
     segments : Segments
         All of its segments.
-    folds : list of Fold
     members : int
         Number of classifiers that are fitted to a fold and averaged.
     folder : path-like, optional

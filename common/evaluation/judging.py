@@ -25,14 +25,12 @@ class Fitted:
 
     Attributes
     ----------
-    name : str
     model : Classifier
         See `common.evaluation.predictions.Classifier`.
     seconds : float
         Training time.
     parameters : int, optional
         Number of parameters; None where it has no meaning.
-    is_baseline : bool
     folder : Path, optional
         The folder of its training.
     """
@@ -58,13 +56,8 @@ def judge(
 
     Parameters
     ----------
-    predictions : Predictions
     name, parameters, seconds, note, is_baseline
         The other columns of the row; see `common.evaluation.leaderboard.Result`.
-
-    Returns
-    -------
-    Result, Predictions
     """
     scores = evaluate(predictions)
     return Result(name, scores, parameters, seconds, note, is_baseline), predictions
@@ -82,10 +75,6 @@ def judge_on_test(fitted: Fitted, records: RecordFolder, name: str | None = None
         Records of the features that the classifier takes.
     name : str, optional
         Name of the row, by default that of the classifier.
-
-    Returns
-    -------
-    Result, Predictions
     """
     predictions = predict(fitted.model, records, "test")
     if fitted.folder:

@@ -41,8 +41,6 @@ class Result:
         Number of parameters; None where it has no meaning.
     seconds : float, optional
         Training time.
-    note : str
-    is_baseline : bool
     """
 
     model: str
@@ -92,8 +90,6 @@ def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) ->
 
     Parameters
     ----------
-    rows : sequence of Result
-    folder : path-like
     title : str
         Title of the figure: the data set and the protocol.
 

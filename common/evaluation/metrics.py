@@ -76,7 +76,6 @@ def evaluate(
         Number of resamples.
     level : 0 < float < 1
         Confidence level of the intervals.
-    seed : int
 
     Notes
     -----

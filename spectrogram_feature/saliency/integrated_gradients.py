@@ -111,7 +111,6 @@ def deletion_test(
 
     Parameters
     ----------
-    saliency : Saliency
     segments : iterable of np.ndarray [shape=(frames, bins), dtype=uint8]
     share : 0 < float < 1
         Of the patches, to be taken away.

@@ -33,7 +33,6 @@ class Explained:
 
     Attributes
     ----------
-    title : str
     features : np.ndarray [shape=(frames, bins)]
         Levels from 0 to 1.
     attributions : tuple of (str, np.ndarray [shape=(frames, bins)])
@@ -59,8 +58,6 @@ def saliency_grid(
         From one frame to the next.
     frequencies : np.ndarray [shape=(bins,)]
         The bins' centres in Hz.
-    title : str
-        Of the figure.
 
     Returns
     -------
