@@ -28,7 +28,7 @@ def combine(paths: list[str]) -> list[Result]:
     Raises
     ------
     UserError
-        If a file holds no predictions, or they are of different tracks or genres.
+        If a file contains no predictions, or they are of different tracks or genres.
     """
     judged: list[Judged] = [
         judge(Predictions.load(path), Path(path).resolve().parent.name) for path in paths
