@@ -12,18 +12,13 @@ from common.errors import (
     AudioEmpty,
     AudioError,
     AudioMissing,
+    AudioSilent,
     AudioTooShort,
     AudioUndecodable,
     FileError,
     UserError,
 )
-from common.fma.audio import (
-    decoding,
-    mix_down,
-    read_audio,
-    require_sample_rate,
-    silenced_stderr,
-)
+from common.fma.audio import read_audio
 from common.fma.dataset import DEMO_MARKER, Dataset, find_dataset, get_audio_path
 from common.fma.genres import GENRE_MAPPINGS, ROOT_GENRES, map_genres
 from common.fma.metadata import SPLITS, SUBSETS, load, select_subset
@@ -39,21 +34,18 @@ __all__ = [
     "AudioEmpty",
     "AudioError",
     "AudioMissing",
+    "AudioSilent",
     "AudioTooShort",
     "AudioUndecodable",
     "Dataset",
     "FileError",
     "UserError",
-    "decoding",
     "display_path",
     "find_dataset",
     "get_audio_path",
     "load",
     "map_genres",
-    "mix_down",
     "output_root",
     "read_audio",
-    "require_sample_rate",
     "select_subset",
-    "silenced_stderr",
 ]

@@ -41,6 +41,10 @@ class AudioEmpty(AudioError):
     """The file has no bytes, or decodes to no samples."""
 
 
+class AudioSilent(AudioEmpty):
+    """The samples hold no sound."""
+
+
 class AudioTooShort(AudioError):
     """The file decodes to fewer samples than were asked for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from common.fma.audio import silenced_stderr
+from common.fma.audio_blocks import silenced_stderr
 
 
 def import_tensorflow() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from common import cli
-from common.errors import AudioError, AudioTooShort, UserError
-from common.fma.audio_stream import stream_audio
+from common.errors import AudioError, UserError
+from common.fma.audio_stream import check_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
@@ -35,8 +35,6 @@ from data.importing.tables import (
 
 SHORTEST, LONGEST = 9.9, 30.0
 """Seconds: how long a recording must be, a segment; and how much of it is checked and used."""
-
-_SR = 22_050
 
 _DESCRIPTION = f"""\
 Bring recordings of your own into the FMA's layout, so that every command here works on them.
@@ -66,7 +64,7 @@ Links to folders and files are followed, and each file is imported once. Genres 
 compared in Unicode's composed form (NFC). What is skipped is counted and named.
 
 Your files are only read. Each is decoded first, 30 s of it; those that cannot be used (damaged,
-shorter than 10 s, or the same audio as another) are left out and listed in
+silent, shorter than 10 s, or the same audio as another) are left out and listed in
 fma_metadata/{LEFT_OUT}. Stopped, the same command goes on. Run again after files were added, it
 keeps the ids and splits that were given.
 
@@ -224,17 +222,10 @@ def _checksum(path: Path) -> str:
     Raises
     ------
     AudioError
-        If it does not decode, or is too short.
+        If it does not decode, is too short or silent.
     """
-    checksum, missing = hashlib.blake2b(digest_size=16), round(LONGEST * _SR)
-    for block in stream_audio(path, _SR):
-        checksum.update(block[:missing].tobytes())
-        missing -= len(block)
-        if missing <= 0:
-            return checksum.hexdigest()
-    seconds = LONGEST - missing / _SR
-    if seconds < SHORTEST:
-        raise AudioTooShort(path, f"ends at {seconds:.2f} s, {SHORTEST} s are needed")
+    checksum = hashlib.blake2b(digest_size=16)
+    check_audio(path, LONGEST, at_least=SHORTEST, each=lambda block: checksum.update(block.data))
     return checksum.hexdigest()
 
 

@@ -148,7 +148,8 @@ def main() -> None:
         "  model.signatures['serving_default'](waveform=samples)['probabilities']\n"
         "  model.signatures['describe']()['genres']\n\n"
         "waveform is float32 (batch, samples): mono, 22,050 Hz (16,000 Hz for musicnn), at least\n"
-        "10 s, between -1 and 1.\n"
+        "10 s, between -1 and 1. Silent segments have no weight; a waveform that is silent or\n"
+        "holds NaN gives NaN.\n"
         "describe also gives the parameters of the features, and OUT/model.json has them.\n"
         "When it is written, it is loaded and compared with the model.",
         "  python -m spectrogram_feature.export data/models/mine/cnn exported/cnn",

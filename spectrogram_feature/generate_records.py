@@ -19,8 +19,9 @@ import pandas as pd
 from common import cli
 from common.cli import add_data_options, add_workers_option
 from common.errors import AudioError
-from common.fma.audio import read_audio
+from common.fma.audio import read_recording
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
+from common.fma.silence import SILENT, is_silent
 from common.fma.track_plan import MAX_PADDING, PLAN_COLUMNS, describe_dataset, genres_of
 from common.paths import output_root
 from common.records import shards
@@ -56,11 +57,32 @@ class Shard(shards.Shard):
         """Return the path of a track's MP3."""
         return get_audio_path(self.source, track[0])
 
-    def read(self, track: tuple) -> tuple[np.ndarray, list[tuple]]:
-        """Decode a track and compute the features (segments, frames, bins) of its segments."""
+    def read(self, track: tuple) -> tuple[dict[int, np.ndarray], list[tuple]]:
+        """Decode a track and compute the features (frames, bins) of its segments with sound."""
         track_id, _, count = track
-        failures: list[tuple] = []
-        return _track_features(self, track_id, count, failures), failures
+        parameters = self.parameters
+        seconds, sr = parameters.segment_seconds, parameters.sample_rate
+        reasons: dict[int, str] = {}
+        try:
+            recording = read_recording(
+                self.file_of(track), sr, duration=count * seconds, at_least=0
+            )
+            segments = cut_segments(recording.samples, count, parameters)
+            end = f"ends at {len(recording.samples) / sr:.2f} s"
+            missing = "; ".join([end, *recording.notes])
+            silent = [i for i, one in enumerate(segments) if is_silent(one, sr, recording.step)]
+            reasons = dict.fromkeys(silent, SILENT)
+        except AudioError as error:
+            segments, missing = np.empty((0, parameters.segment_samples), np.float32), error.reason
+        reasons |= dict.fromkeys(range(len(segments), count), missing)
+        failures: list[tuple] = [(track_id, i * seconds, reasons[i]) for i in sorted(reasons)]
+        transform = transform_of(parameters)
+        features = {
+            index: transform.features(samples)
+            for index, samples in enumerate(segments)
+            if index not in reasons
+        }
+        return features, failures
 
 
 def plan_shards(
@@ -146,29 +168,6 @@ def generate(
     )
     manifest.write(out)
     return manifest
-
-
-def _track_features(shard: Shard, track_id: int, count: int, failures: list[tuple]) -> np.ndarray:
-    """Give the features of a track's first segments (n, frames, bins), and note what is missing."""
-    parameters = shard.parameters
-    seconds = parameters.segment_seconds
-    try:
-        samples = read_audio(
-            get_audio_path(shard.source, track_id),
-            sr=parameters.sample_rate,
-            duration=count * seconds,
-            at_least=0,
-        )
-        available, reason = cut_segments(samples, count, parameters), ""
-        if len(available) < count:
-            reason = f"ends at {len(samples) / parameters.sample_rate:.2f} s"
-    except AudioError as error:
-        available, reason = np.empty((0, parameters.segment_samples), np.float32), error.reason
-    for segment in range(len(available), count):
-        failures.append((track_id, segment * seconds, reason))
-    if len(available) == 0:
-        return np.empty((0, *parameters.shape), np.uint8)
-    return transform_of(parameters).features(available)
 
 
 def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters) -> np.ndarray:

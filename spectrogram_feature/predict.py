@@ -126,11 +126,12 @@ def _parse_arguments() -> argparse.Namespace:
         "Reads MP3, FLAC, OGG, Opus, WAV and what else libsndfile reads, of any length from 1 s\n"
         "on, any sample rate, mono to multichannel; searches folders. M4A and the like must be\n"
         "converted before. A file is heard in segments of 10 s from its beginning to its end, and\n"
-        "the mean of what the model says of them is told.\n\n"
+        "the mean of the model's probabilities is printed; silent segments have no weight. A note\n"
+        "follows where bytes do not decode, or channels cancel and another mix is taken.\n\n"
         "Prints bars for one file, a table for several, or with --json a line of JSON for each:\n"
-        "file, seconds, model, top, genres (the probability of each) and segments; or file and\n"
-        "error. A file that cannot be used costs a line on the standard error; the others go on,\n"
-        "and the exit code is 1.",
+        "file, seconds, model, top, genres (the probability of each), segments and notes; or file\n"
+        "and error. A file that cannot be used costs a line on the standard error; the others go\n"
+        "on, and the exit code is 1.",
         "  python -m spectrogram_feature.predict song.mp3\n"
         "  python -m spectrogram_feature.predict song.mp3 --plot song.png\n"
         "  python -m spectrogram_feature.predict ~/Music --json > genres.jsonl\n"

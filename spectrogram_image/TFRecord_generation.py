@@ -56,13 +56,13 @@ class Shard(shards.Shard):
         """Return the path of a track's image."""
         return self.source / track[2]
 
-    def read(self, track: tuple) -> tuple[list[np.ndarray], list[tuple]]:
+    def read(self, track: tuple) -> tuple[dict[int, np.ndarray], list[tuple]]:
         """Read the levels of a track's image, reduced."""
         try:
             levels = read_levels(self.file_of(track), self.images)
         except ImageError as error:
-            return [], [(track[0], error.reason)]
-        return [reduce_levels(levels, self.reduction)], []
+            return {}, [(track[0], error.reason)]
+        return {0: reduce_levels(levels, self.reduction)}, []
 
 
 def generate(

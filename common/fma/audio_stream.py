@@ -2,77 +2,118 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from common.errors import AudioEmpty, AudioUndecodable
-from common.fma.audio import decoding, mix_down, require_sample_rate
-from common.fma.audio_files import UNREADABLE
+from common.errors import AudioSilent, AudioTooShort
+from common.fma.audio_blocks import AudioBlocks
+from common.fma.silence import SILENT, is_silent
 
-BLOCK_SAMPLES = 2**19
-"""How many samples are decoded at a time, those of all channels: 2 MB, 6 s of a stereo CD."""
+SILENCE_SECONDS = 10.0
+"""Length of the segments that `check_audio` looks for sound in."""
 
 
-def stream_audio(path: str | Path, sr: int = 22_050) -> Iterator[np.ndarray]:
-    """Decode audio to mono at the asked sample rate, a block at a time.
+class AudioStream(AudioBlocks):
+    """An audio file as blocks of mono samples at one sample rate.
 
-    The blocks together are the samples that `fma_utils.read_audio` gives, without their being in
-    memory together; what that refuses is refused here with the same words, as soon as it is met.
+    The blocks together are the samples that `read_audio` gives, without their being in memory
+    together; what that refuses is refused here with the same words, as soon as it is met.
 
     Parameters
     ----------
     path : path-like
         A file of any format that libsndfile reads: MP3, FLAC, OGG, WAV and others.
     sr : int > 0
-        The sample rate of the result in Hz.
+        The sample rate of the blocks in Hz.
+    duration : float > 0
+        How much is decoded, in seconds.
 
     Yields
     ------
     np.ndarray [shape=(samples,), dtype=float32]
-        The mean of the channels; some blocks may be empty.
+        Some blocks may be empty.
 
     Raises
     ------
     AudioMissing, AudioEmpty, AudioUndecodable
         All are `AudioError`, and name the file.
     """
-    path = Path(path)
-    try:
-        yield from _decode(path, sr)
-    except AudioUndecodable:
-        if path.suffix.lower() not in UNREADABLE:
-            raise
-        names = f"{shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
-        advice = f"convert it, for example: ffmpeg -i {names}"
-        reason = f"{path.suffix} is a format that cannot be read here; {advice}"
-        raise AudioUndecodable(path, reason) from None
+
+    def __init__(self, path: str | Path, sr: int = 22_050, duration: float = np.inf) -> None:
+        super().__init__(path)
+        self.sr, self.duration = sr, duration
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Decode the file and resample its blocks."""
+        import soxr
+
+        resampler, rate = None, 0
+        nothing = np.empty(0, np.float32)
+        for native_sr, block in self.read(self.duration):
+            if native_sr != rate:
+                if resampler:
+                    yield resampler.resample_chunk(nothing, last=True)
+                resampler, rate = None, native_sr
+                if native_sr != self.sr:
+                    resampler = soxr.ResampleStream(native_sr, self.sr, 1, "float32", "HQ")
+            yield resampler.resample_chunk(block) if resampler else block
+        if resampler:
+            yield resampler.resample_chunk(nothing, last=True)
 
 
-def _decode(path: Path, sr: int) -> Iterator[np.ndarray]:
-    import soundfile
-    import soxr
+def stream_audio(path: str | Path, sr: int = 22_050) -> AudioStream:
+    """Decode audio to mono at the asked sample rate, a block at a time; see `AudioStream`."""
+    return AudioStream(path, sr)
 
-    with decoding(path):
-        file = soundfile.SoundFile(os.fsencode(path))  # a name need not be valid Unicode
-    with file:
-        native_sr, frames = file.samplerate, max(1, BLOCK_SAMPLES // file.channels)
-        require_sample_rate(path, native_sr)
-        resampler = soxr.ResampleStream(native_sr, sr, 1, dtype="float32", quality="HQ")
-        is_empty = True
-        while True:
-            # What is written to the standard error between blocks must not be lost.
-            with decoding(path):
-                samples = file.read(frames, dtype="float32", always_2d=True)
-            if len(samples) == 0:
-                break
-            is_empty = False
-            mono = mix_down(path, samples)
-            yield mono if native_sr == sr else resampler.resample_chunk(mono)
-        if is_empty:
-            raise AudioEmpty(path, "decodes to no samples")
-        if native_sr != sr:
-            yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+def check_audio(
+    path: str | Path,
+    seconds: float,
+    *,
+    at_least: float = 0.0,
+    each: Callable[[np.ndarray], object] | None = None,
+) -> list[str]:
+    """Decide whether the beginning of an audio file is usable.
+
+    Parameters
+    ----------
+    path : path-like
+    seconds : float > 0
+        How much is decoded.
+    at_least : float >= 0
+        How much the file must have, in seconds.
+    each : callable, optional
+        Called with each block of samples at 22,050 Hz, for example to compute a checksum.
+
+    Returns
+    -------
+    list of str
+        What is worth knowing about a usable file; see `AudioBlocks.notes`.
+
+    Raises
+    ------
+    AudioMissing, AudioEmpty, AudioUndecodable, AudioTooShort, AudioSilent
+        All are `AudioError`, and name the file.
+    """
+    stream = AudioStream(path, duration=seconds)
+    length = round(SILENCE_SECONDS * stream.sr)
+    heard, audible = 0, False
+    rest = np.empty(0, np.float32)
+    for block in stream:
+        if each:
+            each(block)
+        heard += len(block)
+        rest = np.concatenate([rest, block])
+        while len(rest) >= length and not audible:
+            audible = not is_silent(rest[:length], stream.sr, stream.step)
+            rest = rest[length:]
+        if audible:
+            rest = rest[:0]
+    if heard + 1 < at_least * stream.sr:
+        short = f"ends at {heard / stream.sr:.2f} s, {at_least:g} s are needed"
+        raise AudioTooShort(path, "; ".join([short, *stream.notes]))
+    if not audible and is_silent(rest, stream.sr, stream.step):
+        raise AudioSilent(path, SILENT)
+    return stream.notes

@@ -60,13 +60,13 @@ class Shard:
         """Return the path of a track's source file."""
         raise NotImplementedError
 
-    def read(self, track: tuple) -> tuple[np.ndarray | Sequence[np.ndarray], list[tuple]]:
+    def read(self, track: tuple) -> tuple[dict[int, np.ndarray], list[tuple]]:
         """Read a track.
 
         Returns
         -------
-        arrays : np.ndarray [shape=(segments, ...)], or sequence of np.ndarray
-            One for each segment that could be read, from the first segment on.
+        arrays : dict of int to np.ndarray
+            One for each segment that could be read, by its number in the track.
         failures : list of tuples
             One for each segment that could not: the track id, then the failure columns given to
             `run_shards`.
@@ -121,7 +121,7 @@ def run_shard(shard: Shard) -> dict:
             path = shard.file_of(track)
             state = fingerprint(path)
             arrays, failed = shard.read(track)
-            for segment, array in enumerate(arrays):
+            for segment, array in arrays.items():
                 writer.write(
                     {
                         "features": array.tobytes(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.errors import AudioError, UserError
-from common.fma.audio import decoding
+from common.fma.audio_blocks import decoding
 from common.fma.audio_files import search_folder
 from common.fma.genres import clean_name, fold_name
 from common.fma.metadata import SPLITS

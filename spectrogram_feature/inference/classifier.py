@@ -4,7 +4,7 @@ A recording is heard in segments as long as those that the model was trained on,
 other; the last one ends where the recording ends, and overlaps the one before it. The prediction
 is the mean over segments, each weighted by the seconds that it is the first to hear. So it changes
 steadily with the length, and that of a 30 s clip is the mean over three segments, as in the
-evaluation.
+evaluation. Silent segments have no weight.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from common.errors import AudioEmpty, AudioTooShort, UserError
-from common.fma.audio_stream import stream_audio
+from common.errors import AudioSilent, AudioTooShort, UserError
+from common.fma.audio_stream import AudioStream, stream_audio
+from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from common.quiet import import_tensorflow
 from common.training.model_files import ModelCard, load_model, read_card
 from spectrogram_feature.features.kinds import KINDS, transform_of
@@ -46,10 +47,14 @@ class Prediction:
         How long the recording is.
     starts : np.ndarray [shape=(segments,), dtype=float64]
         Where each segment begins, s.
+    edges : np.ndarray [shape=(segments + 1,), dtype=float64]
+        Where new sound begins in each segment and the last one ends, s.
     weight : np.ndarray [shape=(segments,), dtype=float64]
-        Each segment's share of the recording; the sum is 1.
+        Each segment's share of the sound, 0 for silent ones; the sum is 1.
     by_segment : np.ndarray [shape=(segments, genres), dtype=float32]
-        The probability of each genre in each segment.
+        The probability of each genre in each segment; zeros for silent ones.
+    notes : tuple of str
+        What is worth knowing about the file; see `AudioBlocks.notes`.
     features : np.ndarray [shape=(frames, bins), dtype=uint8], optional
         What the model was given, each moment once, if it was to be kept.
     """
@@ -57,8 +62,10 @@ class Prediction:
     genres: tuple[str, ...]
     seconds: float
     starts: np.ndarray
+    edges: np.ndarray
     weight: np.ndarray
     by_segment: np.ndarray
+    notes: tuple[str, ...] = ()
     features: np.ndarray | None = None
 
     @property
@@ -72,14 +79,6 @@ class Prediction:
         if self.features is None:
             raise ValueError("the features were not kept: predict with keep_features")
         return self.features
-
-    @property
-    def edges(self) -> np.ndarray:
-        """np.ndarray [shape=(segments + 1,), float64]: where new sound begins and the last ends, s.
-
-        Between two edges is what a segment is the first to hear.
-        """
-        return self.seconds * np.concatenate([[0], np.cumsum(self.weight)])
 
     def top(self, count: int | None = None) -> dict[str, float]:
         """Give the most probable genres and their probabilities, the most probable first."""
@@ -179,8 +178,8 @@ class GenreClassifier:
 
         Raises
         ------
-        AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable
-            All are `AudioError`, and name the file. `AudioEmpty` also where all is silence.
+        AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable, AudioSilent
+            All are `AudioError`, and name the file.
         """
         blocks = stream_audio(path, self.parameters.sample_rate)
         return self.hear(blocks, path, keep_features=keep_features)
@@ -193,7 +192,8 @@ class GenreClassifier:
         Parameters
         ----------
         blocks : iterable of np.ndarray [shape=(samples,), dtype=float32]
-            Mono, at the sample rate of `parameters`.
+            Mono, at the sample rate of `parameters`. An `AudioStream` brings its quantisation
+            step, by which silence is told, and its notes.
         path : path-like
             What errors call it.
         keep_features : bool
@@ -204,14 +204,14 @@ class GenreClassifier:
 
         Raises
         ------
-        AudioTooShort, AudioEmpty
+        AudioTooShort, AudioSilent
         """
         rate, length = self.parameters.sample_rate, self.parameters.segment_samples
         starts: list[int] = []
         fresh: list[int] = []
         probabilities: list[np.ndarray] = []
         kept: list[np.ndarray] = []
-        heard = False
+        audible: list[bool] = []
         segments = cut_stream(blocks, length)
         while batch := list(islice(segments, BATCH)):
             starts += [segment.start for segment in batch]
@@ -219,19 +219,32 @@ class GenreClassifier:
             if sum(fresh) < SHORTEST_SECONDS * rate:
                 needed = f"{SHORTEST_SECONDS:g} s are needed"
                 raise AudioTooShort(path, f"ends at {sum(fresh) / rate:.2f} s, {needed}")
-            features = np.stack([self._transform.features(one.samples) for one in batch])
-            probabilities.append(self._probabilities(features).numpy())
-            heard = heard or bool(features.any())
+            step = blocks.step if isinstance(blocks, AudioStream) else FINEST_STEP
+            sounds = np.array([not is_silent(one.samples, rate, step) for one in batch])
+            audible += sounds.tolist()
+            features = np.zeros((len(batch), *self.parameters.shape), np.uint8)
+            by_segment = np.zeros((len(batch), len(self.genres)), np.float32)
+            for index in np.flatnonzero(sounds):
+                features[index] = self._transform.features(batch[index].samples)
+            if sounds.any():
+                by_segment[sounds] = self._probabilities(features[sounds]).numpy()
+            probabilities.append(by_segment)
             if keep_features:
                 kept += map(_of_fresh, batch, features)
-        if not heard:
-            raise AudioEmpty(path, "is silent from beginning to end")
+        if not any(audible):
+            raise AudioSilent(path, f"{SILENT} from beginning to end")
+        weight = np.where(audible, fresh, 0)
+        notes = list(blocks.notes) if isinstance(blocks, AudioStream) else []
+        if silent := sum(fresh) - weight.sum():
+            notes.append(f"{silent / rate:.0f} s are silent and have no weight")
         return Prediction(
             genres=self.genres,
             seconds=sum(fresh) / rate,
             starts=np.array(starts) / rate,
-            weight=np.array(fresh) / sum(fresh),
+            edges=np.concatenate([[0], np.cumsum(fresh)]) / rate,
+            weight=weight / weight.sum(),
             by_segment=np.concatenate(probabilities),
+            notes=tuple(notes),
             features=np.concatenate(kept) if kept else None,
         )
 

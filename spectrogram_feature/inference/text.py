@@ -28,9 +28,11 @@ def as_json(path: Path, prediction: Prediction, model: str) -> str:
     str
         An object: ``file``, ``seconds``, ``model``; ``top``, the most probable genre; ``genres``,
         the probability of each; ``segments``, each with its ``start`` in seconds, its ``weight``
-        in the mean, and its ``probabilities`` in the order of ``genres``.
+        in the mean, and its ``probabilities`` in the order of ``genres``; ``notes``, if there are
+        any, such as bytes that do not decode.
     """
     segments = zip(prediction.starts, prediction.weight, prediction.by_segment, strict=True)
+    notes = {"notes": list(prediction.notes)} if prediction.notes else {}
     return json.dumps(
         {
             "file": str(path),
@@ -47,6 +49,7 @@ def as_json(path: Path, prediction: Prediction, model: str) -> str:
                 for start, weight, probability in segments
             ],
         }
+        | notes
     )
 
 
@@ -62,6 +65,7 @@ def as_bars(path: Path, prediction: Prediction, top: int) -> str:
     for genre, probability in genres.items():
         bar = "█" * round(BAR_WIDTH * probability)
         lines.append(f"  {genre:<{width}} {_percent(probability)}  {bar}".rstrip())
+    lines += [f"  note: {note}" for note in prediction.notes]
     return "\n".join(lines)
 
 
@@ -96,7 +100,7 @@ class Table:
         ]
         for genre, probability in prediction.top(self.top).items():
             cells.append(f"{genre:<{self._genre_width}} {_percent(probability)}")
-        return "  ".join(cells)
+        return "  ".join([*cells, *(f"note: {note}" for note in prediction.notes)])
 
 
 def _percent(probability: float) -> str:

@@ -9,9 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+import numpy as np
 import tensorflow as tf
 
 from common.errors import UserError
+from common.fma.silence import (
+    AUDIBLE_FRAMES,
+    FINEST_STEP,
+    FLAT,
+    NOISE_RMS,
+    OF_OFFSET,
+    STEPS,
+    band_matrix,
+    frame_length,
+)
 from common.records.quantization import FULL_SCALE
 from spectrogram_feature.features.kinds import KINDS
 from spectrogram_feature.inference.classifier import GenreClassifier
@@ -42,6 +53,7 @@ class WaveformModel(tf.Module):
         self.network = classifier.model
         self.front_end = kind.make_layer(classifier.parameters)
         self.front_end.build((None, self.segment_samples))
+        self._sample_rate = classifier.parameters.sample_rate
         self._genres = classifier.genres
         self._card = json.dumps(asdict(classifier.card))
 
@@ -57,7 +69,8 @@ class WaveformModel(tf.Module):
         Returns
         -------
         dict of str to tf.Tensor
-            ``probabilities`` [shape=(batch, genres), dtype=float32].
+            ``probabilities`` [shape=(batch, genres), dtype=float32]; NaN for a waveform that is
+            silent or holds NaN or infinity.
         """
         length = self.segment_samples
         samples = tf.shape(waveform)[1]
@@ -68,12 +81,33 @@ class WaveformModel(tf.Module):
             segments = (samples + length - 1) // length
         # One segment at a time, of all waveforms: long ones need little more than themselves.
         total = tf.zeros((tf.shape(waveform)[0], len(self._genres)))
+        heard = tf.zeros((tf.shape(waveform)[0], 1))
         for index in tf.range(segments):
             end = tf.minimum((index + 1) * length, samples)
             fresh = tf.cast(end - index * length, tf.float32)
             segment = tf.reshape(waveform[:, end - length : end], (-1, length))
-            total += fresh * self._probabilities(segment)
-        return {"probabilities": total / tf.cast(samples, tf.float32)}
+            weight = fresh * tf.cast(self._is_audible(segment), tf.float32)[:, None]
+            weight += 0 * tf.reduce_sum(segment, axis=1, keepdims=True)  # NaN where one is inside
+            total += weight * self._probabilities(segment)
+            heard += weight
+        return {"probabilities": total / heard}
+
+    def _is_audible(self, segment: tf.Tensor) -> tf.Tensor:
+        """Compute ``not is_silent(samples, sr)`` for each segment of a batch (batch, samples)."""
+        length = frame_length(self._sample_rate)
+        count = self.segment_samples // length
+        frames = tf.reshape(segment[:, : count * length], (-1, count, length))
+        mean = tf.reduce_mean(frames, axis=-1, keepdims=True)
+        frames -= mean
+        rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))
+        audible = rms > STEPS * FINEST_STEP + OF_OFFSET * tf.abs(mean[..., 0])
+        spectra = tf.signal.rfft(frames * np.hanning(length).astype(np.float32))
+        power = tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+        power = tf.matmul(power, band_matrix(self._sample_rate))
+        flat = tf.reduce_max(power, axis=-1) <= FLAT * tf.reduce_mean(power, axis=-1)
+        audible &= ~(flat & (rms <= NOISE_RMS))
+        found = tf.reduce_sum(tf.cast(audible, tf.int32), axis=-1)
+        return found >= min(AUDIBLE_FRAMES, max(1, count))
 
     def _probabilities(self, segment: tf.Tensor) -> tf.Tensor:
         levels = tf.round(FULL_SCALE * self.front_end(segment))

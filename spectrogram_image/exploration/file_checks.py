@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from common.errors import AudioError, AudioTooShort
-from common.fma.audio import read_audio, silenced_stderr
+from common.fma.audio import read_audio
+from common.fma.audio_blocks import silenced_stderr
 from common.fma.dataset import Dataset, get_audio_path
 
 CLIP_SECONDS = 30.0

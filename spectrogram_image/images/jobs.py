@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.errors import AudioError
-from common.fma.audio import read_audio
+from common.errors import AudioError, AudioSilent
+from common.fma.audio import read_recording
 from common.fma.dataset import get_audio_path
+from common.fma.silence import SILENT, is_silent
 from common.fma.track_plan import MAX_PADDING
 from common.jobs.files import atomic_write, fingerprint
 from spectrogram_image.convert import KINDS
@@ -104,13 +105,22 @@ def draw_images(task: Task) -> dict:
 
 
 def _read_sound(path: Path, parameters: ImageParameters) -> Sound:
-    """Decode the beginning of a track, padded with up to `MAX_PADDING` seconds of silence."""
-    samples = read_audio(
+    """Decode the beginning of a track, padded with up to `MAX_PADDING` seconds of silence.
+
+    Raises
+    ------
+    AudioError
+        If it does not decode, is too short or silent.
+    """
+    recording = read_recording(
         path,
-        sr=parameters.sample_rate,
+        parameters.sample_rate,
         duration=parameters.seconds,
         at_least=parameters.seconds - MAX_PADDING,
     )
+    samples = recording.samples
+    if is_silent(samples, parameters.sample_rate, recording.step):
+        raise AudioSilent(path, SILENT)
     missing = round(parameters.seconds * parameters.sample_rate) - len(samples)
     return Sound(np.pad(samples, (0, max(0, missing))), parameters.sample_rate)
 

@@ -11,7 +11,7 @@ import soundfile
 from fma_for_tests import music
 
 from common.errors import AudioEmpty, AudioMissing, AudioUndecodable
-from common.fma import audio_stream
+from common.fma import audio_blocks
 from common.fma.audio import read_audio
 from common.fma.audio_stream import stream_audio
 
@@ -36,7 +36,7 @@ def write(path: Path, sr: int, channels: int = 1, seconds: float = 5.3, **option
 )
 def test_blocks_are_the_samples_of_the_whole(tmp_path, monkeypatch, name, sr, channels):
     path = write(tmp_path / name, sr, channels)
-    monkeypatch.setattr(audio_stream, "BLOCK_SAMPLES", 30_011)  # no format's own blocks
+    monkeypatch.setattr(audio_blocks, "BLOCK_SAMPLES", 30_011)  # no format's own blocks
     blocks = list(stream_audio(path))
     assert len(blocks) > 1
     assert all(block.dtype == np.float32 for block in blocks)

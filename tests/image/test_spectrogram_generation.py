@@ -20,7 +20,7 @@ from PIL import Image
 
 from common import cli
 from common.errors import UserError
-from common.fma.audio import read_audio
+from common.fma.audio import read_audio, read_recording
 from common.fma.dataset import Dataset, get_audio_path
 from common.fma.metadata import SPLITS
 from common.jobs.journal import JOURNAL
@@ -182,11 +182,11 @@ def test_default_folder_names_data_set_size_and_other_genres(tiny_fma):
 def test_track_is_decoded_once_for_all_its_images(tiny_fma, tmp_path, monkeypatch):
     decoded = []
 
-    def counting(path, **options):
+    def counting(path, sr, **options):
         decoded.append(int(path.stem))
-        return read_audio(path, **options)
+        return read_recording(path, sr, **options)
 
-    monkeypatch.setattr(jobs, "read_audio", counting)
+    monkeypatch.setattr(jobs, "read_recording", counting)
     kinds = ("log", "mel", "log-mel", "cqt")
     done = draw_images(task(tmp_path, tiny_fma, 30, MISSING, 31, kinds=kinds))
     assert decoded == [30, MISSING, 31]

@@ -177,3 +177,40 @@ def test_the_newest_usable_model_is_found(saved, tmp_path, monkeypatch):
     save_model(small_model(), images, card(kind="image"))
     (tmp_path / "models" / "model.keras").write_text("no model")
     assert find_model().parent.name == "new"
+
+
+@pytest.mark.parametrize("level", [0, 2.0**-15])
+def test_silent_stretches_have_no_weight(classifier, level):
+    """Thirty seconds of music say the same, whatever silence is between them and the next ones."""
+    first, last = sound(6), sound(3, 1)
+    rng = np.random.default_rng(0)
+    noise = (level * rng.integers(-1, 2, 20 * LENGTH)).astype(np.float32)
+    alone = classifier.hear([first, last], "x")
+    prediction = classifier.hear([first, noise, last], "x")
+    np.testing.assert_allclose(prediction.probability, alone.probability, atol=1e-6)
+    assert prediction.weight.sum() == pytest.approx(1)
+    assert not prediction.weight[4:24].any()
+    assert not prediction.by_segment[4:24].any()
+    np.testing.assert_allclose(prediction.edges[-1], prediction.seconds)
+    assert prediction.notes == ("30 s are silent and have no weight",)
+
+
+def test_a_file_tells_its_quantisation_and_its_notes(classifier, tmp_path):
+    rng = np.random.default_rng(0)
+    left = sound(6)
+    soundfile.write(tmp_path / "dither.wav", rng.integers(-1, 2, 6 * SR) / 128, SR, "PCM_U8")
+    with pytest.raises(AudioEmpty, match="is silent from beginning to end"):
+        classifier.predict(tmp_path / "dither.wav")
+    soundfile.write(tmp_path / "opposed.wav", np.stack([left, -left], axis=1), SR)
+    prediction = classifier.predict(tmp_path / "opposed.wav")
+    assert prediction.notes == ("the channels cancel each other: the opposed ones are negated",)
+    expected = classifier.hear([left], "x").probability
+    np.testing.assert_allclose(prediction.probability, expected, atol=1e-2)
+
+
+def test_music_of_24_bits_at_90_decibels_below_full_scale_is_predicted(classifier, tmp_path):
+    loud = sound(6) / np.abs(sound(6)).max()
+    soundfile.write(tmp_path / "a.wav", 10 ** (-90 / 20) * loud, SR, "PCM_24")
+    prediction = classifier.predict(tmp_path / "a.wav")
+    expected = classifier.hear([loud], "x").probability
+    np.testing.assert_allclose(prediction.probability, expected, atol=0.05)

@@ -94,6 +94,44 @@ def test_a_waveform_that_is_too_short_is_refused(tf, serve):
         serve(sound(LENGTH - 1))
 
 
+def test_silent_stretches_have_no_weight(serve, classifier):
+    rng = np.random.default_rng(0)
+    music_alone = sound(4 * LENGTH)
+    alone = serve(music_alone)[0]
+    for quiet in (
+        np.zeros(20 * LENGTH),
+        np.full(20 * LENGTH, 0.3),
+        rng.integers(-1, 2, 20 * LENGTH) / 2**15,
+    ):
+        waveform = np.concatenate([music_alone, quiet.astype(np.float32), sound(2 * LENGTH + 99)])
+        expected = classifier.hear([waveform], "x").probability
+        np.testing.assert_allclose(serve(waveform)[0], expected, atol=1e-3)
+    waveform = np.concatenate([music_alone, np.zeros(20 * LENGTH, np.float32)])
+    np.testing.assert_allclose(serve(waveform)[0], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("decibels", [-90, -60])
+def test_quiet_music_is_predicted(serve, classifier, decibels):
+    waveform = sound(3 * LENGTH)
+    waveform *= 10 ** (decibels / 20) / np.abs(waveform).max()
+    expected = classifier.hear([waveform], "x").probability
+    np.testing.assert_allclose(serve(waveform)[0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, LENGTH + 5, 3 * LENGTH + 10])
+def test_impossible_values_give_nan_for_their_waveform_only(serve, value, place):
+    broken, sane = sound(3 * LENGTH + 99), sound(3 * LENGTH + 99, 1)
+    broken[place] = value
+    probabilities = serve(broken, sane)
+    assert np.isnan(probabilities[0]).all()
+    np.testing.assert_allclose(probabilities[1], serve(sane)[0], atol=1e-5)
+
+
+def test_silence_gives_nan(serve):
+    assert np.isnan(serve(np.zeros(3 * LENGTH, np.float32))).all()
+
+
 def test_tensorflow_alone_gives_what_predict_gives(exported, classifier, tmp_path):
     soundfile.write(tmp_path / "a.mp3", music(5, 4, 44_100), 44_100)
     expected = classifier.predict(tmp_path / "a.mp3").probability

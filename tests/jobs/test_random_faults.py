@@ -147,14 +147,14 @@ import sys
 from common.quiet import import_tensorflow
 import_tensorflow()
 import keras, numpy
+from common.evaluation.predictions import predict
 from common.training.model_files import load_model
-from common.training.runs import predict_split
 from spectrogram_feature import models
 from spectrogram_feature.features.records import FeatureRecords
 
 records, folder = FeatureRecords.open(sys.argv[1]), sys.argv[2]
 model, card = load_model(folder + "/model.keras")
-told = predict_split(model, records, "validation")
+told = predict(model, records, "validation")
 smoothing = card.training["options"]["label_smoothing"]
 loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
 print(float(loss(numpy.eye(len(told.genres))[told.label], told.probability)))

@@ -1,0 +1,92 @@
+"""The rule that tells a silent segment from a quiet one."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+SILENT = "is silent"
+"""Reason of a segment or a file without sound."""
+
+FINEST_STEP = 2.0**-23
+"""Quantisation step of 24-bit samples, full scale being 1."""
+
+FRAME_SECONDS = 0.1
+AUDIBLE_FRAMES = 5
+"""A segment is silent if fewer of its frames are audible: a click at a file's edge is no sound."""
+
+STEPS = 1.5
+"""RMS value of inaudible frames, in quantisation steps: dither of one step has at most 1.4."""
+
+OF_OFFSET = 3e-6
+"""RMS value of what resampling adds to a constant, as a share of the constant."""
+
+NOISE_RMS = 2.0**-14
+"""RMS value up to which a noise is dither: two steps of 16 bits, whatever format they are in."""
+
+FLAT = 2.5
+"""Largest power of a band over the mean of the bands, up to which a spectrum is that of noise."""
+
+BANDS = np.linspace(100, 3100, 13)
+"""Edges of the bands, Hz: where all sample rates from 8 kHz on have sound."""
+
+
+def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
+    """Decide whether a segment is silent: no sound, or the noise of its quantisation alone.
+
+    The segment is divided into frames of `FRAME_SECONDS`, and each frame's mean is removed, so that
+    a constant is silent whatever its value. A frame is inaudible if its RMS value is at most
+    `STEPS` quantisation steps, or if it is at most `NOISE_RMS` and the spectrum is flat, as that of
+    16-bit dither in a file of 24 bits. Music at -90 dBFS in 24 bits is audible: it is hundreds of
+    steps high, and its spectrum is not flat.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+    sr : int
+        Sample rate, Hz.
+    step : float
+        Quantisation step of the file that the samples were decoded from.
+
+    Returns
+    -------
+    bool
+        Whether fewer than `AUDIBLE_FRAMES` frames are audible; all of them, if the segment has
+        fewer than that.
+    """
+    length = frame_length(sr)
+    count = len(samples) // length
+    frames = samples[: count * length].reshape(count, length)
+    mean = frames.mean(axis=1)
+    rms = np.sqrt(np.maximum(np.einsum("fs,fs->f", frames, frames) / length - mean**2, 0))
+    # Subtracting first is exact where the mean is much larger than what remains.
+    near = rms <= np.maximum(NOISE_RMS, 1e-2 * np.abs(mean))
+    rms[near] = frames[near].std(axis=1, mean=mean[near, None], dtype=np.float64)
+    audible = rms > STEPS * step + OF_OFFSET * np.abs(mean)
+    required = min(AUDIBLE_FRAMES, max(1, count))
+    doubtful = audible & (rms <= NOISE_RMS)
+    if np.count_nonzero(audible & ~doubtful) >= required or not doubtful.any():
+        return int(np.count_nonzero(audible)) < required
+    quiet = frames[doubtful] - mean[doubtful, None]
+    spectra = np.fft.rfft(quiet * np.hanning(length).astype(np.float32))
+    power = (spectra.real**2 + spectra.imag**2) @ band_matrix(sr)
+    audible[doubtful] = power.max(axis=1) > FLAT * power.mean(axis=1)
+    return int(np.count_nonzero(audible)) < required
+
+
+def frame_length(sr: int) -> int:
+    """Return the samples of a frame."""
+    return max(1, round(FRAME_SECONDS * sr))
+
+
+@functools.cache
+def band_matrix(sr: int) -> np.ndarray:
+    """Return the matrix that adds up a frame's power spectrum in `BANDS`.
+
+    Returns
+    -------
+    np.ndarray [shape=(frame_length // 2 + 1, bands), dtype=float32]
+    """
+    bins = np.fft.rfftfreq(frame_length(sr), 1 / sr)[:, None]
+    return ((bins >= BANDS[:-1]) & (bins < BANDS[1:])).astype(np.float32)
