@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
-from common.evaluation.metrics import Score, bootstrap, evaluate
+from common.evaluation.metrics import Score, bootstrap, by_genre, divide, evaluate
 from common.evaluation.predictions import Predictions
 
 RANDOM_MERGES = 200
@@ -34,11 +34,7 @@ def mean_probability(predictions: Predictions) -> pd.DataFrame:
     one_hot = np.eye(len(tracks.genres))[tracks.label]
     with np.errstate(invalid="ignore"):
         means = (one_hot.T @ tracks.probability) / one_hot.sum(axis=0)[:, None]
-    return pd.DataFrame(
-        means,
-        index=pd.Index(tracks.genres, name="true genre"),
-        columns=pd.Index(tracks.genres, name="predicted genre"),
-    )
+    return by_genre(means, tracks.genres)
 
 
 def symmetric(rates: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +85,7 @@ def _pair_rate(sums: np.ndarray) -> np.ndarray:
     tracks, wrong = sums[:, :2], sums[:, 2:]
     known = (tracks > 0).sum(axis=1)
     shares = (wrong / np.maximum(tracks, 1)).sum(axis=1)
-    return np.divide(shares, known, out=np.full(len(sums), np.nan), where=known > 0)
+    return divide(shares, known)
 
 
 def genre_tree(confusion: pd.DataFrame) -> np.ndarray:
@@ -200,5 +196,4 @@ def _kappa(sums: np.ndarray) -> np.ndarray:
     tracks = sums[:, 0].sum(axis=-1)
     observed = sums[:, 2].sum(axis=-1) / tracks
     expected = (sums[:, 0] * sums[:, 1]).sum(axis=-1) / tracks**2
-    undefined = np.full(len(sums), np.nan)
-    return np.divide(observed - expected, 1 - expected, out=undefined, where=expected < 1)
+    return divide(observed - expected, 1 - expected)

@@ -15,7 +15,7 @@ clusters).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +126,13 @@ def bootstrap(
 
 def ratio(sums: np.ndarray) -> np.ndarray:
     """Divide the first of two sums by the second, for `bootstrap`: (n, 2) → (n,)."""
-    return _ratio(sums[:, 0], sums[:, 1])
+    return divide(sums[:, 0], sums[:, 1])
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide, with NaN where the denominator is not positive."""
+    undefined = np.full(numerator.shape, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
 
 
 def per_genre(predictions: Predictions) -> pd.DataFrame:
@@ -138,9 +144,9 @@ def per_genre(predictions: Predictions) -> pd.DataFrame:
     true, predicted, hits = _tally(tracks).sum(axis=0)
     return pd.DataFrame(
         {
-            "precision": _ratio(hits, predicted),
-            "recall": _ratio(hits, true),
-            "f1": _ratio(2 * hits, true + predicted),
+            "precision": divide(hits, predicted),
+            "recall": divide(hits, true),
+            "f1": divide(2 * hits, true + predicted),
             "tracks": true.astype(np.int64),
         },
         index=pd.Index(tracks.genres, name="genre"),
@@ -152,11 +158,13 @@ def confusion(predictions: Predictions) -> pd.DataFrame:
     tracks = predictions.by_track()
     n = len(tracks.genres)
     counts = np.bincount(tracks.label * n + tracks.predicted, minlength=n * n).reshape(n, n)
-    return pd.DataFrame(
-        counts,
-        index=pd.Index(tracks.genres, name="true genre"),
-        columns=pd.Index(tracks.genres, name="predicted genre"),
-    )
+    return by_genre(counts, tracks.genres)
+
+
+def by_genre(values: np.ndarray, genres: Sequence[str]) -> pd.DataFrame:
+    """Tabulate values (genres, genres) of each true genre (rows) and predicted genre (columns)."""
+    rows, columns = (pd.Index(genres, name=f"{kind} genre") for kind in ("true", "predicted"))
+    return pd.DataFrame(values, index=rows, columns=columns)
 
 
 def _tally(predictions: Predictions) -> np.ndarray:
@@ -193,14 +201,8 @@ def _accuracy(tally: np.ndarray) -> np.ndarray:
 
 def _macro_f1(tally: np.ndarray) -> np.ndarray:
     true, predicted, hits = np.moveaxis(tally, -2, 0)
-    f1 = _ratio(2 * hits, true + predicted)
+    f1 = divide(2 * hits, true + predicted)
     return np.nanmean(np.where(true > 0, f1, np.nan), axis=-1)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide, with NaN where the denominator is zero."""
-    undefined = np.full(numerator.shape, np.nan)
-    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
 
 
 def _percentile_interval(values: np.ndarray) -> tuple[float, float]:
