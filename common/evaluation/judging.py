@@ -16,7 +16,7 @@ PREDICTIONS_FILE = "test_predictions.npz"
 """Predictions of the test split, in the folder of a training."""
 
 Judged = tuple[Result, Predictions]
-"""A row of the leaderboard, and the predictions that it summarises."""
+"""A row of the leaderboard and its predictions."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -23,6 +23,9 @@ import pandas as pd
 
 from common.evaluation.predictions import Predictions, sum_by_track
 
+LEVEL = 0.95
+"""Confidence level of the intervals."""
+
 RESAMPLES = 2000
 
 RESAMPLES_PER_BLOCK = 200
@@ -206,5 +209,6 @@ def _macro_f1(tally: np.ndarray) -> np.ndarray:
 
 
 def _percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

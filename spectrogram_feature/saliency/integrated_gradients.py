@@ -101,11 +101,10 @@ def deletion_test(
 ) -> pd.DataFrame:
     """Replace the patches with the highest attributions and predict again.
 
-    Patches of half a second and a quarter of an octave are replaced by those of a random baseline,
-    by highest attribution, by loudness or at random. Silence in their place would be a texture that
-    no music has: in any tenth of the patches it halved the probabilities on the demo set (cf. S.
-    Hooker et al., "A benchmark for interpretability methods in deep neural networks", NeurIPS
-    2019).
+    Patches of half a second and a quarter of an octave are selected by attribution, by loudness and
+    at random, and replaced by those of a random baseline. Silence would be out of distribution: in
+    any tenth of the patches it halved the probabilities on the demo set (cf. S. Hooker et al., "A
+    benchmark for interpretability methods in deep neural networks", NeurIPS 2019).
 
     Parameters
     ----------
