@@ -1,13 +1,9 @@
-"""The other genres that a track carries, and whether errors name them.
+"""Agreement of confusions with the other genres of a track.
 
-A label is one root genre (``track.genre_top``), but a track may be filed under several genres, and
-``track.genres_all`` has these with all their ancestors. An "error" that names one of them may be
-no error.
-
-The FMA decides part of the answer: it gives a ``genre_top`` only to tracks whose genres all have
-one root (Defferrard et al. 2017), so none of its labelled tracks carries a second
-one. What remains to be asked is whether genres that the model confuses are the ones that people
-put together on the tracks without a label.
+A label is one root genre (``track.genre_top``); ``track.genres_all`` lists all genres of a track
+with their ancestors. The FMA assigns a ``genre_top`` only to tracks whose genres share one root
+(Defferrard et al. 2017), so no labelled track of the FMA carries a second root genre. The
+confusions are therefore also compared with the genres of the tracks without a label.
 """
 
 from __future__ import annotations
@@ -29,7 +25,7 @@ PERMUTATIONS = 2000
 def carried_genres(
     genres_all: pd.Series, genre_table: pd.DataFrame, mapping: str = "all"
 ) -> pd.Series:
-    """Map all the genres of each track to labels.
+    """Map all genres of each track to labels.
 
     Parameters
     ----------
@@ -43,7 +39,7 @@ def carried_genres(
     Returns
     -------
     pandas.Series of frozenset of str
-        Genres that the table does not have, and those that the mapping drops, are left out.
+        Without genres that the table lacks or the mapping drops.
     """
     titles = map_genres(genre_table["top_level"].map(genre_table["title"]), mapping)
     known = titles.dropna().to_dict()
@@ -53,21 +49,21 @@ def carried_genres(
 
 @dataclass(frozen=True)
 class CarriedErrors:
-    """How many errors name a genre that the track carries.
+    """Errors that predict another genre of the track.
 
     Attributes
     ----------
     errors : int
         Wrongly predicted tracks.
     possible : int
-        Those of them that carry any other genre than their label.
+        Errors on tracks that carry another genre than their label.
     carried : int
-        Those whose predicted genre they carry.
+        Errors that predict a genre which the track carries.
     share : Score
         ``carried / errors``; NaN without errors.
     by_chance : float
-        The share to be expected if the same wrong answers were dealt at random to the tracks that
-        were wrongly answered, none getting its own label; NaN without errors.
+        Expected share if the wrong predictions were permuted among the wrongly predicted tracks
+        and no track was assigned its own label; NaN without errors.
     """
 
     errors: int
@@ -78,18 +74,7 @@ class CarriedErrors:
 
 
 def errors_also_carried(predictions: Predictions, carried: pd.Series) -> CarriedErrors:
-    """Count the errors that name another genre which the track carries.
-
-    Parameters
-    ----------
-    predictions : Predictions
-    carried : pandas.Series of frozenset of str
-        As `carried_genres` gives it, of all these tracks at least.
-
-    Returns
-    -------
-    CarriedErrors
-    """
+    """Count the errors that predict another genre of the track; see `carried_genres`."""
     tracks = predictions.by_track()
     sets = carried.loc[tracks.track_id]
     has = np.array([[genre in genres for genre in tracks.genres] for genres in sets])
@@ -97,7 +82,7 @@ def errors_also_carried(predictions: Predictions, carried: pd.Series) -> Carried
     has[rows, tracks.label] = False
     wrong = tracks.predicted != tracks.label
     hits = wrong & has[rows, tracks.predicted]
-    # How often each wrong answer was given; a track cannot be dealt its own label.
+    # Number of wrong predictions of each genre; a track is not assigned its own label.
     answers = np.bincount(tracks.predicted[wrong], minlength=len(tracks.genres))
     possible = answers.sum() - answers[tracks.label[wrong]]
     chances = has[wrong] @ answers / np.maximum(possible, 1)
@@ -111,17 +96,9 @@ def errors_also_carried(predictions: Predictions, carried: pd.Series) -> Carried
 
 
 def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
-    """Measure how often tracks carry two genres, against how often they carry either.
+    """Compute the Jaccard index of each pair of genres: tracks with both over tracks with either.
 
-    Parameters
-    ----------
-    carried : pandas.Series of frozenset of str
-    genres : sequence of str
-
-    Returns
-    -------
-    pandas.DataFrame [shape=(genres, genres), dtype=float64]
-        Jaccard's index: tracks with both, divided by tracks with either; zero on the diagonal.
+    The diagonal is zero.
     """
     has = np.array([[genre in own for genre in genres] for own in carried], dtype=np.float64)
     both = has.T @ has
@@ -131,26 +108,26 @@ def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(index, index=list(genres), columns=list(genres))
 
 
-def rank_agreement(a: pd.DataFrame, b: pd.DataFrame, *, seed: int = 0) -> tuple[float, float]:
-    """Tell whether pairs of genres that are close in one sense are so in another.
+def mantel_test(a: pd.DataFrame, b: pd.DataFrame, *, seed: int = 0) -> tuple[float, float]:
+    """Test whether two measures rank pairs of genres alike.
 
-    Mantel's test: pairs that share a genre are not independent, so the genres are permuted, not
-    the pairs (Mantel 1967, "The detection of disease clustering and a generalized regression
-    approach", Cancer Research 27).
+    Pairs that share a genre are not independent, so genres are permuted instead of pairs (Mantel
+    1967, "The detection of disease clustering and a generalized regression approach", Cancer
+    Research 27).
 
     Parameters
     ----------
     a, b : pandas.DataFrame [shape=(genres, genres)]
-        Symmetric, of the same genres in the same order.
+        Symmetric, with the same genres in the same order.
     seed : int
-        Of the permutations.
+        Seed of the permutations.
 
     Returns
     -------
     correlation : float
-        Spearman's, over pairs; NaN if either is constant.
+        Spearman's rank correlation over pairs; NaN if a measure is constant.
     p : float
-        The share of permutations that correlate at least as much.
+        Share of permutations with at least this correlation.
     """
     n = len(a)
     upper = np.triu_indices(n, 1)
@@ -167,6 +144,6 @@ def rank_agreement(a: pd.DataFrame, b: pd.DataFrame, *, seed: int = 0) -> tuple[
     rng = np.random.default_rng(seed)
     observed = correlation(np.arange(n))
     permuted = np.array([correlation(rng.permutation(n)) for _ in range(PERMUTATIONS)])
-    # The observed order is one of the permutations, so p is never zero.
+    # The observed order counts as a permutation, so p is above zero.
     p = (1 + np.sum(permuted >= observed - 1e-12)) / (1 + PERMUTATIONS)
     return observed, float(p)

@@ -1,16 +1,15 @@
-"""Which genres are taken for each other, and what happens when these become one.
+"""Confusions between genres, and accuracy after merging the most confused genres.
 
-A genre's confusion with another is the mean probability that its tracks give to the other. Unlike
-a count of wrong decisions it says something of genres with few tracks too. The mean of both
-directions makes it symmetric, and a tree of it (average linkage) merges the most confused first
-(Godbole, Sarawagi and Chakrabarti 2002, "Scaling multi-class support vector machines using
-inter-class confusion", KDD).
+The confusion of a genre with another is the mean probability of the other over its tracks. Unlike a
+count of errors, it is informative for genres with few tracks. The mean of both directions is
+symmetric, and average linkage merges the most confused genres first (Godbole, Sarawagi and
+Chakrabarti 2002, "Scaling multi-class support vector machines using inter-class confusion", KDD).
 
-Merging helps accuracy whatever is merged, as there is less to choose from. So every step of it is
-compared with chance and with merging genres at random into as many groups of the same sizes, and
-Cohen's kappa counts what is above chance (Cohen 1960, "A coefficient of agreement for nominal
-scales", Educational and Psychological Measurement 20). A step may cost accuracy too: a large group
-collects the small probabilities of all its genres.
+Accuracy rises with fewer classes whichever genres are merged. Each step is therefore compared with
+chance and with random merges into groups of the same sizes, and Cohen's kappa measures the
+agreement above chance (Cohen 1960, "A coefficient of agreement for nominal scales", Educational and
+Psychological Measurement 20). A step may lower accuracy, since a large group sums the small
+probabilities of all its genres.
 """
 
 from __future__ import annotations
@@ -20,44 +19,28 @@ import pandas as pd
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
-from common.evaluation.metrics import Score, bootstrap, evaluate
+from common.evaluation.metrics import Score, bootstrap, by_genre, divide, evaluate
 from common.evaluation.predictions import Predictions
 
 RANDOM_MERGES = 200
 
 
 def mean_probability(predictions: Predictions) -> pd.DataFrame:
-    """Average what the tracks of each genre (rows) give to each genre (columns).
+    """Average the probabilities (columns) over the tracks of each genre (rows), in label order.
 
-    Returns
-    -------
-    pandas.DataFrame [shape=(genres, genres), dtype=float64]
-        Rows and columns in label order; rows sum to 1, or are missing where a genre has no track.
+    Rows sum to 1, and are NaN for genres without tracks.
     """
     tracks = predictions.by_track()
     one_hot = np.eye(len(tracks.genres))[tracks.label]
     with np.errstate(invalid="ignore"):
         means = (one_hot.T @ tracks.probability) / one_hot.sum(axis=0)[:, None]
-    return pd.DataFrame(
-        means,
-        index=pd.Index(tracks.genres, name="true genre"),
-        columns=pd.Index(tracks.genres, name="predicted genre"),
-    )
+    return by_genre(means, tracks.genres)
 
 
 def symmetric(rates: pd.DataFrame) -> pd.DataFrame:
-    """Average both directions of a confusion; of a genre without tracks, one direction is known.
+    """Average both directions of `mean_probability`, or take the known one.
 
-    Parameters
-    ----------
-    rates : pandas.DataFrame [shape=(genres, genres)]
-        As `mean_probability` gives them.
-
-    Returns
-    -------
-    pandas.DataFrame [shape=(genres, genres)]
-        Zero where neither direction is known, and on the diagonal: no genre is confused with
-        itself.
+    The diagonal is zero, as are pairs of which neither direction is known.
     """
     both = np.stack([rates.to_numpy(), rates.to_numpy().T])
     known = np.isfinite(both)
@@ -67,32 +50,26 @@ def symmetric(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def most_confused(predictions: Predictions, count: int = 10) -> pd.DataFrame:
-    """List the pairs of genres that are taken for each other most often.
-
-    Parameters
-    ----------
-    predictions : Predictions
-    count : int > 0
-        How many pairs.
+    """List the pairs of genres with the highest mean rate of errors.
 
     Returns
     -------
     pandas.DataFrame
         ``first`` and ``second`` genre; ``first_tracks``, ``second_tracks``; ``first_as_second``
-        and ``second_as_first`` (wrong decisions); ``rate`` (a `Score`, the mean of both shares),
-        and ``probability`` (the mean of both `mean_probability`), by which pairs of equal rate are
-        sorted.
+        and ``second_as_first`` (numbers of errors); ``rate`` (a `Score`, the mean of both shares),
+        and ``probability`` (the mean of both `mean_probability`), which orders equal rates.
     """
     tracks = predictions.by_track()
-    true, said = (np.eye(len(tracks.genres))[x] for x in (tracks.label, tracks.predicted))
-    rates = true.T @ said / np.maximum(true.sum(axis=0), 1)[:, None]
+    true, predicted = (np.eye(len(tracks.genres))[x] for x in (tracks.label, tracks.predicted))
+    rates = true.T @ predicted / np.maximum(true.sum(axis=0), 1)[:, None]
     soft = symmetric(mean_probability(tracks)).to_numpy()
     pairs = zip(*np.triu_indices(len(tracks.genres), 1), strict=True)
     ranked = sorted(pairs, key=lambda p: (-(rates[p] + rates[p[::-1]]), -soft[p]))[:count]
     rows = []
     for a, b in ranked:
         tally = np.stack(
-            [true[:, a], true[:, b], true[:, a] * said[:, b], true[:, b] * said[:, a]], axis=1
+            [true[:, a], true[:, b], true[:, a] * predicted[:, b], true[:, b] * predicted[:, a]],
+            axis=1,
         )
         sums = tally.sum(axis=0).astype(int)
         names = (tracks.genres[a], tracks.genres[b])
@@ -104,25 +81,25 @@ def most_confused(predictions: Predictions, count: int = 10) -> pd.DataFrame:
 
 
 def _pair_rate(sums: np.ndarray) -> np.ndarray:
-    """Average both directions: (n, 4) as in `most_confused` → (n,), a genre not drawn left out."""
+    """Average both directions, (n, 4) as in `most_confused` → (n,), of the genres with tracks."""
     tracks, wrong = sums[:, :2], sums[:, 2:]
     known = (tracks > 0).sum(axis=1)
     shares = (wrong / np.maximum(tracks, 1)).sum(axis=1)
-    return np.divide(shares, known, out=np.full(len(sums), np.nan), where=known > 0)
+    return divide(shares, known)
 
 
 def genre_tree(confusion: pd.DataFrame) -> np.ndarray:
-    """Merge genres step by step, the most confused first.
+    """Merge genres step by step by average linkage, the most confused first.
 
     Parameters
     ----------
     confusion : pandas.DataFrame [shape=(genres, genres)]
-        As `symmetric` gives it.
+        As `symmetric` returns it.
 
     Returns
     -------
     np.ndarray [shape=(genres - 1, 4)]
-        Average linkage of one minus the confusion, as `scipy.cluster.hierarchy.linkage` writes it.
+        As `scipy.cluster.hierarchy.linkage` returns it; distance is one minus the confusion.
     """
     distance = 1 - confusion.to_numpy()
     np.fill_diagonal(distance, 0)
@@ -130,23 +107,22 @@ def genre_tree(confusion: pd.DataFrame) -> np.ndarray:
 
 
 def groups_at(tree: np.ndarray, count: int) -> np.ndarray:
-    """Cut a tree where it has so many groups: the group of each genre [shape=(genres,)]."""
+    """Cut a tree into so many groups: the group of each genre [shape=(genres,)]."""
     return cut_tree(tree, n_clusters=count)[:, 0]
 
 
 def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
-    """Make groups of genres the classes: their probabilities are added up.
+    """Sum the probabilities of each group of genres.
 
     Parameters
     ----------
-    predictions : Predictions
     group : np.ndarray [shape=(genres,), dtype=int]
-        The group of each genre, from 0 without gaps.
+        Group of each genre, from 0 without gaps.
 
     Returns
     -------
     Predictions
-        One row per track; a group is called by its genres.
+        One row per track; the name of a group joins those of its genres.
     """
     tracks = predictions.by_track()
     sums = (tracks.probability @ np.eye(group.max() + 1)[group]).clip(0, 1)
@@ -158,25 +134,25 @@ def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
 
 
 def merging_curve(predictions: Predictions, tree: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
-    """Measure what merging the most confused genres does to accuracy.
+    """Measure accuracy after each merge of the most confused genres.
 
     Parameters
     ----------
     predictions : Predictions
-        Of other tracks than the tree was made from; else it would fit their errors.
+        Predictions of tracks that the tree was not made from.
     tree : np.ndarray
-        As `genre_tree` gives it.
+        As `genre_tree` returns it.
     seed : int
-        Of the bootstrap and of the random merges.
+        Seed of the bootstrap and of the random merges.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``groups``, from all genres down to 1: ``merged`` (the group that this step
-        makes), ``accuracy`` and ``kappa`` (each a `Score`; kappa of one group is undefined),
-        ``majority`` (the accuracy of always naming the largest group), ``guessing`` (of naming
-        groups as often as they occur), and ``random``, ``random_low``, ``random_high``: the mean
-        accuracy and the range of 95 of 100 merges of random genres into groups of these sizes.
+        forms), ``accuracy`` and ``kappa`` (each a `Score`; kappa of one group is undefined),
+        ``majority`` (accuracy of the largest group for every track), ``guessing`` (accuracy of
+        random groups in proportion to their tracks), and ``random``, ``random_low``,
+        ``random_high`` (mean and 95 % range of the accuracy of random merges).
     """
     tracks = predictions.by_track()
     rng = np.random.default_rng(seed)
@@ -205,23 +181,19 @@ def merging_curve(predictions: Predictions, tree: np.ndarray, *, seed: int = 0) 
 
 
 def kappa(predictions: Predictions, *, seed: int = 0) -> Score:
-    """Compute Cohen's kappa of tracks: 0 is chance, given how often each genre is named, 1 perfect.
+    """Compute Cohen's kappa of tracks: 0 at chance, 1 for perfect agreement.
 
-    Returns
-    -------
-    Score
-        NaN where only one genre occurs and is named.
+    It is NaN where only one genre occurs and is predicted.
     """
     tracks = predictions.by_track()
     one_hot = np.eye(len(tracks.genres))
-    true, said = one_hot[tracks.label], one_hot[tracks.predicted]
-    return bootstrap(np.stack([true, said, true * said], axis=1), _kappa, seed=seed)
+    true, predicted = one_hot[tracks.label], one_hot[tracks.predicted]
+    return bootstrap(np.stack([true, predicted, true * predicted], axis=1), _kappa, seed=seed)
 
 
 def _kappa(sums: np.ndarray) -> np.ndarray:
-    """From sums (n, 3, genres) of true, named and both."""
+    """Compute kappa from sums (n, 3, genres) of true, predicted and correct tracks."""
     tracks = sums[:, 0].sum(axis=-1)
     observed = sums[:, 2].sum(axis=-1) / tracks
     expected = (sums[:, 0] * sums[:, 1]).sum(axis=-1) / tracks**2
-    undefined = np.full(len(sums), np.nan)
-    return np.divide(observed - expected, 1 - expected, out=undefined, where=expected < 1)
+    return divide(observed - expected, 1 - expected)

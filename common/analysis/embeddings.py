@@ -1,4 +1,4 @@
-"""Where a network puts tracks: what its last layer sees, and how far genres lie apart there."""
+"""Embeddings of tracks, their map, and the genres of neighbouring tracks."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 MOST_PERPLEXITY = 30
 
 FEW_TRACKS = 2000
-"""Below this, one thread is as fast as several."""
+"""Number of tracks below which one thread is as fast as several."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Tracks as points.
+    """Tracks as unit vectors, sorted by track id.
 
     Attributes
     ----------
     track_id, label : np.ndarray [shape=(tracks,), dtype=int64]
-        Sorted by track.
     points : np.ndarray [shape=(tracks, n), dtype=float32]
-        Of length 1, as angles are what is compared: the mean over a track's segments.
+        Mean over the segments of a track, scaled to length 1.
     genres : tuple of str
         The genres in label order.
     """
@@ -54,18 +53,7 @@ class Embeddings:
 
 
 def embedder(model: keras.Model) -> keras.Model:
-    """Give the network without its last dense layer, the one that makes genres of descriptions.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Any that ends with `common.nn.blocks.classifier`.
-
-    Returns
-    -------
-    keras.Model
-        From the same inputs to float (batch, n); it shares the model's weights.
-    """
+    """Take the layers before the classification head; weights are shared with the model."""
     import keras
 
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
@@ -75,19 +63,14 @@ def embedder(model: keras.Model) -> keras.Model:
 def embed(
     model: keras.Model, batches: Sequence[tf.data.Dataset], genres: Sequence[str]
 ) -> Embeddings:
-    """Describe the tracks of some splits by what the network's last layer sees.
+    """Compute the embeddings of the tracks of some splits.
 
     Parameters
     ----------
-    model : keras.Model
     batches : sequence of tf.data.Dataset
-        Of features, labels (integers) and track ids, as `RecordFolder.labelled` gives a split.
+        Features, labels and track ids, as `RecordFolder.labelled` returns them.
     genres : sequence of str
-        In label order.
-
-    Returns
-    -------
-    Embeddings
+        The genres in label order.
     """
     network = embedder(model)
     parts = [
@@ -100,36 +83,26 @@ def embed(
 
 
 def perplexity_for(tracks: int) -> float:
-    """Choose how many neighbours t-SNE looks at: 30, or a third of what a small set has."""
+    """Choose the perplexity of t-SNE: 30, or a third of the other tracks of a small set."""
     return min(MOST_PERPLEXITY, (tracks - 1) / 3)
 
 
 def flat_map(embeddings: Embeddings, *, seed: int = 0) -> np.ndarray:
-    """Lay tracks out on a plane so that neighbours stay neighbours.
+    """Map at least four tracks to a plane by t-SNE [shape=(tracks, 2)].
 
-    t-SNE (van der Maaten and Hinton 2008, "Visualizing data using t-SNE", Journal of Machine
-    Learning Research 9), started from the first two principal components, so that the large
-    arrangement is not left to chance (Kobak and Berens 2019, "The art of using t-SNE for
-    single-cell transcriptomics", Nature Communications 10). Distances between groups and the
-    sizes of groups mean nothing in it.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Of four tracks at least.
-    seed : int
-
-    Returns
-    -------
-    np.ndarray [shape=(tracks, 2), dtype=float32]
+    t-SNE preserves neighbours (van der Maaten and Hinton 2008, "Visualizing data using t-SNE",
+    Journal of Machine Learning Research 9); distances between groups and the sizes of groups have
+    no meaning. It begins with the first two principal components, which make the large-scale
+    arrangement reproducible (Kobak and Berens 2019, "The art of using t-SNE for single-cell
+    transcriptomics", Nature Communications 10).
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     tracks = len(embeddings.label)
     method = TSNE(perplexity=perplexity_for(tracks), init="pca", random_state=seed)
-    # Threads that wait for each other in a thousand short steps: on two busy cores, 52 tracks took
-    # 15 s with them and 0.6 s without.
+    # The steps are short: on two busy cores, 52 tracks took 15 s with several threads and 0.6 s
+    # with one.
     with threadpool_limits(1 if tracks < FEW_TRACKS else None):
         return method.fit_transform(embeddings.points)
 
@@ -137,31 +110,29 @@ def flat_map(embeddings: Embeddings, *, seed: int = 0) -> np.ndarray:
 def neighbours_of_same_genre(
     embeddings: Embeddings, artist: Sequence[str], *, neighbours: int = 5
 ) -> tuple[pd.DataFrame, Score]:
-    """Tell how often the nearest tracks by other artists are of the same genre.
+    """Measure how often the nearest tracks by other artists share the genre.
 
-    Tracks of one artist lie together whatever the genre (Pampalk, Flexer and Widmer 2005,
-    "Improvements of audio-based music similarity and genre classification", ISMIR), so they are
-    not asked. It is measured where the network puts the tracks, not on a map of it.
+    Tracks of the same artist are excluded, since they are close whatever their genre (Pampalk,
+    Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre
+    classification", ISMIR). Distances are those of the embeddings, not of a map.
 
     Parameters
     ----------
-    embeddings : Embeddings
     artist : sequence of str
-        Of each track.
+        Artist of each track.
     neighbours : int > 0
-        How many of the nearest are looked at; of a genre with fewer other tracks, only as many as
-        there are, so that all of them can agree.
+        Number of nearest tracks; at most the number of candidates of the same genre.
 
     Returns
     -------
     table : pandas.DataFrame
-        By genre, in label order: ``tracks``, ``agreement`` (the mean share of neighbours of the
-        same genre), ``chance`` (what it would be if neighbours were drawn at random) and
-        ``silhouette`` (Rousseeuw 1987, "Silhouettes", Journal of Computational and Applied
-        Mathematics 20: from -1 to 1, above 0 where a track is nearer to its own genre than to
-        the nearest other). Missing where no track has another of its genre by another artist.
+        By genre in label order: ``tracks``, ``agreement`` (mean share of neighbours of the same
+        genre), ``chance`` (expected share for random neighbours) and ``silhouette`` (Rousseeuw
+        1987, "Silhouettes", Journal of Computational and Applied Mathematics 20: from -1 to 1,
+        above 0 where a track is nearer to its own genre than to any other). Missing where no track
+        has a candidate of its genre.
     score : Score
-        The agreement of all tracks that have such another.
+        Agreement over all tracks with a candidate.
     """
     artists = np.asarray(artist)
     others = artists[:, None] != artists
@@ -169,28 +140,28 @@ def neighbours_of_same_genre(
     distance = np.where(others, -embeddings.points @ embeddings.points.T, np.inf)
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]
     available = wanted.sum(axis=1)
-    looked_at = np.arange(nearest.shape[1]) < available[:, None]
-    hits = (np.take_along_axis(wanted, nearest, axis=1) & looked_at).sum(axis=1)
-    asked = available > 0
-    agreement = hits / np.maximum(looked_at.sum(axis=1), 1)
+    counted = np.arange(nearest.shape[1]) < available[:, None]
+    hits = (np.take_along_axis(wanted, nearest, axis=1) & counted).sum(axis=1)
+    possible = available > 0
+    agreement = hits / np.maximum(counted.sum(axis=1), 1)
     chance = available / np.maximum(others.sum(axis=1), 1)
     table = pd.DataFrame(
         {
             "genre": np.take(embeddings.genres, embeddings.label),
-            "agreement": np.where(asked, agreement, np.nan),
-            "chance": np.where(asked, chance, np.nan),
+            "agreement": np.where(possible, agreement, np.nan),
+            "chance": np.where(possible, chance, np.nan),
             "silhouette": _silhouette(embeddings),
         }
     )
     grouped = table.groupby("genre")
     by_genre = grouped.mean().reindex(embeddings.genres)
     by_genre.insert(0, "tracks", grouped.size().reindex(embeddings.genres).fillna(0).astype(int))
-    tally = np.stack([agreement * asked, asked], axis=1)
+    tally = np.stack([agreement * possible, possible], axis=1)
     return by_genre, bootstrap(tally, ratio)
 
 
 def _silhouette(embeddings: Embeddings) -> np.ndarray:
-    """Give each track's silhouette by angle; missing for the only track of its genre."""
+    """Compute the silhouette of each track by angle; NaN for the only track of a genre."""
     from sklearn.metrics import silhouette_samples
 
     counts = np.bincount(embeddings.label, minlength=len(embeddings.genres))

@@ -1,12 +1,11 @@
-"""Finding labels that are probably wrong, from predictions of models that did not learn them.
+"""Label issues: labels that are probably wrong, found from out-of-fold predictions.
 
 Confident learning (C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating
-uncertainty in dataset labels", Journal of Artificial Intelligence Research 70, 2021): a genre's
-threshold is the mean probability that tracks with this label give it, so that a genre of which the
-model is never sure needs less to be believed. A track whose probability of some genre reaches that
-genre's threshold is confidently of it; where this is another than its label, the label is doubted.
-
-The predictions must be out of fold: a model that has learnt a wrong label repeats it.
+uncertainty in dataset labels", Journal of Artificial Intelligence Research 70, 2021): the threshold
+of a genre is its mean probability over the tracks with this label. A track is confidently of a
+genre if its probability reaches the threshold; a label issue is a track that is confidently of
+another genre than its label. The predictions must be out of fold, since a model reproduces the
+wrong labels that it is trained on.
 """
 
 from __future__ import annotations
@@ -17,21 +16,15 @@ import pandas as pd
 from common.evaluation.predictions import Predictions
 
 
-def doubt_labels(predictions: Predictions) -> pd.DataFrame:
-    """Rank tracks by how much their label is doubted.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Out of fold.
+def find_label_issues(predictions: Predictions) -> pd.DataFrame:
+    """Rank tracks by how probable it is that their label is wrong.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``track_id``, the most doubtful first: ``label``, ``suggested`` (genres; what
-        the track is confidently of, or its label), ``margin`` (the normalised margin: the label's
-        probability less the largest of the others', from -1 to 1) and ``doubted`` (whether label
-        and suggestion differ). All doubted tracks stand above all others.
+        Indexed by ``track_id``, label issues first: ``label``, ``suggested`` (the confident genre,
+        or the label), ``margin`` (the probability of the label minus the largest of the others, -1
+        to 1; lowest first) and ``issue`` (whether label and suggestion differ).
     """
     tracks = predictions.by_track()
     suggested = confident_genre(tracks)
@@ -43,20 +36,17 @@ def doubt_labels(predictions: Predictions) -> pd.DataFrame:
             "label": np.take(tracks.genres, tracks.label),
             "suggested": np.take(tracks.genres, suggested),
             "margin": tracks.probability[rows, tracks.label] - others.max(axis=1),
-            "doubted": suggested != tracks.label,
+            "issue": suggested != tracks.label,
         },
         index=pd.Index(tracks.track_id, name="track_id"),
     )
-    return table.sort_values(["doubted", "margin"], ascending=[False, True], kind="stable")
+    return table.sort_values(["issue", "margin"], ascending=[False, True], kind="stable")
 
 
 def thresholds(tracks: Predictions) -> np.ndarray:
-    """Average each genre's probability over the tracks that have it as label.
+    """Average the probability of each genre over the tracks with this label [shape=(genres,)].
 
-    Returns
-    -------
-    np.ndarray [shape=(genres,), dtype=float64]
-        Infinite for a genre that is no track's label: nothing is confidently of it.
+    The threshold of a genre that is no label is infinite.
     """
     one_hot = np.eye(len(tracks.genres))[tracks.label]
     counts = one_hot.sum(axis=0)
@@ -65,12 +55,9 @@ def thresholds(tracks: Predictions) -> np.ndarray:
 
 
 def confident_genre(tracks: Predictions) -> np.ndarray:
-    """Tell which genre each track is confidently of: the most probable above its threshold.
+    """Select the most probable genre above its threshold [shape=(tracks,)].
 
-    Returns
-    -------
-    np.ndarray [shape=(tracks,), dtype=int64]
-        The label of a track that is confidently of none.
+    Without one, the label is selected.
     """
     reached = tracks.probability >= thresholds(tracks)
     best = np.where(reached, tracks.probability, -1).argmax(axis=1)
@@ -80,21 +67,16 @@ def confident_genre(tracks: Predictions) -> np.ndarray:
 def plant_wrong_labels(
     label: pd.Series, genres: int, *, share: float = 0.1, seed: int = 0
 ) -> pd.Series:
-    """Give some tracks a wrong label on purpose, to see whether they are found.
+    """Replace labels at random, to measure whether they are found.
 
     Parameters
     ----------
     label : pandas.Series of int
-        By track.
+        Labels by track.
     genres : int > 1
+        Number of genres; each other genre is equally probable.
     share : 0 < float < 1
-        Of tracks, rounded; drawn at random, each with any other genre as likely as the next.
-    seed : int
-
-    Returns
-    -------
-    pandas.Series of int
-        Of the same tracks; the planted ones are those that differ.
+        Share of tracks with a new label.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(label), size=round(share * len(label)), replace=False)
@@ -104,33 +86,33 @@ def plant_wrong_labels(
     return planted
 
 
-def judge_doubts(table: pd.DataFrame, wrong: np.ndarray) -> pd.Series:
-    """Count how many of the doubted labels are known to be wrong.
+def score_label_issues(table: pd.DataFrame, wrong: np.ndarray) -> pd.Series:
+    """Score label issues against the tracks whose labels were replaced.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        As `doubt_labels` gives it.
+        As `find_label_issues` returns it.
     wrong : np.ndarray of int
-        The ids of the tracks whose labels were planted.
+        Ids of the tracks with replaced labels.
 
     Returns
     -------
     pandas.Series
-        ``planted`` and ``doubted`` (counts), ``found`` (both); ``precision`` of the doubts,
-        ``recall`` of the planted, ``precision_at_planted`` (of the most doubtful tracks, as many
-        as were planted), and ``chance``, the precision of doubting at random. The precision is a
-        lower bound: labels that were wrong before count as false alarms.
+        ``planted``, ``issues`` and ``found`` (the counts of replaced labels, of issues and of
+        both), ``precision``, ``recall``, ``precision_at_planted`` (over as many of the first tracks
+        as were replaced), and ``chance`` (the precision of random issues). Labels that were wrong
+        before count as false positives, so the precision is a lower bound.
     """
     planted = table.index.isin(wrong)
-    found = int((planted & table["doubted"]).sum())
-    count = int(planted.sum())
+    found = int((planted & table["issue"]).sum())
+    count, issues = int(planted.sum()), int(table["issue"].sum())
     return pd.Series(
         {
             "planted": count,
-            "doubted": int(table["doubted"].sum()),
+            "issues": issues,
             "found": found,
-            "precision": found / max(int(table["doubted"].sum()), 1),
+            "precision": found / max(issues, 1),
             "recall": found / max(count, 1),
             "precision_at_planted": planted[:count].mean() if count else np.nan,
             "chance": planted.mean(),

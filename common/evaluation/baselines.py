@@ -28,19 +28,19 @@ Describe = Callable[[np.ndarray], np.ndarray]
 SVM_NAME = "SVM on bin statistics"
 
 SVM_GRID = tuple((c, gamma) for c in (1.0, 3.0, 10.0) for gamma in (0.25, 1.0))
-"""Pairs of C and of gamma times the number of statistics, the most regular first."""
+"""Pairs of C and of gamma times the number of statistics, the strongest regularisation first."""
+
+SEARCH_SEGMENTS = 8000
+"""Largest number of training segments in the search over `SVM_GRID`, in whole tracks."""
 
 
 def bin_statistics(features: np.ndarray) -> np.ndarray:
-    """Summarise each bin over time: mean, standard deviation and mean absolute step.
-
-    The mean is the spectral envelope, the standard deviation the dynamics. The step between
-    neighbouring frames separates beats from swells of the same dynamics.
+    """Compute mean, standard deviation and mean absolute step of each bin over time.
 
     Parameters
     ----------
     features : np.ndarray [shape=(segments, frames, bins), dtype=uint8]
-        Scaled magnitudes in dB, at least two frames of them.
+        Scaled magnitudes in dB, at least two frames.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def bin_statistics(features: np.ndarray) -> np.ndarray:
     """
     segments, frames, bins = features.shape
     if frames < 2:
-        raise ValueError(f"{frames} frame has no steps: at least two are needed")
+        raise ValueError(f"{frames} frame: at least two are needed for the absolute step")
     statistics = np.empty((segments, 3, bins), dtype=np.float32)
-    # One by one: a segment fits into the processor's cache, all of them at once not into memory.
+    # A single segment fits into the cache of the processor.
     for segment, values in zip(statistics, features, strict=True):
         scaled = as_float(values)
         segment[0] = scaled.mean(axis=0)
@@ -77,10 +77,7 @@ class Majority:
 
 
 def majority(records: RecordFolder) -> Fitted:
-    """Count the training tracks of each genre.
-
-    Tracks are counted, since the choice of training segments evens the genres out.
-    """
+    """Count the training tracks of each genre; counts of segments would reflect the balancing."""
     counts = np.array(records.manifest.counts("tracks", "training"))
     share = (counts / counts.sum()).astype(np.float32)
     return Fitted(name="Majority class", model=Majority(share), seconds=0.0, is_baseline=True)
@@ -97,11 +94,9 @@ class SupportVectorMachine:
     temperature : float > 0
         Divisor that turns decision values into logits.
     n_genres : int
-        Number of all genres. Genres without training segments get probability 0.
+        Number of all genres; those without training segments have probability 0.
     c, gamma : float
         The values selected on validation.
-    describe : callable
-        From features to descriptions.
     """
 
     machine: Pipeline
@@ -131,11 +126,8 @@ def svm(
     training, validation = (
         collect(records.arrays(split), describe) for split in ("training", "validation")
     )
-    machine = replace(
-        fit_svm(training, validation, len(records.manifest.genres)), describe=describe
-    )
-    seconds = time.perf_counter() - started
-    machine = replace(machine, describe=describe)
+    machine = fit_svm(training, validation, len(records.manifest.genres))
+    machine, seconds = replace(machine, describe=describe), time.perf_counter() - started
     return Fitted(name=name, model=machine, seconds=seconds, is_baseline=True)
 
 
@@ -149,35 +141,26 @@ def fit_svm(
     n_genres: int,
     *,
     grid: Sequence[tuple[float, float]] = SVM_GRID,
-    search_segments: int = 8000,
-    seed: int = 0,
 ) -> SupportVectorMachine:
     """Fit a support-vector machine with a radial basis function kernel.
 
     The examples are segments. On real music, the statistics of whole 30 s tracks scored 0.64 track
-    accuracy in artist-grouped cross-validation, those of segments 0.67.
+    accuracy in artist-grouped cross-validation, those of segments 0.67. C and gamma maximise track
+    accuracy on the validation split, and the temperature its likelihood. A temperature needs few
+    tracks and does not change the predicted genre; a logistic regression on the decision values
+    gained a point on real music of four genres and lost 27 points on the demo set's 16 genres, some
+    of which have one validation track.
 
-    Track accuracy on the validation split selects C and gamma, the first of equals; the likelihood
-    of the validation split selects the temperature. A temperature needs few tracks and does not
-    change the predicted genre. A logistic regression on the decision values gained a point on real
-    music of four genres, and lost 27 points on the demo set's 16 genres, some of which have one
-    validation track.
-
-    The time grows with the square of the segments: about 8 minutes on one core for the 31,000 of
-    FMA medium, of which the search takes 4.
+    The time is quadratic in the segments: about 8 minutes on one core for the 31,000 of FMA medium,
+    4 of them for the search.
 
     Parameters
     ----------
     training, validation : Segments
-        Of different tracks, with descriptions as features, as `collect` gives them. Training
-        needs two genres.
+        Segments of different tracks, with descriptions as features, as `collect` returns them.
+        Training needs two genres.
     n_genres : int > 1
     grid : sequence of (C, gamma * number of statistics)
-    search_segments : int > 0
-        Largest number of training segments in the search, in whole tracks. The selected machine is
-        fitted to all segments.
-    seed : int
-        For the selection of these tracks.
 
     References
     ----------
@@ -199,19 +182,19 @@ def fit_svm(
         tracks = Predictions(validation.track_id, validation.label, probability, genres).by_track()
         return float((tracks.predicted == tracks.label).mean())
 
-    sample = _sample_tracks(training, search_segments, seed)
+    sample = _sample_tracks(training, SEARCH_SEGMENTS, seed=0)
     return fit(training, *max(grid, key=validation_accuracy))
 
 
 def _decisions(machine: Pipeline, statistics: np.ndarray) -> np.ndarray:
     """Compute decision values, a column per genre."""
     values = machine.decision_function(statistics)
-    # Of two genres, scikit-learn gives one column: how much more the second one is.
+    # For two genres, scikit-learn returns a single column, the margin of the second.
     return values if values.ndim == 2 else np.stack([-values, values], axis=1) / 2
 
 
 def _fit_temperature(machine: Pipeline, validation: Segments) -> float:
-    """Find the temperature under which the true genres are the most likely."""
+    """Fit the temperature to the validation segments of the genres in the training split."""
     known = np.isin(validation.label, machine.classes_)
     if not known.any():
         return 1.0

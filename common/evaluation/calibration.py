@@ -1,9 +1,9 @@
 """Calibration: expected calibration error, reliability diagrams and temperature scaling.
 
-Confidence is the probability of the predicted genre. Tracks are sorted into bins of equally many
-tracks by confidence. The expected calibration error is the mean absolute difference between the
-mean confidence and the accuracy of a bin, weighted by tracks. It is above zero by chance; compare
-it with `error_if_calibrated`.
+Confidence is the probability of the predicted genre. Tracks are sorted by confidence into bins of
+equal size. The expected calibration error is the mean absolute difference between the mean
+confidence and the accuracy of a bin, weighted by tracks. It is above zero by chance; compare it
+with `error_if_calibrated`.
 
 References
 ----------
@@ -11,7 +11,7 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
 2017 (expected calibration error, temperature scaling); K. Nguyen and B. O'Connor, "Posterior
 calibration and exploratory analysis for natural language processing models", EMNLP 2015 (bins of
 equal size); J. Bröcker and L. A. Smith, "Increasing the reliability of reliability diagrams",
-Weather and Forecasting 22(3), 2007 (what a calibrated forecast would show).
+Weather and Forecasting 22(3), 2007 (range of calibrated forecasts).
 """
 
 from __future__ import annotations
@@ -37,14 +37,10 @@ _SMALLEST = 1e-12
 
 
 def reliability(predictions: Predictions, *, seed: int = 0) -> pd.DataFrame:
-    """Tabulate the confidence and the accuracy of each bin.
+    """Tabulate the bins, from the lowest confidence.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row per bin, from the least confident: ``tracks``, ``confidence`` (their mean),
-        ``accuracy``, and ``expected_low``, ``expected_high``, the 95 % range of the accuracy of a
-        perfectly calibrated classifier.
+    Columns are ``tracks``, ``confidence`` (mean), ``accuracy``, and ``expected_low``,
+    ``expected_high``, the 95 % range of the accuracy of a calibrated classifier.
     """
     confidence, right, bins = _binned(predictions)
     sizes = bins.sum(axis=0)
@@ -88,12 +84,7 @@ def error_if_calibrated(predictions: Predictions, *, seed: int = 0) -> Score:
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """Fit the temperature, between e⁻⁴ and e⁴, by maximum likelihood.
 
-    Parameters
-    ----------
-    logits : np.ndarray [shape=(n, classes)]
-        Up to a constant in each row.
-    label : np.ndarray [shape=(n,), dtype=int]
-        Columns of `logits`.
+    Logits (n, classes) are up to a constant in each row; labels (n,) are indices of columns.
     """
 
     def negative_log_likelihood(log_temperature: float) -> float:
@@ -121,7 +112,7 @@ def _logits(tracks: Predictions) -> np.ndarray:
 
 
 def _binned(predictions: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the confidence (tracks,), correctness (tracks,) and one-hot bin (tracks, bins)."""
+    """Compute the confidence (tracks,), correctness (tracks,) and one-hot bin (tracks, bins)."""
     tracks = predictions.by_track()
     confidence = tracks.probability.max(axis=1).astype(np.float64)
     right = (tracks.predicted == tracks.label).astype(np.float64)
@@ -131,6 +122,6 @@ def _binned(predictions: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _simulate(confidence: np.ndarray, seed: int) -> np.ndarray:
-    """Draw, many times, which tracks are right if each is so with its confidence."""
+    """Draw which tracks are correct (simulations, tracks), each with its confidence."""
     draws = np.random.default_rng(seed).random((SIMULATIONS, len(confidence)), dtype=np.float32)
     return (draws < confidence).astype(np.float64)

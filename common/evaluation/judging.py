@@ -1,4 +1,4 @@
-"""From a trained classifier, network or baseline alike, to its row of a leaderboard."""
+"""Scores of trained classifiers, networks and baselines, as rows of a leaderboard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREDICTIONS_FILE = "test_predictions.npz"
 """Predictions of the test split, in the folder of a training."""
 
 Judged = tuple[Result, Predictions]
-"""A row of the leaderboard, and the predictions that it summarises."""
+"""A row of the leaderboard and its predictions."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,14 +25,12 @@ class Fitted:
 
     Attributes
     ----------
-    name : str
     model : Classifier
         See `common.evaluation.predictions.Classifier`.
     seconds : float
         Training time.
     parameters : int, optional
         Number of parameters; None where it has no meaning.
-    is_baseline : bool
     folder : Path, optional
         The folder of its training.
     """
@@ -54,18 +52,7 @@ def judge(
     note: str = "",
     is_baseline: bool = False,
 ) -> Judged:
-    """Score predictions; the result is a row of the leaderboard.
-
-    Parameters
-    ----------
-    predictions : Predictions
-    name, parameters, seconds, note, is_baseline
-        The other columns of the row; see `common.evaluation.leaderboard.Result`.
-
-    Returns
-    -------
-    Result, Predictions
-    """
+    """Score predictions; the other arguments are columns of the row, see `Result`."""
     scores = evaluate(predictions)
     return Result(name, scores, parameters, seconds, note, is_baseline), predictions
 
@@ -73,19 +60,8 @@ def judge(
 def judge_on_test(fitted: Fitted, records: RecordFolder, name: str | None = None) -> Judged:
     """Judge a classifier on the test split, which neither training nor selection has used.
 
-    Parameters
-    ----------
-    fitted : Fitted
-        A `common.training.train.Run` or a baseline. The predictions of a run are saved in its
-        folder.
-    records : RecordFolder
-        Records of the features that the classifier takes.
-    name : str, optional
-        Name of the row, by default that of the classifier.
-
-    Returns
-    -------
-    Result, Predictions
+    The predictions of a `common.training.train.Run` are saved in its folder. The records hold the
+    features that the classifier takes.
     """
     predictions = predict(fitted.model, records, "test")
     if fitted.folder:
@@ -111,14 +87,12 @@ def average_models(judged: Sequence[Judged]) -> Judged:
     )
 
 
-def _sum_if_known(values: Sequence[float | None]) -> Any:
-    """Add up, unless a value is missing."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+def _sum_if_known(values: list[Any]) -> Any:
+    return None if None in values else sum(values)
 
 
 def note_gain(judged: Judged, baseline: Judged) -> Judged:
-    """Add to a row's note the gain in accuracy over a baseline, compared track by track."""
+    """Add to the note of a row the gain in accuracy over a baseline; see `metrics.compare`."""
     (result, predictions), (rival, of_rival) = judged, baseline
     gain = f"{compare(predictions, of_rival)} over {rival.model}"
     return replace(result, note="; ".join(filter(None, [result.note, gain]))), predictions

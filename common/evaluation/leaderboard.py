@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -33,16 +34,12 @@ class Result:
 
     Attributes
     ----------
-    model : str
-        Name of the row.
     scores : Scores
-        On the test split.
+        Scores on the test split.
     parameters : int, optional
         Number of parameters; None where it has no meaning.
     seconds : float, optional
         Training time.
-    note : str
-    is_baseline : bool
     """
 
     model: str
@@ -54,53 +51,33 @@ class Result:
 
 
 def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
-    """Tabulate results: baselines first, as given, then models from the best to the worst.
+    """Tabulate results: baselines in the given order, then models from the best to the worst.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` the columns
         ``s``, ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and
-        ``note``. Plain values throughout: it survives a round trip through CSV.
+        ``note``.
     """
     ranked = sorted(
         rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.track_accuracy.value
     )
-    table = pd.DataFrame([_flatten(row) for row in ranked], columns=_COLUMNS)
+    table = pd.DataFrame([_flatten(row) for row in ranked])
     return table.astype({"parameters": "Int64", "seconds": "float64", "is_baseline": bool})
 
 
-_COLUMNS = [
-    "model",
-    "is_baseline",
-    *(f"{name}{end}" for name in STATISTICS for end in ("", "_low", "_high")),
-    "parameters",
-    "seconds",
-    "note",
-]
-
-
-def _flatten(row: Result) -> dict:
-    flat = {name: getattr(row, name) for name in _COLUMNS if hasattr(row, name)}
+def _flatten(row: Result) -> dict[str, Any]:
+    flat: dict[str, Any] = {"model": row.model, "is_baseline": row.is_baseline}
     for name, score in asdict(row.scores).items():
         flat |= {name: score["value"], f"{name}_low": score["low"], f"{name}_high": score["high"]}
-    return flat
+    return flat | {"parameters": row.parameters, "seconds": row.seconds, "note": row.note}
 
 
 def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) -> pd.DataFrame:
-    """Write a leaderboard to ``leaderboard.csv`` and ``leaderboard.png``.
+    """Write a leaderboard to ``leaderboard.csv`` and ``leaderboard.png``, and return it.
 
-    Parameters
-    ----------
-    rows : sequence of Result
-    folder : path-like
-    title : str
-        Title of the figure: the data set and the protocol.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `leaderboard` makes it.
+    The title of the figure is the data set and the protocol.
     """
     from common.plotting.result_plots import leaderboard_figure
 
@@ -120,12 +97,7 @@ def text_leaderboard(table: pd.DataFrame) -> str:
 def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
     """Format a leaderboard: percentages with intervals, the best of each statistic in bold.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `leaderboard` makes it, or as read back from its CSV.
-    caption : str
-        The statistic and the data set; a synthetic data set is named as such.
+    The caption is the statistic and the data set; a synthetic data set is named as such.
     """
     shown = _as_text(table)
     bold = pd.DataFrame("", index=shown.index, columns=shown.columns)
@@ -141,7 +113,7 @@ def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
 
 
 def _in_two_lines(score: str) -> str:
-    """Put the interval under the value: side by side, four of them are wider than a page."""
+    """Write the interval below the value, since four of them side by side exceed a page."""
     return f"{score.replace(' [', '<br><small>[')}</small>"
 
 
@@ -153,19 +125,16 @@ def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
     return styled(shown, caption, dict.fromkeys(ratios, "{:.1%}"), best=ratios)
 
 
-def _or_absent(value: float, pattern: str) -> str:
-    return ABSENT if pd.isna(value) else pattern.format(value)
-
-
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"Model": table["model"]})
     for name, heading in STATISTICS.items():
         values = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
         shown[heading] = [str(Score(*value)) for value in values]
-    shown["Parameters"] = [_or_absent(value, "{:,.0f}") for value in table["parameters"]]
-    shown["Training time"] = [
-        ABSENT if pd.isna(value) else format_duration(value) for value in table["seconds"]
-    ]
+    for name, heading, write in (
+        ("parameters", "Parameters", "{:,.0f}".format),
+        ("seconds", "Training time", format_duration),
+    ):
+        shown[heading] = [ABSENT if pd.isna(value) else write(value) for value in table[name]]
     notes = table["note"].fillna("")
     if notes.any():
         shown["Note"] = notes

@@ -1,10 +1,9 @@
 """Accuracy and F1 with bootstrap confidence intervals.
 
-The intervals come from a cluster bootstrap: whole tracks are drawn with replacement, each with all
-its segments, and the percentiles of the statistic over many resamples bound the interval. The
-segments of a track are not independent, and intervals over segments would be too narrow. The
-intervals do not include the variance between training runs, and take the tracks of one artist as
-independent.
+The intervals come from a cluster bootstrap: whole tracks are drawn with replacement, since the
+segments of a track are not independent, and the 2.5th and 97.5th percentile of the statistic over
+many resamples bound the interval. The variance between training runs is not included, and the
+tracks of an artist are taken as independent.
 
 References
 ----------
@@ -16,7 +15,7 @@ clusters).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +23,18 @@ import pandas as pd
 
 from common.evaluation.predictions import Predictions, sum_by_track
 
+LEVEL = 0.95
+"""Confidence level of the intervals."""
+
+RESAMPLES = 2000
+
 RESAMPLES_PER_BLOCK = 200
 """Resamples drawn at once: 200 × 2,573 tracks of the FMA's test split take 4 MB."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A statistic between 0 and 1 with the ends of its confidence interval."""
+    """A statistic between 0 and 1 with the ends of its 95 % confidence interval."""
 
     value: float
     low: float
@@ -43,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference(Score):
-    """A difference of two scores with its confidence interval."""
+    """A difference of two scores with its 95 % confidence interval."""
 
     def __str__(self) -> str:
         """Write it in percentage points: ``+1.2 points [-0.5, +2.9]``."""
@@ -60,27 +64,11 @@ class Scores:
     segment_macro_f1: Score
 
 
-def evaluate(
-    predictions: Predictions, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> Scores:
+def evaluate(predictions: Predictions, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     """Compute accuracy and macro-F1 of tracks and segments with bootstrap intervals.
 
     Macro-F1 is the mean of F1 over the genres that occur among the true labels, in each resample
-    over those that were drawn.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of all segments of the tracks.
-    resamples : int > 0
-        Number of resamples.
-    level : 0 < float < 1
-        Confidence level of the intervals.
-    seed : int
-
-    Notes
-    -----
-    The interval of a classifier that is always right, or always wrong, has no width.
+    over those that were drawn. The interval of perfect accuracy, or of zero, has no width.
     """
     tracks = predictions.by_track()
     tallies = np.stack([_tally(tracks), _tally(predictions)], axis=1)
@@ -89,7 +77,7 @@ def evaluate(
 
     def score(statistic: Callable[[np.ndarray], np.ndarray], unit: int) -> Score:
         value = float(statistic(totals[unit]))
-        return Score(value, *_percentile_interval(statistic(drawn[:, unit]), level))
+        return Score(value, *_percentile_interval(statistic(drawn[:, unit])))
 
     return Scores(
         track_accuracy=score(_accuracy, 0),
@@ -99,25 +87,11 @@ def evaluate(
     )
 
 
-def compare(
-    a: Predictions,
-    b: Predictions,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Difference:
+def compare(a: Predictions, b: Predictions) -> Difference:
     """Estimate the track accuracy of `a` minus that of `b` by a paired bootstrap.
 
-    Both are scored on the same resampled tracks. A difference is significant at the level if its
-    interval excludes zero.
-
-    Parameters
-    ----------
-    a, b : Predictions
-        Of the same tracks and genres; their segments may differ.
-    resamples, level, seed
-        As in `evaluate`.
+    Both are scored on the same resampled tracks; their segments may differ. A difference is
+    significant if its interval excludes zero.
 
     Raises
     ------
@@ -127,19 +101,14 @@ def compare(
     a, b = a.by_track(), b.by_track()
     same_tracks = np.array_equal(a.track_id, b.track_id) and np.array_equal(a.label, b.label)
     if not same_tracks or a.genres != b.genres:
-        raise ValueError("only predictions of the same tracks, labels and genres compare")
+        raise ValueError("only predictions of the same tracks, labels and genres can be compared")
     gain = (a.predicted == a.label).astype(float) - (b.predicted == b.label)
-    drawn = _bootstrap_sums(gain, resamples, seed) / len(gain)
-    return Difference(float(gain.mean()), *_percentile_interval(drawn, level))
+    drawn = _bootstrap_sums(gain, RESAMPLES, seed=0) / len(gain)
+    return Difference(float(gain.mean()), *_percentile_interval(drawn))
 
 
 def bootstrap(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
+    values: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], *, seed: int = 0
 ) -> Score:
     """Compute a statistic of sums over tracks, with its interval.
 
@@ -148,40 +117,39 @@ def bootstrap(
     values : np.ndarray [shape=(tracks, ...)]
         Values that are summed over tracks, e.g. counts.
     statistic : callable
-        From sums [shape=(n, ...)] to the statistic [shape=(n,)]. Resamples where it is NaN are
+        From sums [shape=(n, ...)] to the statistic [shape=(n,)]; resamples where it is NaN are
         ignored.
-    resamples, level, seed
-        As in `evaluate`.
     """
     [value] = statistic(values.sum(axis=0, dtype=np.float64)[None])
-    drawn = statistic(_bootstrap_sums(values, resamples, seed))
+    drawn = statistic(_bootstrap_sums(values, RESAMPLES, seed))
     drawn = drawn[np.isfinite(drawn)]
-    interval = _percentile_interval(drawn, level) if drawn.size else (np.nan, np.nan)
+    interval = _percentile_interval(drawn) if drawn.size else (np.nan, np.nan)
     return Score(float(value), *interval)
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
     """Divide the first of two sums by the second, for `bootstrap`: (n, 2) → (n,)."""
-    return _ratio(sums[:, 0], sums[:, 1])
+    return divide(sums[:, 0], sums[:, 1])
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide, with NaN where the denominator is not positive."""
+    undefined = np.full(numerator.shape, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
 
 
 def per_genre(predictions: Predictions) -> pd.DataFrame:
-    """Compute precision, recall and F1 of every genre at track level.
+    """Compute ``precision``, ``recall``, ``f1`` and ``tracks`` of every genre at track level.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Rows are genres in label order; columns ``precision``, ``recall``, ``f1`` and ``tracks``
-        (of the true genre). Undefined values are missing, e.g. the precision of a genre that is
-        never predicted.
+    Undefined values are missing, e.g. the precision of a genre that is never predicted.
     """
     tracks = predictions.by_track()
     true, predicted, hits = _tally(tracks).sum(axis=0)
     return pd.DataFrame(
         {
-            "precision": _ratio(hits, predicted),
-            "recall": _ratio(hits, true),
-            "f1": _ratio(2 * hits, true + predicted),
+            "precision": divide(hits, predicted),
+            "recall": divide(hits, true),
+            "f1": divide(2 * hits, true + predicted),
             "tracks": true.astype(np.int64),
         },
         index=pd.Index(tracks.genres, name="genre"),
@@ -193,20 +161,19 @@ def confusion(predictions: Predictions) -> pd.DataFrame:
     tracks = predictions.by_track()
     n = len(tracks.genres)
     counts = np.bincount(tracks.label * n + tracks.predicted, minlength=n * n).reshape(n, n)
-    return pd.DataFrame(
-        counts,
-        index=pd.Index(tracks.genres, name="true genre"),
-        columns=pd.Index(tracks.genres, name="predicted genre"),
-    )
+    return by_genre(counts, tracks.genres)
+
+
+def by_genre(values: np.ndarray, genres: Sequence[str]) -> pd.DataFrame:
+    """Tabulate values (genres, genres) of each true genre (rows) and predicted genre (columns)."""
+    rows, columns = (pd.Index(genres, name=f"{kind} genre") for kind in ("true", "predicted"))
+    return pd.DataFrame(values, index=rows, columns=columns)
 
 
 def _tally(predictions: Predictions) -> np.ndarray:
-    """Count the segments of each track, in order of id, by true genre, predicted genre and both.
+    """Count the segments of each track by true genre, predicted genre and both.
 
-    Returns
-    -------
-    np.ndarray [shape=(tracks, 3, genres), dtype=float64]
-        The statistics of a resample follow from a weighted sum over tracks.
+    The result [shape=(tracks, 3, genres)] is in order of track id.
     """
     one_hot = np.eye(len(predictions.genres))
     true, predicted = one_hot[predictions.label], one_hot[predictions.predicted]
@@ -237,18 +204,11 @@ def _accuracy(tally: np.ndarray) -> np.ndarray:
 
 def _macro_f1(tally: np.ndarray) -> np.ndarray:
     true, predicted, hits = np.moveaxis(tally, -2, 0)
-    f1 = _ratio(2 * hits, true + predicted)
+    f1 = divide(2 * hits, true + predicted)
     return np.nanmean(np.where(true > 0, f1, np.nan), axis=-1)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide, with NaN where the denominator is zero."""
-    return np.divide(
-        numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
-    )
-
-
-def _percentile_interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    tail = (1 - level) / 2
+def _percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

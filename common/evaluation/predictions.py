@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,20 +16,10 @@ from common.records.folder import RecordFolder
 
 
 class Classifier(Protocol):
-    """What can be judged: a `keras.Model`, or a baseline."""
+    """A `keras.Model` or a baseline."""
 
     def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
-        """Predict genre probabilities.
-
-        Parameters
-        ----------
-        features : np.ndarray [shape=(segments, ...)]
-
-        Returns
-        -------
-        np.ndarray [shape=(segments, genres), dtype=float32]
-            Rows sum to 1.
-        """
+        """Predict genre probabilities (segments, genres) from features (segments, ...)."""
         ...
 
 
@@ -42,7 +32,7 @@ class Predictions:
     track_id : np.ndarray [shape=(segments,), dtype=int64]
         The track of each segment, in any order.
     label : np.ndarray [shape=(segments,), dtype=int64]
-        The true genre as an index into `genres`; one for all segments of a track.
+        Index of the true genre, the same for all segments of a track.
     probability : np.ndarray [shape=(segments, genres), dtype=float32]
     genres : tuple of str
         In label order.
@@ -50,8 +40,8 @@ class Predictions:
     Raises
     ------
     ValueError
-        If the shapes disagree, a label is no genre's, a track has two labels, or a probability is
-        not between 0 and 1.
+        If the shapes disagree, a label is out of range, a track has two labels, or a probability
+        is not between 0 and 1.
     """
 
     track_id: np.ndarray
@@ -74,12 +64,12 @@ class Predictions:
                 f"must be (segments,), (segments,) and (segments, {genres})"
             )
         if len(set(self.genres)) < genres:
-            raise ValueError(f"a genre stands twice in {self.genres}")
+            raise ValueError(f"duplicate genre in {self.genres}")
         if self.label.min() < 0 or self.label.max() >= genres:
-            raise ValueError(f"labels must lie between 0 and {genres - 1}")
-        # NaN compares false with everything, and is refused too.
+            raise ValueError(f"labels must be between 0 and {genres - 1}")
+        # NaN fails both comparisons.
         if not ((self.probability >= 0) & (self.probability <= 1)).all():
-            raise ValueError("probabilities must be finite and lie between 0 and 1")
+            raise ValueError("probabilities must be finite and between 0 and 1")
         order = np.lexsort((self.label, self.track_id))
         same_track = np.diff(self.track_id[order]) == 0
         conflicts = same_track & (np.diff(self.label[order]) != 0)
@@ -88,7 +78,7 @@ class Predictions:
 
     @property
     def predicted(self) -> np.ndarray:
-        """np.ndarray [shape=(segments,), dtype=int64]: the most probable genre's index."""
+        """Index of the most probable genre [shape=(segments,)]."""
         return self.probability.argmax(axis=1)
 
     def by_track(self) -> Predictions:
@@ -98,92 +88,64 @@ class Predictions:
         return Predictions(tracks, self.label[first], means, self.genres)
 
     @classmethod
-    def of_batches(
-        cls, batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], genres: Sequence[str]
-    ) -> Predictions:
-        """Join batches of track ids, labels and probabilities."""
-        track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
-        return cls(track_id, label, probability, tuple(genres))
-
-    @classmethod
     def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
         """Join predictions of different tracks and the same genres."""
-        return cls(
-            np.concatenate([part.track_id for part in parts]),
-            np.concatenate([part.label for part in parts]),
-            np.concatenate([part.probability for part in parts]),
-            parts[0].genres,
-        )
+        arrays = zip(*((p.track_id, p.label, p.probability) for p in parts), strict=True)
+        track_id, label, probability = map(np.concatenate, arrays)
+        return cls(track_id, label, probability, parts[0].genres)
 
     @classmethod
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
         """Average the probabilities of several models for the same segments.
 
-        Tracks may be in any order, the segments of a track in that of time.
-
-        Raises
-        ------
-        ValueError
-            If they are not the same segments.
+        Tracks may be in any order, but the segments of a track in order of time. Other segments
+        raise a ValueError.
         """
-        first, *others = (part.in_order() for part in parts)
-        for other in others:
-            if not np.array_equal(other.track_id, first.track_id) or other.genres != first.genres:
+        parts = [part.in_order() for part in parts]
+        first = parts[0]
+        for part in parts:
+            if not np.array_equal(part.track_id, first.track_id) or part.genres != first.genres:
                 raise ValueError("only predictions of the same segments can be averaged")
-        means = np.mean([first.probability, *(other.probability for other in others)], axis=0)
+        means = np.mean([part.probability for part in parts], axis=0)
         return cls(first.track_id, first.label, means, first.genres)
 
     def in_order(self) -> Predictions:
         """Sort by track; the order of a track's segments does not change."""
         order = np.argsort(self.track_id, kind="stable")
-        parts = (self.track_id[order], self.label[order], self.probability[order])
-        return Predictions(*parts, self.genres)
+        return Predictions(
+            self.track_id[order], self.label[order], self.probability[order], self.genres
+        )
 
     def save(self, path: str | Path) -> None:
-        """Write the predictions as ``.npz``, under a temporary name until they are complete."""
+        """Write the predictions as ``.npz`` atomically."""
         with atomic_write(path) as file:
-            np.savez(
-                file,
-                track_id=self.track_id,
-                label=self.label,
-                probability=self.probability,
-                genres=np.array(self.genres, dtype=np.str_),
-            )
+            np.savez(file, **(vars(self) | {"genres": np.array(self.genres, dtype=np.str_)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
-        """Read predictions that `save` has written; nothing is unpickled.
+        """Read predictions that `save` has written, without pickle.
 
-        Raises
-        ------
-        UserError
-            If the file is missing or does not hold predictions.
+        A missing file, or one without predictions, raises a `UserError`.
         """
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls(
-                    arrays["track_id"],
-                    arrays["label"],
-                    arrays["probability"],
-                    tuple(str(genre) for genre in arrays["genres"]),
-                )
+                genres = tuple(map(str, arrays["genres"]))
+                return cls(arrays["track_id"], arrays["label"], arrays["probability"], genres)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; evaluate the model first") from None
         except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} holds no predictions ({error}); evaluate the model again"
-            ) from None
+            message = f"{path} contains no predictions ({error}); evaluate the model again"
+            raise UserError(message) from None
 
 
 def predict(classifier: Classifier, records: RecordFolder, split: str) -> Predictions:
     """Predict a split with a network or a baseline."""
-    return Predictions.of_batches(
-        (
-            (track_id, label, classifier.predict_on_batch(features))
-            for features, label, track_id in records.arrays(split)
-        ),
-        records.manifest.genres,
+    batches = (
+        (track_id, label, classifier.predict_on_batch(features))
+        for features, label, track_id in records.arrays(split)
     )
+    track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
+    return Predictions(track_id, label, probability, records.manifest.genres)
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,1 +1,4 @@
-"""Figures, tables and audio players in one style; each function takes data and returns a figure."""
+"""Figures, tables and audio players in one style.
+
+Figure functions take data and return a figure; they show and print nothing. Begin with `style`.
+"""

@@ -1,4 +1,4 @@
-"""Writing MP3: for the players in notebooks and the tracks of the demo set."""
+"""MP3 encoding, for the players in notebooks and the tracks of the demo set."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import numpy as np
 
 KBIT_PER_CHANNEL = 64
 
-# LAME's quality from 0, the best, to 9. Seven is as good as a demo needs, and encodes a stereo
-# clip of 30 s in 0.2 s; libsndfile, which has no such setting, takes 0.95 s.
 _QUALITY = 7
+"""Quality of LAME from 0, the best, to 9. At 7, a stereo clip of 30 s takes 0.2 s to encode;
+libsndfile, which has no such setting, takes 0.95 s."""
 
 
 def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Encode sound as MP3, at 64 kbit/s a channel.
+    """Encode samples as MP3 with 64 kbit/s per channel; the same samples give the same bytes.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(samples,) or (samples, channels)]
-        Mono or stereo, 1 being full scale; what exceeds it is clipped.
+        Mono or stereo, clipped to full scale, -1 to 1. Decoded, they begin 1,105 samples late.
     sample_rate : int
-        One that MP3 has: 8,000 to 48,000 Hz.
-
-    Returns
-    -------
-    bytes
-        The same for the same samples. Decoded, they begin 1,105 samples late, as MP3s do.
+        A rate of MP3, 8,000 to 48,000 Hz.
     """
     import lameenc
 

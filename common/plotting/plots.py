@@ -1,11 +1,9 @@
-"""Figures of the data: genres, waveforms and spectrograms.
-
-Every function takes data and returns a figure; none shows or prints anything.
-"""
+"""Figures of the data: genres, waveforms and spectrograms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +17,6 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMet
 from common.plotting.style import (
     DARK,
     STYLE,
-    add_title,
     genre_colors,
     horizontal_axis,
     label_bars,
@@ -27,31 +24,25 @@ from common.plotting.style import (
 )
 
 C1_HZ = 440.0 * 2.0 ** (-45 / 12)
-"""32.7 Hz: 45 semitones below A4 in equal temperament."""
+"""Frequency of C1, 45 semitones below A4."""
 
 BEFORE_COLOR = "#cfcfcf"
 
 
 @plt.rc_context(STYLE)
 def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genre") -> Figure:
-    """Show how large a part of each split each genre is.
+    """Show the share of each genre in each split, and equal shares as a dashed line.
 
     Parameters
     ----------
     counts : pandas.DataFrame
-        Numbers of tracks: one row per split, one column per genre in label order.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel per split; the dashed line is where all genres would lie if they were equally
-        frequent.
+        Numbers of tracks, a row per split and a column per genre.
     """
     splits, genres = counts.shape
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-    figure, axes = new_figure(1, splits, size=_bars_size(counts), sharex=True, sharey=True)
+    figure, axes = new_figure(
+        1, splits, size=_bars_size(counts), title=title, sharex=True, sharey=True
+    )
     for panel, (split, share) in zip(axes[0], shares.iterrows(), strict=True):
         positions = horizontal_axis(panel, counts.columns)
         line = panel.axvline(1 / genres, color=DARK, linestyle="--", linewidth=1)
@@ -62,7 +53,6 @@ def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genr
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     figure.legend([line], [f"equal shares: 1/{genres}"], loc="outside lower right")
-    add_title(figure, title)
     return figure
 
 
@@ -73,21 +63,14 @@ def segment_counts(
     *,
     title: str = "Segments per genre before and after balancing",
 ) -> Figure:
-    """Show how balancing changes the number of segments of each genre.
+    """Show the segments of each genre before (grey) and after (coloured) balancing.
 
     Parameters
     ----------
     before, after : pandas.DataFrame
-        Numbers of segments: one row per split, one column per genre in label order; both alike.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel per split; a narrow coloured bar (after) on a wide grey one (before).
+        Numbers of segments, a row per split and a column per genre.
     """
-    figure, axes = new_figure(1, len(after), size=_bars_size(after), sharey=True)
+    figure, axes = new_figure(1, len(after), size=_bars_size(after), title=title, sharey=True)
     for panel, split in zip(axes[0], after.index, strict=True):
         old, new = before.loc[split, after.columns], after.loc[split]
         positions = horizontal_axis(panel, after.columns)
@@ -101,92 +84,36 @@ def segment_counts(
         panel.set_title(f"{split} ({old.sum():,} → {new.sum():,})")
         panel.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    handles = [
-        Patch(color=BEFORE_COLOR, label="before"),
-        Patch(color=DARK, label="after (in the genre's colour)"),
-    ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=2)
-    add_title(figure, title)
+    old, new = (Patch(color=color) for color in (BEFORE_COLOR, DARK))
+    names = ["before", "after (in the genre's colour)"]
+    figure.legend([old, new], names, loc="outside lower right", ncols=2)
     return figure
 
 
 def _bars_size(table: pd.DataFrame) -> tuple[float, float]:
-    """Choose width and height in inches for one panel per row and one bar per column."""
+    """Compute width and height in inches for a panel per row and a bar per column."""
     panels, bars = table.shape
     return 3.1 * panels + 1.4, 0.27 * bars + 1.7
 
 
 @plt.rc_context(STYLE)
 def waveform(samples: np.ndarray, sample_rate: float, *, title: str = "Waveform") -> Figure:
-    """Show samples over time.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(samples,)]
-        Mono audio, 1 being full scale.
-    sample_rate : float > 0
-        In Hz.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-    """
-    figure, axes = new_figure(size=(9, 2.4))
+    """Show mono samples over time; full scale is 1."""
+    figure, axes = new_figure(size=(9, 2.4), title=title)
     panel = axes[0, 0]
     seconds = np.arange(len(samples)) / sample_rate
     panel.plot(seconds, samples, linewidth=0.4, color="#1b4f9c")
     panel.axhline(0, color=DARK, linewidth=0.5)
     limit = 1.05 * max(float(np.abs(samples).max(initial=0)), 1e-3)
-    panel.set(
-        xlabel="Time (s)",
-        ylabel="Amplitude\n(1 = full scale)",
-        xlim=(0, len(samples) / sample_rate),
-        ylim=(-limit, limit),
-    )
+    panel.set(xlabel="Time (s)", xlim=(0, len(samples) / sample_rate))
+    panel.set(ylabel="Amplitude\n(1 = full scale)", ylim=(-limit, limit))
     panel.grid(axis="x")
-    add_title(figure, title)
     return figure
 
 
-@plt.rc_context(STYLE)
-def spectrogram(
-    features: np.ndarray,
-    *,
-    hop_seconds: float,
-    frequencies: np.ndarray,
-    title: str = "Spectrogram",
-    unit: str = "dB",
-) -> Figure:
-    """Show a spectrogram with a logarithmic frequency axis, marked at the notes C.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(frames, bins)]
-        Magnitudes, time first.
-    hop_seconds : float > 0
-        From one frame to the next.
-    frequencies : np.ndarray [shape=(bins,)]
-        The bins' centres in Hz, positive and rising.
-    title : str
-        Of the figure.
-    unit : str
-        What the colours measure, such as ``"dB"`` or ``"0…1"``.
-
-    Returns
-    -------
-    Figure
-    """
-    return spectrogram_grid(
-        [("", features)],
-        hop_seconds=hop_seconds,
-        frequencies=frequencies,
-        title=title,
-        unit=unit,
-        columns=1,
-        size=(9, 3.6),
-    )
+def spectrogram(features: np.ndarray, **options: Any) -> Figure:
+    """Show one spectrogram (frames, bins); options are those of `spectrogram_grid`."""
+    return spectrogram_grid([("", features)], columns=1, size=(9, 3.6), **options)
 
 
 @plt.rc_context(STYLE)
@@ -195,35 +122,35 @@ def spectrogram_grid(
     *,
     hop_seconds: float,
     frequencies: np.ndarray,
-    title: str | None = None,
+    title: str = "Spectrogram",
     unit: str = "dB",
     columns: int = 4,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Show several spectrograms on the same axes and colours.
+    """Show spectrograms on the same axes and colours.
 
     Parameters
     ----------
     examples : sequence of (str, np.ndarray [shape=(frames, bins)])
-        The title and the magnitudes of each, time first.
-    hop_seconds, frequencies, unit
-        As in `spectrogram`.
-    title : str, optional
-        Of the whole figure.
+        Titles and magnitudes.
+    hop_seconds : float > 0
+        Time from one frame to the next.
+    frequencies : np.ndarray [shape=(bins,)]
+        Centre frequencies in Hz, in rising order.
+    unit : str
+        Unit of the magnitudes, such as ``"dB"`` or ``"0…1"``.
     columns : int > 0
-        How many stand side by side at most.
+        Largest number of spectrograms in a row.
     size : tuple of float, optional
-        Width and height in inches; by default what suits the number of examples.
-
-    Returns
-    -------
-    Figure
+        Width and height in inches; by default they follow the number of examples.
     """
     columns = min(columns, len(examples))
     rows = -(-len(examples) // columns)
     size = size or (2.5 * columns + 1.8, 2.2 * rows + 0.9)
-    figure, axes = new_figure(rows, columns, size=size, sharex=True, sharey=True)
-    limits = _color_limits([features for _, features in examples])
+    figure, axes = new_figure(rows, columns, size=size, title=title, sharex=True, sharey=True)
+    low = min(float(features.min()) for _, features in examples)
+    high = max(float(features.max()) for _, features in examples)
+    limits = low, high if high > low else low + 1
     for panel, (name, features) in zip(axes.flat, examples, strict=False):
         mesh = draw_spectrogram(panel, features, hop_seconds, frequencies, limits)
         panel.set_title(name)
@@ -235,15 +162,7 @@ def spectrogram_grid(
         panel.tick_params(labelbottom=True)
     figure.supylabel("Note (frequency in Hz)", fontsize=plt.rcParams["axes.labelsize"])
     figure.colorbar(mesh, ax=axes, label=f"Magnitude ({unit})", pad=0.01, aspect=12 + 8 * rows)
-    if title:
-        add_title(figure, title)
     return figure
-
-
-def _color_limits(arrays: Sequence[np.ndarray]) -> tuple[float, float]:
-    low = min(float(array.min()) for array in arrays)
-    high = max(float(array.max()) for array in arrays)
-    return low, high if high > low else low + 1
 
 
 def draw_spectrogram(
@@ -255,17 +174,12 @@ def draw_spectrogram(
     *,
     cmap: str | None = None,
 ) -> QuadMesh:
-    """Draw a spectrogram (frames, bins) into axes, its colours between `limits`."""
+    """Draw a spectrogram (frames, bins) with octaves marked, its colours between `limits`."""
     frames, _ = features.shape
     edges = _bin_edges(np.asarray(frequencies, dtype=float))
+    seconds, (low, high) = np.arange(frames + 1) * hop_seconds, limits
     mesh = panel.pcolormesh(
-        np.arange(frames + 1) * hop_seconds,
-        edges,
-        features.T,
-        vmin=limits[0],
-        vmax=limits[1],
-        cmap=cmap,
-        rasterized=True,
+        seconds, edges, features.T, vmin=low, vmax=high, cmap=cmap, rasterized=True
     )
     panel.set_yscale("log")
     panel.set_ylim(edges[0], edges[-1])
@@ -279,7 +193,7 @@ def draw_spectrogram(
 
 
 def _bin_edges(frequencies: np.ndarray) -> np.ndarray:
-    """Put edges half-way between the bins' centres on the logarithmic axis."""
+    """Put edges midway between the centre frequencies on a logarithmic axis."""
     logs = np.log(frequencies)
     middles = (logs[1:] + logs[:-1]) / 2
     ends = (logs[0] - (middles[0] - logs[0]), logs[-1] + (logs[-1] - middles[-1]))

@@ -1,7 +1,4 @@
-"""Figures of what a model says about a recording.
-
-Every function takes data and returns a figure; none shows or prints anything.
-"""
+"""Figure of the predicted genres of a recording over time."""
 
 from __future__ import annotations
 
@@ -13,18 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from common.plotting.plots import draw_spectrogram
-from common.plotting.style import STYLE, add_title, genre_colors, new_figure
+from common.plotting.style import STYLE, genre_colors, new_figure
 
 WIDEST = 2_000
-"""Frames that are drawn at most; the figure has fewer pixels in its width."""
+"""Largest number of frames that are drawn; the figure has fewer pixels in its width."""
 
 NAMED = 7
-"""Genres with a colour of their own: the most probable ones. The others share one."""
+"""Number of the most probable genres with a colour of their own; the others share one."""
 
 OTHERS_COLOR = "#dddddd"
 
 LONG_SECONDS = 600
-"""From this length on, the time axis counts minutes."""
+"""Length from which the time axis is in minutes."""
 
 
 @plt.rc_context(STYLE)
@@ -38,32 +35,22 @@ def genres_over_time(
     frequencies: np.ndarray,
     title: str,
 ) -> Figure:
-    """Show how the probabilities of genres change with time, above the spectrogram.
+    """Show the genre probabilities over time above the spectrogram; the legend shows the means.
 
     Parameters
     ----------
     edges : np.ndarray [shape=(segments + 1,)]
-        Where segments begin and the last one ends, s.
+        Starts of the segments and the end of the last one, in s.
     probability : np.ndarray [shape=(segments, genres)]
-        Of each genre in each segment.
-    genres : sequence of str
-        In this order.
     levels : np.ndarray [shape=(frames, bins)]
-        The spectrogram from the first edge to the last, time first, dB.
+        Spectrogram in dB from the first edge to the last.
     reference : str
-        What has 0 dB, for the colour bar.
+        Name of the level of 0 dB, for the colour bar.
     frequencies : np.ndarray [shape=(bins,)]
-        The bins' centres, Hz.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        The most probable genre at the bottom; the legend has the means over the whole.
+        Centre frequencies in Hz.
     """
-    # The legend and the colour bar stand in a narrow column of their own.
-    figure, axes = new_figure(2, 2, size=(10, 5.6), width_ratios=[40, 1])
+    # The second column holds the legend and the colour bar.
+    figure, axes = new_figure(2, 2, size=(10, 5.6), title=title, width_ratios=[40, 1])
     (stack, beside), (below, bar) = axes
     unit, seconds = ("min", 60) if edges[-1] >= LONG_SECONDS else ("s", 1)
     edges = edges / seconds
@@ -76,7 +63,7 @@ def genres_over_time(
         heights = np.column_stack([heights, probability[:, others].sum(axis=1)])
         colors.append(OTHERS_COLOR)
         labels.append(f"{len(others)} others {100 * mean[others].sum():.0f} %")
-    # A step needs its height at both of its ends.
+    # A step takes its height at both ends.
     heights = np.concatenate([heights, heights[-1:]])
     stack.stackplot(edges, heights.T, step="post", colors=colors, labels=labels)
     stack.set(ylabel="Probability (%)", ylim=(0, 1), xlim=(0, edges[-1]))
@@ -90,12 +77,11 @@ def genres_over_time(
     mesh = draw_spectrogram(below, drawn, edges[-1] / len(drawn), frequencies, limits)
     below.set(xlabel=f"Time ({unit})", ylabel="Note (frequency in Hz)", xlim=(0, edges[-1]))
     figure.colorbar(mesh, cax=bar, label=f"Level (dB, {reference} = 0)")
-    add_title(figure, title)
     return figure
 
 
 def _shortened(levels: np.ndarray) -> np.ndarray:
-    """Average neighbouring frames until there are not more than can be seen."""
+    """Average neighbouring frames, to at most `WIDEST` frames."""
     starts = np.arange(0, len(levels), -(-len(levels) // WIDEST))
     sizes = np.diff(starts, append=len(levels))
     return np.add.reduceat(levels, starts) / sizes[:, None]

@@ -1,7 +1,4 @@
-"""Figures of results: learning curves, confusions, genres and leaderboards.
-
-Every function takes data and returns a figure; none shows or prints anything.
-"""
+"""Figures of results: learning curves, confusion matrices, F1 per genre and leaderboards."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ from common.plotting.style import (
     DARK,
     GREY,
     STYLE,
-    add_title,
     genre_colors,
     horizontal_axis,
     label_bars,
@@ -32,30 +28,22 @@ from common.plotting.style import (
 )
 
 MODEL_COLORS = ("#1b4f9c", "#c62828", "#2e7d32", "#ef7d00", "#7b3fa0", "#0f8b8d", "#7a4a2b", GREY)
-"""In the order of the models; after the last, the first comes again."""
+"""Colours of models, in order and repeated after the last."""
 
 
 @plt.rc_context(STYLE)
 def learning_curves(
     histories: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Learning curves"
 ) -> Figure:
-    """Show loss and accuracy over epochs, and the epoch that validation prefers.
+    """Show loss and accuracy over epochs; a dot marks the epoch of the lowest validation loss.
 
     Parameters
     ----------
     histories : mapping of str to mapping
-        For each model ``loss``, ``val_loss``, ``accuracy`` and ``val_accuracy``, a value per
-        epoch, as Keras' ``History.history`` has them.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        Two panels; training dashed, validation solid, a dot at the epoch of the lowest validation
-        loss, whose weights are kept.
+        Model → ``loss``, ``val_loss``, ``accuracy`` and ``val_accuracy``, a value per epoch, as in
+        Keras' ``History.history``.
     """
-    figure, axes = new_figure(1, 2, size=(9.5, 3.8))
+    figure, axes = new_figure(1, 2, size=(9.5, 3.8), title=title)
     panels = {
         "loss": (axes[0, 0], "Cross-entropy loss (nats), logarithmic", "Loss"),
         "accuracy": (axes[0, 1], "Accuracy of segments (%)", "Accuracy"),
@@ -75,7 +63,7 @@ def learning_curves(
         panel.set(title=heading, xlabel="Epoch", ylabel=label)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid()
-    # The first epochs of one network may be ten times the last ones of all.
+    # The loss of a first epoch may be ten times that of the last ones.
     axes[0, 0].set_yscale("log")
     axes[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0, 0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -88,50 +76,35 @@ def learning_curves(
         Line2D([], [], color=DARK, marker="o", linestyle="", label="best epoch"),
     ]
     figure.legend(handles=handles, loc="outside right upper")
-    add_title(figure, title)
     return figure
 
 
 @plt.rc_context(STYLE)
-def confusion_matrix(
-    confusion: pd.DataFrame, *, normalised: bool = True, title: str = "Confusion of genres"
-) -> Figure:
-    """Show which genres are taken for which.
+def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion of genres") -> Figure:
+    """Show the numbers of tracks; colours are shares of the true genre.
 
     Parameters
     ----------
     confusion : pandas.DataFrame [shape=(genres, genres)]
-        Numbers of tracks, true genres in rows, as `metrics.confusion` counts them.
-    normalised : bool
-        Whether colours show the share of the row, so that rare genres are seen as well as
-        frequent ones, or the count. The cells always hold the count.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
+        As `metrics.confusion` returns it, true genres in rows.
     """
     counts = confusion.to_numpy()
     n = len(counts)
     rows = counts.sum(axis=1, keepdims=True)
-    values = counts / np.maximum(rows, 1) if normalised else counts
-    limit = 1 if normalised else max(counts.max(), 1)
+    values = counts / np.maximum(rows, 1)
     side = max(0.38 * n, 2.4)
-    figure, axes = new_figure(size=(side + 3.6, side + 2.3))
+    figure, axes = new_figure(size=(side + 3.6, side + 2.3), title=title)
     panel = axes[0, 0]
-    image = panel.imshow(values, cmap="Blues", vmin=0, vmax=limit)
+    image = panel.imshow(values, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
-        color = "white" if values[row, column] > 0.55 * limit else DARK
+        color = "white" if values[row, column] > 0.55 else DARK
         panel.text(
             column, row, f"{counts[row, column]:,}", ha="center", va="center", color=color,
             fontsize=10 if n < 8 else 9,
         )  # fmt: skip
     panel.set_xticks(range(n), confusion.columns, rotation=45, ha="right", rotation_mode="anchor")
-    names = [
-        f"{genre} ({total:,})" for genre, total in zip(confusion.index, rows[:, 0], strict=True)
-    ]
-    panel.set_yticks(range(n), names)
+    totals = zip(confusion.index, rows[:, 0], strict=True)
+    panel.set_yticks(range(n), [f"{genre} ({total:,})" for genre, total in totals])
     panel.set(xlabel="Predicted genre", ylabel="True genre (number of tracks)")
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
@@ -139,31 +112,21 @@ def confusion_matrix(
     panel.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     panel.grid(which="minor", color="#eeeeee")
     panel.tick_params(which="minor", length=0)
-    label = "Share of the true genre (%)" if normalised else "Number of tracks"
-    bar = figure.colorbar(image, ax=panel, label=label, shrink=0.8, pad=0.02)
-    if normalised:
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    add_title(figure, title)
+    label, percent = "Share of the true genre (%)", PercentFormatter(1, symbol="")
+    figure.colorbar(image, ax=panel, label=label, format=percent, shrink=0.8, pad=0.02)
     return figure
 
 
 @plt.rc_context(STYLE)
 def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
-    """Show how well each genre is recognised.
+    """Show the F1 of each genre, and macro-F1 as a dashed line.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``f1`` and ``tracks``, a row per genre, as `metrics.per_genre` makes it.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        The dashed line is the mean over the genres that have tracks: macro-F1.
+        Columns ``f1`` and ``tracks``, a row per genre, as `metrics.per_genre` returns it.
     """
-    figure, axes = new_figure(size=(6.8, 0.29 * len(table) + 1.9))
+    figure, axes = new_figure(size=(6.8, 0.29 * len(table) + 1.9), title=title)
     panel = axes[0, 0]
     names = [f"{genre} ({n:,})" for genre, n in zip(table.index, table["tracks"], strict=True)]
     positions = horizontal_axis(panel, names)
@@ -177,29 +140,21 @@ def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
     panel.set_xticks(np.linspace(0, 1, 6))
     panel.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     figure.legend([line], [f"macro-F1: {100 * macro:.1f} %"], loc="outside lower right")
-    add_title(figure, title)
     return figure
 
 
 @plt.rc_context(STYLE)
 def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -> Figure:
-    """Show each model's track accuracy and macro-F1 with its interval.
+    """Show the track accuracy and macro-F1 of each model with intervals.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        As `common.evaluation.leaderboard.leaderboard` makes it.
-    title : str
-        Of the figure.
-
-    Returns
-    -------
-    Figure
-        Two panels of dots with whiskers; baselines are grey diamonds, and the dashed line is the
-        best of them.
+        As `common.evaluation.leaderboard.leaderboard` returns it.
     """
     panels = {"track_accuracy": "Track accuracy", "track_macro_f1": "Track macro-F1"}
-    figure, axes = new_figure(1, 2, size=(9.5, 0.36 * len(table) + 1.7), sharey=True)
+    size = (9.5, 0.36 * len(table) + 1.7)
+    figure, axes = new_figure(1, 2, size=size, title=title, sharey=True)
     baseline = table["is_baseline"].to_numpy(dtype=bool)
     for panel, (name, heading) in zip(axes[0], panels.items(), strict=True):
         horizontal_axis(panel, table["model"])
@@ -220,7 +175,6 @@ def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -
         Line2D([], [], color=GREY, marker="D", linestyle="", label="baseline"),
         Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="best baseline"),
     ]
-    if baseline.any():  # otherwise all are of one kind
+    if baseline.any():
         figure.legend(handles=handles, loc="outside lower right", ncols=3)
-    add_title(figure, title)
     return figure

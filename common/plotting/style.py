@@ -1,4 +1,4 @@
-"""How the project's figures look: one style, one colour for each genre."""
+"""Style of the figures, and one colour for each genre."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ _ROOT_COLORS = {
     "Soul-RnB": "#ffb870",
     "Spoken": "#757575",
 }
-"""Genres that are close share a hue and differ in lightness, so grey prints tell them apart too."""
+"""Close genres share a hue and differ in lightness, so that they also differ in grey prints."""
 
 
 def _label_colors() -> dict[str, str]:
-    """Extend the roots' colours to the mappings' labels, which inherit their first root's."""
+    """Add the labels of the mappings, each in the colour of its first root genre."""
     colors = {root: _ROOT_COLORS[root] for root in ROOT_GENRES}
     for mapping in GENRE_MAPPINGS.values():
         for root, label in mapping.items():
@@ -75,50 +75,40 @@ GENRE_COLORS: Mapping[str, str] = MappingProxyType(_label_colors())
 
 
 def genre_colors(genres: Sequence[str]) -> list[str]:
-    """Look up the colours of genres; what is no genre of the FMA is grey."""
+    """Look up the colours of genres; other names are grey."""
     return [GENRE_COLORS.get(genre, GREY) for genre in genres]
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float],
+    title: str | None = None,
+    **options: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """Make a figure with a grid of axes that a notebook shows once.
+    """Make a figure with a title and a grid of axes [shape=(rows, columns)].
 
-    Parameters
-    ----------
-    rows, columns : int > 0
-    size : tuple of float
-        Width and height in inches.
-    **options
-        As `matplotlib.pyplot.subplots` takes them.
-
-    Returns
-    -------
-    figure : Figure
-    axes : np.ndarray [shape=(rows, columns)] of Axes
+    The size is in inches; further options are those of `matplotlib.pyplot.subplots`.
     """
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
-    # Otherwise a notebook would show it twice, as an open figure and as the value of the cell,
-    # and pyplot would keep every figure alive.
+    # A notebook shows an open figure a second time as the value of the cell, and pyplot keeps
+    # every open figure in memory.
     plt.close(figure)
+    if title:
+        add_title(figure, title)
     return figure, axes
 
 
 def add_title(figure: Figure, title: str) -> None:
-    """Write a figure's title, broken into lines where the figure is narrow."""
+    """Write the title of a figure, wrapped to its width."""
     characters_per_inch = 9
     lines = textwrap.fill(title, round(figure.get_figwidth() * characters_per_inch))
     figure.suptitle(lines, x=0.01, ha="left")
 
 
 def horizontal_axis(axes: Axes, labels: Sequence[str]) -> np.ndarray:
-    """Give the axes one row per label, the first on top.
-
-    Returns
-    -------
-    np.ndarray [shape=(labels,)]
-        The vertical position of each row.
-    """
+    """Label one row per label, the first on top; return their vertical positions (labels,)."""
     positions = np.arange(len(labels))
     axes.set_yticks(positions, labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -128,14 +118,9 @@ def horizontal_axis(axes: Axes, labels: Sequence[str]) -> np.ndarray:
 
 
 def label_bars(panel: Axes, ends: Sequence[float], texts: Sequence[str]) -> None:
-    """Write a text behind each bar, on white so that no line runs through it."""
+    """Write a text after the end of each bar, on a white background."""
     for position, (end, text) in enumerate(zip(ends, texts, strict=True)):
         panel.annotate(
-            text,
-            (end, position),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
+            text, (end, position), xytext=(4, 0), textcoords="offset points", va="center",
+            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How the project's tables look: one style, in notebooks and in the report."""
+"""Style of the tables in notebooks and in the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 CAPTION = "font-weight: bold; text-align: left"
 
 _SHORT = 30
-"""Characters of a text that is worth a line of its own."""
+"""Length in characters from which a text may be wrapped."""
 
 
 def styled(
@@ -21,25 +21,20 @@ def styled(
     best: Sequence[str] = (),
     right: Sequence[str] = (),
 ) -> Styler:
-    """Show a table: text to the left, numbers to the right, thousands apart.
+    """Format a table: texts aligned left, numbers right, a dash for missing values.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        An index with a name becomes the first column; without a name, it heads the rows.
+        A named index becomes the first column.
     caption : str
-        What it shows of which data; it is where a synthetic data set must be named.
+        The statistic and the data set; a synthetic data set is named as such.
     formats : mapping of str to str, optional
-        Column → how its values are written, such as ``"{:.2f}"``; by default as whole numbers.
+        Column → format of its numbers, e.g. ``"{:.2f}"``; by default whole numbers.
     best : sequence of str
         Columns whose greatest value is bold.
     right : sequence of str
-        Columns that hold numbers as text, such as a score with its interval.
-
-    Returns
-    -------
-    pandas.io.formats.style.Styler
-        A dash stands where there is nothing.
+        Columns of numbers as text, e.g. scores with intervals; they are aligned right.
     """
     numbers = [*table.select_dtypes("number").columns]
     is_column = table.index.nlevels == 1 and table.index.name is not None
@@ -47,7 +42,7 @@ def styled(
         table = table.reset_index()
     aligned = [column for column in table.columns if column in numbers or column in right]
     texts = [column for column in table.columns if column not in aligned]
-    long = [column for column in texts if table[column].map(_shown_length).max() > _SHORT]
+    long = [column for column in texts if table[column].map(str).map(len).max() > _SHORT]
     short = [column for column in texts if column not in long]
     styler = (
         table.style.set_caption(caption)
@@ -63,15 +58,9 @@ def styled(
     return styler.hide(axis="index") if is_column else styler
 
 
-def _shown_length(text: object) -> int:
-    return len(str(text))
-
-
 def _edges(are_right: Sequence[bool]) -> list[dict[str, str]]:
-    """Align the headings with what stands below them."""
-    right = ",".join(
-        f"th.col_heading.col{place}" for place, is_right in enumerate(are_right) if is_right
-    )
+    """Align the headings with their columns."""
+    right = ",".join(f"th.col_heading.col{i}" for i, is_right in enumerate(are_right) if is_right)
     styles = [
         {"selector": "caption", "props": CAPTION},
         {"selector": "th", "props": "text-align: left"},

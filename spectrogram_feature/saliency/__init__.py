@@ -1,1 +1,1 @@
-"""What in a segment speaks for a genre: integrated gradients, and figures of them."""
+"""Attributions of genres to segments: integrated gradients, and figures of them."""

@@ -1,16 +1,15 @@
-"""What in a segment speaks for a genre: integrated gradients, and whether they mean anything.
+"""Integrated gradients of segments, and a deletion test of the attributions.
 
 Integrated gradients (M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep
-networks", ICML 2017) go in a straight line from a baseline to the segment, add up the gradients of
-the genre's log probability along it, and multiply by how far each cell moves. What they attribute
-to all cells together is the difference of the log probabilities at both ends (completeness), so
-that attributions have a unit, nats, and can be compared and added.
+networks", ICML 2017) sum the gradients of the genre's log probability along a straight line from a
+baseline to the segment, times the change of each cell. The attributions of all cells sum to the
+difference of the log probabilities at both ends (completeness), so their unit is nats.
 
-The baseline says against what a segment is explained. Here it is other music: the mean over
-several training segments (G. Erion et al., "Improving performance of deep learning models with
-axiomatic attribution priors and expected gradients", Nature Machine Intelligence 3, 2021). Silence,
-the usual choice, is far from any music: the path to it is spent where the network was never
-trained, and on the demo set it ended where the segment's genre had a probability of e⁻³⁴.
+The baselines are training segments, over which attributions are averaged (G. Erion et al.,
+"Improving performance of deep learning models with axiomatic attribution priors and expected
+gradients", Nature Machine Intelligence 3, 2021). The path from silence, the usual baseline, leaves
+the range of the training data; on the demo set it ended where the segment's genre had a
+probability of e⁻³⁴.
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 FRAMES_PER_PATCH = 24
-"""How long a patch of the deletion test is: half a second."""
+"""Length of a patch of the deletion test, half a second."""
 
 BINS_PER_PATCH = 3
-"""How high it is: a quarter of an octave."""
+"""Height of a patch, a quarter of an octave."""
 
 
 class Saliency:
-    """Attributes what a model says of a segment to the segment's cells.
+    """Integrated gradients of a model's log probabilities.
 
     Parameters
     ----------
     model : keras.Model
         One of `models.MODELS`.
     baselines : np.ndarray [shape=(n, frames, bins), dtype=uint8]
-        From all over the training split; 16 will do.
+        Training segments, e.g. 16.
     steps : int > 0
-        Points on the way from each baseline. With 8 on each of 16 ways, sums were on average
-        within 0.04 nats of what completeness asks for.
+        Points on the path from each baseline. With 8 points and 16 baselines, sums were on average
+        within 0.04 nats of completeness.
     """
 
     def __init__(self, model: keras.Model, baselines: np.ndarray, *, steps: int = 8) -> None:
         import keras
         import tensorflow as tf
 
-        # Bytes have no gradient: the network is entered behind the layer that scales them.
+        # Bytes have no gradient, so the network begins after the layer that scales them.
         self.network = keras.Model(model.get_layer("as_float").output, model.output)
         self.baselines = as_float(baselines)
         self.steps = steps
@@ -63,34 +62,33 @@ class Saliency:
 
         with tf.GradientTape() as tape:
             tape.watch(levels)
-            # Each point's gradient is its own, so that of the sum is that of each.
+            # Points are independent, so the gradient of the sum holds the gradient of each.
             log = tf.math.log(self.network(levels, training=False)[:, genre])
         return tape.gradient(log, levels)
 
     def probability(self, levels: np.ndarray) -> np.ndarray:
-        """Predict from levels (segments, frames, bins): float32 (segments, genres)."""
+        """Predict from levels (segments, frames, bins): (segments, genres)."""
         return self.network.predict_on_batch(levels)
 
     def attribute(self, features: np.ndarray, genre: int) -> np.ndarray:
-        """Compute integrated gradients.
+        """Compute integrated gradients of a genre's log probability.
+
+        They sum to the log probability of the segment minus the mean over the baselines.
 
         Parameters
         ----------
         features : np.ndarray [shape=(frames, bins), dtype=uint8]
-            A segment as the records hold it.
         genre : int
-            Whose log probability is explained.
 
         Returns
         -------
         np.ndarray [shape=(frames, bins), dtype=float32]
-            Nats; positive where the segment speaks for the genre. They sum to the log probability
-            of the segment less the mean of those of the baselines.
+            In nats; positive cells raise the probability of the genre.
         """
         import tensorflow as tf
 
         ways = as_float(features) - self.baselines
-        # The middles of equal steps: the midpoint rule.
+        # The midpoint rule.
         shares = (np.arange(self.steps, dtype=np.float32) + 0.5) / self.steps
         points = self.baselines[:, None] + shares[:, None, None] * ways[:, None]
         flat = points.reshape(-1, *features.shape)
@@ -101,28 +99,26 @@ class Saliency:
 def deletion_test(
     saliency: Saliency, segments: Iterable[np.ndarray], *, share: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
-    """See whether what was attributed to matters: take it away and predict again.
+    """Replace the patches with the highest attributions and predict again.
 
-    The segment is cut into patches of half a second and a quarter of an octave, which are replaced
-    by what one of the baselines has there: those to which most was attributed, the loudest, or any.
-    So what is left is made of music throughout. Holes would themselves be a texture that no music
-    has: silence in any tenth halved the probabilities on the demo set (cf. S. Hooker et al., "A
+    Patches of half a second and a quarter of an octave are selected by attribution, by loudness and
+    at random, and replaced by those of a random baseline. Silence would be out of distribution: in
+    any tenth of the patches it halved the probabilities on the demo set (cf. S. Hooker et al., "A
     benchmark for interpretability methods in deep neural networks", NeurIPS 2019).
 
     Parameters
     ----------
-    saliency : Saliency
     segments : iterable of np.ndarray [shape=(frames, bins), dtype=uint8]
     share : 0 < float < 1
-        Of the patches, to be taken away.
+        Share of the patches that are replaced.
     seed : int
-        Of the choice of any, and of the baselines.
+        Seed of the random patches and of the baselines.
 
     Returns
     -------
     pandas.DataFrame
-        A row per segment: the probability of the genre that was predicted of the ``whole``, then
-        without the ``most attributed``, the ``loudest`` and ``any`` patches.
+        A row per segment: the probability of the predicted genre of the ``whole``, then without the
+        ``most attributed``, the ``loudest`` and ``any`` patches.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -143,7 +139,7 @@ def deletion_test(
 
 
 def _patches(cells: np.ndarray) -> np.ndarray:
-    """Average cells (frames, bins) by patch; what is left at the ends makes smaller ones."""
+    """Average cells (frames, bins) by patch; patches at the ends may be smaller."""
     frames, bins = cells.shape
     starts = np.arange(0, frames, FRAMES_PER_PATCH), np.arange(0, bins, BINS_PER_PATCH)
     sums = np.add.reduceat(np.add.reduceat(cells, starts[0], axis=0), starts[1], axis=1)
@@ -157,8 +153,5 @@ def _highest(score: np.ndarray, share: float, shape: tuple[int, int]) -> np.ndar
     marked = np.zeros(score.size, dtype=bool)
     marked[np.argsort(-score, axis=None, kind="stable")[:count]] = True
     patches = marked.reshape(score.shape)
-    rows, columns = (
-        np.arange(n) // size
-        for n, size in zip(shape, (FRAMES_PER_PATCH, BINS_PER_PATCH), strict=True)
-    )
+    rows, columns = np.arange(shape[0]) // FRAMES_PER_PATCH, np.arange(shape[1]) // BINS_PER_PATCH
     return patches[np.ix_(rows, columns)]

@@ -79,7 +79,7 @@ def test_by_track_averages_segments_and_sorts_tracks():
         (([1], [0], [[np.inf, 0]], "ab"), "finite"),
         (([1], [0], [[1.5, 0]], "ab"), "between 0 and 1"),
         (([5, 4, 5], [0, 0, 1], np.ones((3, 2)), "ab"), "track 5 has two labels"),
-        (([1], [0], [[1, 0]], "aa"), "twice"),
+        (([1], [0], [[1, 0]], "aa"), "duplicate"),
     ],
 )
 def test_predictions_refuse_what_cannot_be_evaluated(arguments, message):
@@ -111,7 +111,7 @@ def test_load_refuses_other_files(tmp_path):
     make_predictions().save(cut)
     cut.write_bytes(cut.read_bytes()[:-200])
     for path in (text, pickled, other, cut):
-        with pytest.raises(UserError, match="holds no predictions"):
+        with pytest.raises(UserError, match="contains no predictions"):
             Predictions.load(path)
 
 

@@ -239,18 +239,17 @@ def test_learning_curves_mark_the_best_epoch():
     assert "%" in accuracy.get_ylabel()
 
 
-@pytest.mark.parametrize("normalised", [True, False])
-def test_confusion_matrix_writes_counts_and_colours_shares(normalised):
+def test_confusion_matrix_writes_counts_and_colours_shares():
     table = confusion(some_predictions(4))
-    figure = confusion_matrix(table, normalised=normalised)
+    figure = confusion_matrix(table)
     panel, bar = figure.axes
     written = {text.get_position(): text.get_text() for text in panel.texts}
     for (row, column), count in np.ndenumerate(table.to_numpy()):
         assert written.get((column, row), "0") == str(count)
     shown = panel.images[0].get_array()
-    expected = table.to_numpy() / (table.to_numpy().sum(axis=1, keepdims=True) if normalised else 1)
+    expected = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True)
     np.testing.assert_allclose(shown, expected)
-    assert ("%" in bar.get_ylabel()) == normalised
+    assert "%" in bar.get_ylabel()
     assert panel.get_xlabel() == "Predicted genre"
 
 

@@ -132,8 +132,12 @@ def test_genre_that_training_lacks_is_named():
 )
 def test_artists_are_known_by_id_or_name_or_else_count_as_one_each():
     tracks = as_tracks(
-        [(1, "training", "Rock"), (2, "validation", "Rock"), (3, "test", "Rock")]
-        + [(4, "training", "Folk")]
+        [
+            (1, "training", "Rock"),
+            (2, "validation", "Rock"),
+            (3, "test", "Rock"),
+            (4, "training", "Folk"),
+        ]
     )
     tracks["artist", "id"] = [7, None, None, 8]
     tracks["artist", "name"] = ["A", "B", None, None]

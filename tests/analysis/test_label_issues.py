@@ -1,4 +1,4 @@
-"""Whether wrong labels are found: by hand, planted, and what is said where there are none."""
+"""Whether replaced labels are found, by hand and at random, and none where all are right."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from common.analysis.label_issues import (
     confident_genre,
-    doubt_labels,
-    judge_doubts,
+    find_label_issues,
     plant_wrong_labels,
+    score_label_issues,
     thresholds,
 )
 from common.evaluation.predictions import Predictions
@@ -30,12 +30,12 @@ def test_thresholds_are_the_mean_confidence_of_the_labelled():
     np.testing.assert_allclose(thresholds(BY_HAND), [0.5, 0.6, np.inf], atol=1e-6)
 
 
-def test_what_is_confidently_of_another_genre_is_doubted():
+def test_a_track_confidently_of_another_genre_is_an_issue():
     # Track 14 reaches no threshold, so nothing is said against its label.
     assert confident_genre(BY_HAND).tolist() == [0, 0, 1, 1, 1]
-    table = doubt_labels(BY_HAND)
+    table = find_label_issues(BY_HAND)
     assert table.index.tolist() == [12, 14, 11, 13, 10]
-    assert table["doubted"].tolist() == [True, False, False, False, False]
+    assert table["issue"].tolist() == [True, False, False, False, False]
     assert (table.loc[12, "label"], table.loc[12, "suggested"]) == ("Folk", "Jazz")
     np.testing.assert_allclose(table["margin"], [-0.8, 0.05, 0.2, 0.5, 0.6], atol=1e-6)
 
@@ -56,11 +56,11 @@ def test_planted_labels_are_found_by_a_model_that_knows_the_truth(seed, share):
     planted = plant_wrong_labels(label, 3, share=share, seed=seed)
     wrong = label.index[planted != label]
     assert len(wrong) == round(share * 200)
-    table = doubt_labels(Predictions(label.index, planted, probability, GENRES))
-    assert sorted(table.index[table["doubted"]]) == sorted(wrong)
+    table = find_label_issues(Predictions(label.index, planted, probability, GENRES))
+    assert sorted(table.index[table["issue"]]) == sorted(wrong)
     suggested = table.loc[wrong, "suggested"]
     assert list(suggested) == [GENRES[i] for i in label.loc[wrong]]
-    verdict = judge_doubts(table, wrong)
+    verdict = score_label_issues(table, wrong)
     assert verdict["precision"] == verdict["recall"] == verdict["precision_at_planted"] == 1
     assert verdict["chance"] == pytest.approx(share, abs=0.01)
 
@@ -70,22 +70,22 @@ def test_a_model_that_is_right_but_not_always_sure_accuses_no_label_wrongly(seed
     true, probability = make(seed, skill=0.6)
     planted = plant_wrong_labels(pd.Series(true), 3, share=share, seed=seed)
     wrong = np.flatnonzero(planted != true)
-    table = doubt_labels(Predictions(np.arange(200), planted, probability, GENRES))
-    verdict = judge_doubts(table, wrong)
+    table = find_label_issues(Predictions(np.arange(200), planted, probability, GENRES))
+    verdict = score_label_issues(table, wrong)
     assert verdict["precision"] == verdict["precision_at_planted"] == 1
     assert verdict["recall"] > 0
 
 
 @given(st.integers(0, 10**6))
-def test_nothing_is_doubted_where_the_model_agrees(seed):
+def test_no_label_is_an_issue_where_the_model_agrees(seed):
     true, probability = make(seed)
     predictions = Predictions(np.arange(200), true, probability, GENRES)
-    assert not doubt_labels(predictions)["doubted"].any()
+    assert not find_label_issues(predictions)["issue"].any()
 
 
 def test_verdicts_count_false_alarms_and_misses():
-    table = pd.DataFrame({"doubted": [True, True, True, False, False]}, index=[5, 6, 7, 8, 9])
-    verdict = judge_doubts(table, np.array([5, 8]))
+    table = pd.DataFrame({"issue": [True, True, True, False, False]}, index=[5, 6, 7, 8, 9])
+    verdict = score_label_issues(table, np.array([5, 8]))
     assert verdict["found"] == 1
     assert verdict["precision"] == pytest.approx(1 / 3)
     assert verdict["recall"] == verdict["precision_at_planted"] == 0.5
