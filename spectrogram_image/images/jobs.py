@@ -32,7 +32,9 @@ _BYTES_A_PIXEL = {
     "chroma-cqt": 0.02,
     "tempogram": 0.03,
 }
-"""Of images at full size, the mean over ten clips of real music; smaller ones take more."""
+"""Of images at full size, the mean over ten clips of real music; smaller ones take more.
+
+Kinds that are not listed are counted as the largest."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Task:
         """float: about how many bytes the images take that are not there yet."""
         pixels = self.parameters.width * self.parameters.height
         return sum(
-            _BYTES_A_PIXEL[kind] * pixels
+            _BYTES_A_PIXEL.get(kind, max(_BYTES_A_PIXEL.values())) * pixels
             for kind in self.kinds
             for track_id in self.tracks
             if not image_path(self.out / kind, track_id).exists()
