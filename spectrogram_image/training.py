@@ -168,7 +168,7 @@ def main() -> None:
         "other kinds or sizes, each gives a model, and one leaderboard compares them.\n\n"
         "Stopped, the same command goes on after the last finished epoch; finished, it only\n"
         "judges.",
-        "  python -m spectrogram_image.training --records data/image_records/demo-cqt-quarter\n"
+        "  python -m spectrogram_image.training --records data/records/demo-medium-half-cqt\n"
         "  python -m spectrogram_image.training --records data/image_records/*-half --augment LD\n"
         "  python -m spectrogram_image.training --records … --window 200 --shift 100",
     )
