@@ -131,9 +131,7 @@ def svm(
     training, validation = (
         collect(records.arrays(split), describe) for split in ("training", "validation")
     )
-    machine = replace(
-        fit_svm(training, validation, len(records.manifest.genres)), describe=describe
-    )
+    machine = fit_svm(training, validation, len(records.manifest.genres))
     seconds = time.perf_counter() - started
     machine = replace(machine, describe=describe)
     return Fitted(name=name, model=machine, seconds=seconds, is_baseline=True)

@@ -27,8 +27,6 @@ SPLITS = ("training", "validation", "test")
 CACHED_FROM = 50_000_000
 """Bytes: of metadata files of this size or more, the columns that are used are cached."""
 
-_HEADER_ROWS = {"tracks.csv": 2, "features.csv": 3}
-
 Column = str | tuple[str, ...]
 """A column's name: a tuple where the header has several rows."""
 

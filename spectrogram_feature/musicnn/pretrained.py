@@ -38,9 +38,6 @@ BANDS = 96
 TAGS = 50
 """Number of tags."""
 
-POOLED = 753
-"""Number of channels that are pooled over time."""
-
 PENULTIMATE = 200
 """Size of the penultimate layer."""
 
@@ -79,7 +76,7 @@ def musicnn(frames: int = PATCH_FRAMES) -> keras.Model:
     -------
     keras.Model
         float32 (batch, frames, `BANDS`), as `features.log_mel.LogMel.levels` computes them → dict
-        of float32: ``mean_pool`` and ``max_pool`` (batch, `POOLED`), ``penultimate`` (batch,
+        of float32: ``mean_pool`` and ``max_pool`` (batch, 753), ``penultimate`` (batch,
         `PENULTIMATE`) and ``tags`` (batch, `TAGS`), probabilities.
     """
     inputs = keras.Input((frames, BANDS), name="levels")
