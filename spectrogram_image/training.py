@@ -169,7 +169,7 @@ def main() -> None:
         "Stopped, the same command goes on after the last finished epoch; finished, it only\n"
         "judges.",
         "  python -m spectrogram_image.training --records data/records/demo-medium-half-cqt\n"
-        "  python -m spectrogram_image.training --records data/image_records/*-half --augment LD\n"
+        "  python -m spectrogram_image.training --records data/records/demo-medium-* --augment LD\n"
         "  python -m spectrogram_image.training --records … --window 200 --shift 100",
     )
     parser.add_argument(
