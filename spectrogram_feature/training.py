@@ -300,7 +300,7 @@ def _parse_arguments() -> argparse.Namespace:
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all\n"
         "  python -m spectrogram_feature.training --records data/records/fma-medium-all \\\n"
         "      --model cnn --epochs 80 --augment LD --out models/long\n"
-        "  python -m spectrogram_feature.training --records data/records/mine-all-segments \\\n"
+        "  python -m spectrogram_feature.training --records data/records/mine \\\n"
         "      --folds 5 --model cnn resnet crnn",
     )
     parser.add_argument(

@@ -14,6 +14,7 @@ from sklearn.metrics import (
 
 from common.errors import UserError
 from common.evaluation.leaderboard import (
+    STATISTICS,
     Result,
     format_duration,
     leaderboard,
@@ -315,8 +316,8 @@ def test_styled_leaderboard(board):
     bold = {
         cell for cell, styles in styler._compute().ctx.items() if ("font-weight", "bold") in styles
     }
-    # Both rows of the best score, in each of the four statistics.
-    assert bold == {(row, column) for row in (0, 2) for column in (1, 2, 3, 4)}
+    # Both rows of the best score, in each of the statistics.
+    assert bold == {(row, 1 + column) for row in (0, 2) for column in range(len(STATISTICS))}
 
 
 def test_styled_per_genre_marks_the_undefined():

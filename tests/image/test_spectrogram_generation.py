@@ -207,6 +207,13 @@ def test_only_images_that_are_missing_or_cut_are_made(tiny_fma, tmp_path):
     assert changed == {gone, cut}
 
 
+def test_a_new_kind_needs_only_its_line_in_the_registry(tiny_fma, tmp_path, monkeypatch):
+    monkeypatch.setitem(KINDS, "new", KINDS["mel"])
+    job = task(tmp_path, tiny_fma, 40, kinds=("new",))
+    assert job.size > 0
+    assert draw_images(job)["failures"] == []
+
+
 def test_image_stays_where_its_audio_has_gone(tiny_fma, tmp_path):
     audio = Path(shutil.copytree(tiny_fma.root, tmp_path / "fma"))
     dataset = Dataset(audio, "medium", is_demo=False)
