@@ -286,7 +286,7 @@ def test_a_full_disk_is_one_line_and_no_crash(records, tmp_path):
 def test_there_must_be_something_to_resume(records, tmp_path):
     done = run_command("--records", records.folder, "--out", tmp_path / "none", "--resume")
     assert done.returncode == 1
-    assert "no training to go on with" in done.stderr
+    assert "no training to resume" in done.stderr
 
 
 def test_training_stops_when_validation_does_not_improve():
