@@ -21,6 +21,7 @@ from common.fma.silence import (
     STEPS,
     band_matrix,
     frame_length,
+    trends,
 )
 from common.records.quantization import FULL_SCALE
 from spectrogram_feature.features.kinds import KINDS
@@ -98,6 +99,8 @@ class WaveformModel(tf.Module):
         frames = tf.reshape(segment[:, : count * length], (-1, count, length))
         mean = tf.reduce_mean(frames, axis=-1, keepdims=True)
         frames -= mean
+        curves = tf.constant(trends(length))
+        frames -= tf.matmul(tf.matmul(frames, curves), curves, transpose_b=True)
         rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))
         audible = rms > STEPS * FINEST_STEP + OF_OFFSET * tf.abs(mean[..., 0])
         spectra = tf.signal.rfft(frames * np.hanning(length).astype(np.float32))
