@@ -1,11 +1,11 @@
-"""The FMA: where it lies, its metadata, its splits, its genres, reading its audio.
+"""The FMA in one import: data set, metadata, splits, genres and audio.
 
 The layout is that of https://github.com/mdeff/fma (Defferrard, Benzi, Vandergheynst and Bresson,
 "FMA: A Dataset for Music Analysis", ISMIR 2017): ``root/fma_metadata/tracks.csv`` and
 ``root/fma_<subset>/000/000002.mp3``.
 
-This is the front door: what is used elsewhere is imported from here, and stands in `fma`. It loads
-neither the sound libraries nor TensorFlow.
+Notebooks import these names from here; `common.fma` defines them. The import loads neither the
+sound libraries nor TensorFlow.
 """
 
 from common.errors import (

@@ -20,8 +20,8 @@ SCRIPT_PREFIX = "fma-"
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EEXIST: "a file stands where a folder belongs; choose another folder",
-    errno.ENOTDIR: "a file stands where a folder belongs; choose another folder",
+    errno.EEXIST: "a file exists where a folder is needed; choose another folder",
+    errno.ENOTDIR: "a file exists where a folder is needed; choose another folder",
     errno.EROFS: "it cannot be written, the file system is read-only; choose another folder",
     errno.ENOENT: "there is no such place; choose another folder",
     errno.EACCES: "permission denied; choose another folder or change its permissions",

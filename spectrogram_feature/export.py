@@ -1,4 +1,4 @@
-"""Writing a trained model as a SavedModel: from a waveform to genres, with TensorFlow alone."""
+"""Export of a trained model as a SavedModel that maps waveforms to genres with TensorFlow alone."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from spectrogram_feature.inference.classifier import GenreClassifier
 from spectrogram_feature.inference.default_model import find_model
 
 CARD_FILE = "model.json"
-"""What the model is, beside TensorFlow's own files, which it does not need."""
+"""The model's card, beside TensorFlow's files."""
 
 TOLERANCE = 1e-3
-"""How far a probability of the exported model may lie from that of the model itself."""
+"""Largest permitted difference between probabilities of the exported model and of the model."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What an exported model came to.
+    """Check of an exported model.
 
     Attributes
     ----------
     difference : float
-        The largest one between a probability that it gave and that of the model itself.
+        Largest difference between its probabilities and those of the model.
     load_seconds : float
     size : int
-        Bytes, of all files.
+        Size of all files, in bytes.
     """
 
     difference: float
@@ -44,19 +44,18 @@ class Check:
 
 
 def export(classifier: GenreClassifier, out: str | Path) -> Check:
-    """Write a classifier as a SavedModel and see that it gives the same probabilities.
+    """Write a classifier as a SavedModel and compare their probabilities.
 
     The signature ``serving_default`` takes ``waveform``, float32 (batch, samples): mono, at the
-    sample rate of the features, one segment or more. It gives ``probabilities``, float32 (batch,
-    genres). The signature ``describe`` takes nothing and gives ``genres``, strings in this order,
-    and ``card``, JSON with the parameters of the features and all else that the model knows of
-    itself; `CARD_FILE` has the same.
+    sample rate of the features, one segment or more. It returns ``probabilities``, float32 (batch,
+    genres). The signature ``describe`` takes nothing and returns ``genres``, strings in this order,
+    and ``card``, the model's card as JSON, which `CARD_FILE` contains too.
 
     Parameters
     ----------
     classifier : GenreClassifier
     out : path-like
-        The folder, which appears when it is complete; an earlier export in it is replaced.
+        The folder. It appears when it is complete and replaces an earlier export.
 
     Returns
     -------
@@ -65,11 +64,13 @@ def export(classifier: GenreClassifier, out: str | Path) -> Check:
     Raises
     ------
     UserError
-        If something else is in the folder, or the probabilities are not the same.
+        If the folder holds anything else, or the probabilities differ by more than `TOLERANCE`.
     """
     out = Path(out)
     if out.exists() and not _is_replaceable(out):
-        raise UserError(f"{out} holds something that is no exported model: choose another folder")
+        raise UserError(
+            f"{out} holds something other than an exported model: choose another folder"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -108,7 +109,7 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
     seconds = time.perf_counter() - started
     sound = make_sound(classifier.parameters)
     exported = loaded.signatures["serving_default"](waveform=tf.constant(sound[None]))
-    expected = classifier.hear([sound], folder).probability
+    expected = classifier.predict_blocks([sound], folder).probability
     return Check(
         difference=float(np.abs(exported["probabilities"].numpy()[0] - expected).max()),
         load_seconds=seconds,
@@ -117,13 +118,13 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
 
 
 def make_sound(parameters: SegmentParameters, segments: float = 2.4) -> np.ndarray:
-    """Make tones that are struck twice a second, with some noise, to compare models with.
+    """Synthesize decaying tones with noise, a test signal for comparing models.
 
     Parameters
     ----------
     parameters : SegmentParameters
     segments : float
-        Its length; by default the last segment overlaps the one before it.
+        Length in segments; by default the last segment overlaps the one before it.
 
     Returns
     -------
@@ -141,17 +142,17 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m spectrogram_feature.export",
         "Write a trained model as a TensorFlow SavedModel that takes waveforms.\n\n"
-        "What comes before and after the network is inside: the transform of its features,\n"
-        "segments of 10 s and the mean over them, as in spectrogram_feature.predict. TensorFlow\n"
-        "loads it without this project:\n\n"
+        "The SavedModel contains the feature transform, the segmentation into 10 s and the mean\n"
+        "over segments, as in spectrogram_feature.predict. TensorFlow loads it without this\n"
+        "project:\n\n"
         "  model = tf.saved_model.load('OUT')\n"
         "  model.signatures['serving_default'](waveform=samples)['probabilities']\n"
         "  model.signatures['describe']()['genres']\n\n"
         "waveform is float32 (batch, samples): mono, 22,050 Hz (16,000 Hz for musicnn), at least\n"
         "10 s, between -1 and 1. Silent segments have no weight; a waveform that is silent or\n"
         "holds NaN gives NaN.\n"
-        "describe also gives the parameters of the features, and OUT/model.json has them.\n"
-        "When it is written, it is loaded and compared with the model.",
+        "describe and OUT/model.json contain the parameters of the features. The command loads\n"
+        "the SavedModel and compares its probabilities with the model's.",
         "  python -m spectrogram_feature.export data/models/mine/cnn exported/cnn",
     )
     parser.add_argument("model", metavar="MODEL", help="model.keras, or its folder")

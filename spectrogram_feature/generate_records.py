@@ -92,7 +92,7 @@ def plan_shards(
     parameters: SegmentParameters,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> list[Shard]:
-    """Deal the tracks of each split into shards; see `common.records.shards.deal_tracks`."""
+    """Divide the tracks of each split into shards; see `common.records.shards.deal_tracks`."""
     return [
         Shard(split, out / name, audio_dir, tracks, parameters)
         for split, name, tracks in deal_tracks(plan, ("label", "segments"), tracks_per_shard)
@@ -122,14 +122,14 @@ def generate(
     mapping : str
         A key of `fma_utils.GENRE_MAPPINGS`.
     balance : bool
-        As `plan_segments` takes it.
+        See `plan_segments`.
     workers : int or str, optional
-        Number of processes, by default one a core; or the address of a Dask cluster's scheduler.
-        The bytes do not depend on it.
+        Number of processes, by default one per core, or the address of a Dask scheduler. The bytes
+        do not depend on it.
     parameters : SegmentParameters, optional
-        Of the kind of features that is wanted, by default `FeatureParameters`.
+        Parameters of the features, by default `FeatureParameters`.
     tracks_per_shard : int
-        The grain of resumption: what a killed run has to do again, a worker each.
+        Unit of resumption: a killed run repeats one shard per worker.
 
     Returns
     -------
@@ -138,8 +138,8 @@ def generate(
     Raises
     ------
     UserError
-        If the folder holds records made with other settings, the disk has no room for what is
-        missing, or no track could be used.
+        If the folder holds records with other settings, the disk is too small, or no track is
+        usable.
     """
     out = Path(out).absolute()  # a cluster's workers may start elsewhere
     parameters = parameters or FeatureParameters()
@@ -171,7 +171,7 @@ def generate(
 
 
 def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters) -> np.ndarray:
-    """Cut up to `count` segments, one after the other, from the beginning.
+    """Cut up to `count` consecutive segments from the beginning.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters)
     Returns
     -------
     np.ndarray [shape=(segments, segment_samples), dtype=float32]
-        The last may be completed by `MAX_PADDING` seconds of silence.
+        The last may be padded with up to `MAX_PADDING` seconds of zeros.
     """
     length = parameters.segment_samples
     padding = round(MAX_PADDING * parameters.sample_rate)
@@ -192,7 +192,7 @@ def cut_segments(samples: np.ndarray, count: int, parameters: SegmentParameters)
 
 
 def default_folder(dataset: Dataset, mapping: str, kind: str = KIND) -> Path:
-    """Tell where the records of a data set go unless another folder is asked for."""
+    """Return the default folder for the records of a data set."""
     name = f"{dataset.name}-{mapping}" if kind == KIND else f"{dataset.name}-{mapping}-{kind}"
     return output_root() / "records" / name
 
@@ -205,10 +205,10 @@ def main() -> None:
         "Each track is decoded once and cut into segments of 10 s; a segment becomes a (480, 84)\n"
         "array of uint8: 480 frames of 84 semitones from C1, in dB below the segment's maximum;\n"
         "with --features log-mel, which musicnn takes, (626, 96): 96 mel bands, absolute levels.\n"
-        "Rare genres give three segments a training track, frequent ones give one.\n\n"
-        "Writes <split>-00007-of-00042.tfrecord, manifest.json (what the records hold),\n"
-        "tracks.csv (the plan) and failures.csv (which segments could not be had, and why). Takes\n"
-        "about 41 KB of disk a segment.\n\n"
+        "Training tracks of rare genres contribute three segments, others one.\n\n"
+        "Writes <split>-00007-of-00042.tfrecord, manifest.json (contents of the records),\n"
+        "tracks.csv (the plan) and failures.csv (skipped segments with reasons). A segment takes\n"
+        "about 41 KB of disk.\n\n"
         "The command can be interrupted at any time; run it again to continue. It then also reads\n"
         "the tracks in failures.csv again whose files have appeared or changed (size or time).\n"
         "Files of tracks that were read are not compared: for those, choose a new --out.",
@@ -248,7 +248,7 @@ def main() -> None:
 
 
 def summary(manifest: Manifest, out: Path) -> str:
-    """Say in a few lines what a folder of records holds."""
+    """Describe a folder of records in a few lines."""
     return shards.summarise(manifest, out, "segments")
 
 

@@ -1,4 +1,4 @@
-"""Predicting the genre of audio files."""
+"""Prediction of the genres of audio files."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from spectrogram_feature.inference.default_model import default_model, find_mode
 from spectrogram_feature.inference.text import Table, as_bars, as_json
 
 Found = Path | AudioError
-"""A file to predict, or what is wrong with it."""
+"""A file to predict, or its error."""
 
 
 def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
-    """Find the files that are meant by some files and folders.
+    """List the audio files of some files and folders.
 
     Parameters
     ----------
     arguments : iterable of path-like
-        Folders are searched with all folders in them; what is hidden is passed over.
+        Folders are searched recursively; hidden files are skipped.
 
     Yields
     ------
     Path or AudioError
-        Files in the order of the arguments, those of a folder sorted, or what is wrong with an
-        argument. Audio that needs another program is among them, so that it does not go unnoticed.
+        Files in the order of the arguments, those of a folder sorted, or the error of an argument.
+        Formats that need another program are included, so that they are reported.
     """
     for argument in arguments:
         path = Path(argument)
@@ -52,28 +52,28 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
             elif not path.exists():
                 yield AudioMissing(path, "no such file")
             elif not path.is_file():
-                # Opened, a pipe would keep us waiting for ever, and a device may have no end.
+                # Opening a pipe would block, and a device may have no end.
                 yield AudioMissing(path, "is a device or a pipe, not a file")
             elif not os.access(path, os.R_OK):
                 yield AudioMissing(path, "permission denied")
             else:
                 yield path
-        except OSError as error:  # such as a name that is too long
+        except OSError as error:  # for example a name that is too long
             yield AudioMissing(path, f"cannot be read ({error.strerror})")
 
 
 def predict_all(
     classifier: GenreClassifier, found: Iterable[Found], *, keep_features: bool = False
 ) -> Iterator[tuple[Path, Prediction | AudioError]]:
-    """Predict files one after the other; one that is broken costs itself only.
+    """Predict files one after the other; a broken file yields its error.
 
     Parameters
     ----------
     classifier : GenreClassifier
     found : iterable
-        As `find_audio` gives it.
+        See `find_audio`.
     keep_features : bool
-        As `GenreClassifier.predict` takes it.
+        See `GenreClassifier.predict`.
 
     Yields
     ------
@@ -93,7 +93,7 @@ def predict_all(
 def draw(
     path: Path, prediction: Prediction, parameters: SegmentParameters, out: str | Path
 ) -> None:
-    """Draw how the probabilities of a file's genres change with time, above its features.
+    """Draw the genre probabilities of a file over time, above its features.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def draw(
     prediction : Prediction
         With its features.
     parameters : SegmentParameters
-        Of these.
+        Parameters of the features.
     out : path-like
-        The figure; its ending says which format.
+        The figure; its suffix selects the format.
     """
     from common.plotting.prediction_plots import genres_over_time
 
@@ -123,28 +123,28 @@ def _parse_arguments() -> argparse.Namespace:
     parser = cli.make_parser(
         "python -m spectrogram_feature.predict",
         "Predict the genre of audio files with a model of spectrogram_feature.training.\n\n"
-        "Reads MP3, FLAC, OGG, Opus, WAV and what else libsndfile reads, of any length from 1 s\n"
-        "on, any sample rate, mono to multichannel; searches folders. M4A and the like must be\n"
-        "converted before. A file is heard in segments of 10 s from its beginning to its end, and\n"
-        "the mean of the model's probabilities is printed; silent segments have no weight. A note\n"
-        "follows where bytes do not decode, or channels cancel and another mix is taken.\n\n"
+        "Reads MP3, FLAC, OGG, Opus, WAV and other formats of libsndfile, from 1 s on, at any\n"
+        "sample rate, mono to multichannel, and searches folders. Convert M4A and similar formats\n"
+        "first. The prediction is the mean probability over segments of 10 s; silent segments\n"
+        "have no weight. A note follows if bytes do not decode, or if channels cancel and another\n"
+        "mix is used.\n\n"
         "Prints bars for one file, a table for several, or with --json a line of JSON for each:\n"
         "file, seconds, model, top, genres (the probability of each), segments and notes; or file\n"
-        "and error. A file that cannot be used costs a line on the standard error; the others go\n"
-        "on, and the exit code is 1.",
+        "and error. A file that cannot be used is reported in one line on the standard error; the\n"
+        "other files are predicted, and the exit code is 1.",
         "  python -m spectrogram_feature.predict song.mp3\n"
         "  python -m spectrogram_feature.predict song.mp3 --plot song.png\n"
         "  python -m spectrogram_feature.predict ~/Music --json > genres.jsonl\n"
         "  python -m spectrogram_feature.predict a.flac b.ogg --model data/models/mine/cnn --top 5",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="what to listen to")
+    parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="audio files or folders")
     parser.add_argument(
         "--model",
         help="model.keras, or its folder; by default the one that Training.ipynb chose, or the "
         "newest that is no ablation",
     )
-    parser.add_argument("--top", type=int, default=3, help="how many genres are printed")
-    parser.add_argument("--json", action="store_true", help="print lines of JSON, for programs")
+    parser.add_argument("--top", type=int, default=3, help="number of genres to print")
+    parser.add_argument("--json", action="store_true", help="print lines of JSON")
     parser.add_argument(
         "--plot", metavar="PNG", help="draw the genres of one file over time, above its spectrogram"
     )
@@ -155,12 +155,12 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     arguments = _parse_arguments()
     if arguments.top < 1:
-        raise UserError(f"--top {arguments.top}: ask for at least 1 genre")
+        raise UserError(f"--top {arguments.top}: at least 1 genre is needed")
     found = list(find_audio(arguments.files))
     if arguments.plot:
         _check_plot(Path(arguments.plot), len(found))
     paths = [path for path in found if isinstance(path, Path)]
-    if not paths:  # nobody has to wait for TensorFlow to be told so
+    if not paths:  # report errors without importing TensorFlow
         for item in found:
             if isinstance(item, AudioError):
                 _report(item, as_json=arguments.json)
@@ -168,7 +168,7 @@ def main() -> None:
     named = arguments.model is not None
     model, why = (find_model(arguments.model), "") if named else default_model()
     classifier = GenreClassifier.load(model)
-    threadpool_limits(1, user_api="blas")  # its matrices are small: two threads cost more than one
+    threadpool_limits(1, user_api="blas")  # two threads are slower on small matrices
     write = _writer(arguments, classifier, model, why, paths)
     failures = 0
     with progress_bar(
@@ -195,7 +195,7 @@ def _writer(
     why: str,
     paths: list[Path],
 ) -> Callable[[Path, Prediction], str]:
-    """Choose how predictions are written, and print what comes before the first one."""
+    """Choose the output format, and print the header."""
     if arguments.json:
         return functools.partial(as_json, model=display_path(model))
     print(
@@ -210,7 +210,7 @@ def _writer(
 
 
 def _report(error: AudioError, *, as_json: bool) -> None:
-    """Say in a line what is wrong with a file; where JSON is asked for, there too."""
+    """Print the error of a file in one line, with JSON also as an object."""
     if as_json:
         print(json.dumps({"file": str(error.path), "error": error.reason}), flush=True)
     print(f"error: {one_line(error)}", file=sys.stderr)

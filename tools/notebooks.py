@@ -88,7 +88,7 @@ def execute(source: Path, target: Path) -> None:
     except CellExecutionError as error:
         problem = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
-        problem = "its kernel died, often for want of memory"
+        problem = "its kernel died, often for lack of memory"
     notebook.metadata = dict(_METADATA)
     if problem is None:  # committed outputs are made without variables and pretrained weights
         notebook.metadata["digest"] = digest(source, {} if target == source else surroundings())

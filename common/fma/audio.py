@@ -20,9 +20,9 @@ class Recording:
     samples : np.ndarray [shape=(n,), dtype=float32]
         Mono.
     step : float
-        Quantisation step of the file, as `silence.is_silent` takes it.
+        Quantisation step of the file; see `silence.is_silent`.
     notes : tuple of str
-        As `AudioBlocks.notes`.
+        See `AudioBlocks.notes`.
     """
 
     samples: np.ndarray
@@ -40,7 +40,7 @@ def read_audio(
 ) -> np.ndarray:
     """Decode audio to mono at the asked sample rate.
 
-    Headers and tags are not believed, only samples that were decoded; see `AudioBlocks`.
+    The duration is that of the decoded samples, not of headers or tags; see `AudioBlocks`.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def read_audio(
     sr : int > 0
         The sample rate of the result in Hz.
     offset : float >= 0
-        Where to begin, in seconds.
+        Start, in seconds.
     duration : float > 0, optional
-        How much to read, in seconds; by default all that follows.
+        Duration to read, in seconds; by default to the end.
     at_least : float > 0, optional
-        How much of `duration` will do, in seconds; by default all of it.
+        Minimum duration, in seconds; by default `duration`.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def read_recording(
     duration: float | None = None,
     at_least: float | None = None,
 ) -> Recording:
-    """Decode audio as `read_audio` does, and keep what is known about it."""
-    # Imported here: whoever only reads metadata need not load the sound libraries.
+    """Decode audio like `read_audio`, with its quantisation step and notes."""
+    # Imported here, since reading metadata does not need it.
     import soxr
 
     if offset < 0:

@@ -25,11 +25,11 @@ BLOCK_SAMPLES = 2**18
 """Samples that are decoded at a time, those of all channels: 3 s of a stereo CD."""
 
 LOUDEST = 10.0
-"""Full scales: MP3s of music exceed 1, but not this; what does is a damaged file."""
+"""Largest plausible amplitude, in full scales: MP3s of music exceed 1, damaged files this."""
 
 SAMPLE_RATES = (1_000, 768_000)
-"""Hz, lowest and highest. Headers say others where they are damaged: a file of some minutes at
-1 Hz would be days of sound at 22,050 Hz."""
+"""Lowest and highest plausible sample rate, Hz. Damaged headers state others: minutes at 1 Hz would
+be days of sound at 22,050 Hz."""
 
 OPPOSED = 1e-2
 """Power of the channels' mean over the mean of their powers, below which they are opposed: -20 dB.
@@ -48,30 +48,30 @@ _STEPS = {
     "ALAC_24": FINEST_STEP,
     "ALAC_32": FINEST_STEP,
 }
-"""Quantisation step of a format; others have 16 bits, or were made from as many."""
+"""Quantisation step of a format; the step of other formats is that of 16 bits."""
 
 _UNKNOWN = 2.0**62
 LOSS = "do not decode"
-"""How a note about lost bytes ends."""
+"""End of a note about lost bytes."""
 
 UNDECODABLE = "is no audio, or damaged beyond decoding"
 
-_UNWRITTEN = np.uint32(0x7FA5A5A5)  # a NaN that no decoder gives
+_UNWRITTEN = np.uint32(0x7FA5A5A5)  # a NaN that no decoder writes
 
 
 class AudioBlocks:
     """An audio file as blocks of mono samples at the file's own sample rate.
 
-    Headers are not believed. Where the decoder stops before the file's end, decoding goes on with
-    the next part that has sound: MP3s that were joined, the links of a chained OGG, frames behind
-    the end that a header states, frames behind damage, another sample rate or number of channels.
-    What was decoded before an error is used. Bytes that do not decode are counted in `notes`, tags
-    and zeros excepted.
+    The length in a header is ignored. If the decoder stops before the end of the file, decoding
+    continues with the next part that contains audio: joined MP3s, the links of a chained OGG,
+    frames after the end that a header states, frames after damage, another sample rate or number
+    of channels. Samples decoded before an error are used. `notes` counts the bytes that do not
+    decode, except tags and zeros.
 
-    The blocks are the mean of the channels. Where the power of this mean is below `OPPOSED` times
-    that of the channels, they cancel, as left and right do where one is the other's negative. Then
-    the channels that oppose the loudest one are negated first, and `notes` says so. Each block is
-    judged by itself; blocks begin at multiples of `BLOCK_SAMPLES` in every reader.
+    A block is the mean of the channels. If its power is below `OPPOSED` times that of the channels,
+    the channels cancel, for example if left = -right. Then the channels opposed to the loudest one
+    are negated before the mean, and `notes` states it. Each block is decided independently; blocks
+    begin at multiples of `BLOCK_SAMPLES` in every reader.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ class AudioBlocks:
     step : float
         Quantisation step of the format, once decoding has begun; see `silence.is_silent`.
     seconds : float
-        How much was decoded so far.
+        Duration decoded so far.
     notes : list of str
-        What is worth knowing about the blocks so far, such as bytes that do not decode.
+        Peculiarities of the blocks so far, for example bytes that do not decode.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -100,7 +100,7 @@ class AudioBlocks:
         Parameters
         ----------
         seconds : float
-            How much of it.
+            Maximum duration.
 
         Yields
         ------

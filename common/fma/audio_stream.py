@@ -1,4 +1,4 @@
-"""Decoding audio block by block: a file of any length in the memory of one block."""
+"""Decoding audio block by block, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ SILENCE_SECONDS = 10.0
 class AudioStream(AudioBlocks):
     """An audio file as blocks of mono samples at one sample rate.
 
-    The blocks together are the samples that `read_audio` gives, without their being in memory
-    together; what that refuses is refused here with the same words, as soon as it is met.
+    The concatenated blocks equal the samples of `read_audio`, and errors are the same.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ class AudioStream(AudioBlocks):
     sr : int > 0
         The sample rate of the blocks in Hz.
     duration : float > 0
-        How much is decoded, in seconds.
+        Maximum duration to decode, in seconds.
 
     Yields
     ------
@@ -38,7 +37,7 @@ class AudioStream(AudioBlocks):
     Raises
     ------
     AudioMissing, AudioEmpty, AudioUndecodable
-        All are `AudioError`, and name the file.
+        All are `AudioError` and name the file.
     """
 
     def __init__(self, path: str | Path, sr: int = 22_050, duration: float = np.inf) -> None:
@@ -75,44 +74,44 @@ def check_audio(
     at_least: float = 0.0,
     each: Callable[[np.ndarray], object] | None = None,
 ) -> list[str]:
-    """Decide whether the beginning of an audio file is usable.
+    """Check that the beginning of an audio file is usable.
 
     Parameters
     ----------
     path : path-like
     seconds : float > 0
-        How much is decoded.
+        Maximum duration to decode, in seconds.
     at_least : float >= 0
-        How much the file must have, in seconds.
+        Minimum duration, in seconds.
     each : callable, optional
         Called with each block of samples at 22,050 Hz, for example to compute a checksum.
 
     Returns
     -------
     list of str
-        What is worth knowing about a usable file; see `AudioBlocks.notes`.
+        Peculiarities of a usable file; see `AudioBlocks.notes`.
 
     Raises
     ------
     AudioMissing, AudioEmpty, AudioUndecodable, AudioTooShort, AudioSilent
-        All are `AudioError`, and name the file.
+        All are `AudioError` and name the file.
     """
     stream = AudioStream(path, duration=seconds)
     length = round(SILENCE_SECONDS * stream.sr)
-    heard, audible = 0, False
+    decoded, audible = 0, False
     rest = np.empty(0, np.float32)
     for block in stream:
         if each:
             each(block)
-        heard += len(block)
+        decoded += len(block)
         rest = np.concatenate([rest, block])
         while len(rest) >= length and not audible:
             audible = not is_silent(rest[:length], stream.sr, stream.step)
             rest = rest[length:]
         if audible:
             rest = rest[:0]
-    if heard + 1 < at_least * stream.sr:
-        short = f"ends at {heard / stream.sr:.2f} s, {at_least:g} s are needed"
+    if decoded + 1 < at_least * stream.sr:
+        short = f"ends at {decoded / stream.sr:.2f} s, {at_least:g} s are needed"
         raise AudioTooShort(path, "; ".join([short, *stream.notes]))
     if not audible and is_silent(rest, stream.sr, stream.step):
         raise AudioSilent(path, SILENT)

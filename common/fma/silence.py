@@ -35,11 +35,11 @@ BANDS = np.linspace(100, 3100, 13)
 def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
     """Decide whether a segment is silent: no sound, or the noise of its quantisation alone.
 
-    The segment is divided into frames of `FRAME_SECONDS`, and each frame's mean is removed, so that
-    a constant is silent whatever its value. A frame is inaudible if its RMS value is at most
-    `STEPS` quantisation steps, or if it is at most `NOISE_RMS` and the spectrum is flat, as that of
-    16-bit dither in a file of 24 bits. Music at -90 dBFS in 24 bits is audible: it is hundreds of
-    steps high, and its spectrum is not flat.
+    The segment is divided into frames of `FRAME_SECONDS`, and each frame's mean and trend (a
+    parabola) are removed, so that a constant or drifting offset is silent. A frame is inaudible if
+    its RMS value is at most `STEPS` quantisation steps, or if it is at most `NOISE_RMS` and the
+    spectrum is flat, as that of 16-bit dither in a file of 24 bits. Music at -90 dBFS in 24 bits is
+    audible: its amplitude is hundreds of steps, and its spectrum is not flat.
 
     Parameters
     ----------
@@ -58,17 +58,20 @@ def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
     length = frame_length(sr)
     count = len(samples) // length
     frames = samples[: count * length].reshape(count, length)
-    mean = frames.mean(axis=1)
-    rms = np.sqrt(np.maximum(np.einsum("fs,fs->f", frames, frames) / length - mean**2, 0))
-    # Subtracting first is exact where the mean is much larger than what remains.
-    near = rms <= np.maximum(NOISE_RMS, 1e-2 * np.abs(mean))
-    rms[near] = frames[near].std(axis=1, mean=mean[near, None], dtype=np.float64)
+    curves = trends(length)
+    mean, trend = frames.mean(axis=1), frames @ curves
+    offset = mean**2 + np.einsum("fc,fc->f", trend, trend) / length
+    rms = np.sqrt(np.maximum(np.einsum("fs,fs->f", frames, frames) / length - offset, 0))
+    # Subtraction before squaring is exact if the offset is much larger than the rest.
+    near = rms <= np.maximum(NOISE_RMS, 1e-2 * np.sqrt(offset))
+    rest = frames[near] - frames[near].mean(axis=1, keepdims=True, dtype=np.float64)
+    rms[near] = (rest - rest @ curves @ curves.T).std(axis=1)
     audible = rms > STEPS * step + OF_OFFSET * np.abs(mean)
     required = min(AUDIBLE_FRAMES, max(1, count))
     doubtful = audible & (rms <= NOISE_RMS)
     if np.count_nonzero(audible & ~doubtful) >= required or not doubtful.any():
         return int(np.count_nonzero(audible)) < required
-    quiet = frames[doubtful] - mean[doubtful, None]
+    quiet = frames[doubtful] - mean[doubtful, None] - trend[doubtful] @ curves.T
     spectra = np.fft.rfft(quiet * np.hanning(length).astype(np.float32))
     power = (spectra.real**2 + spectra.imag**2) @ band_matrix(sr)
     audible[doubtful] = power.max(axis=1) > FLAT * power.mean(axis=1)
@@ -78,6 +81,14 @@ def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
 def frame_length(sr: int) -> int:
     """Return the samples of a frame."""
     return max(1, round(FRAME_SECONDS * sr))
+
+
+@functools.cache
+def trends(length: int) -> np.ndarray:
+    """Return an orthonormal line and parabola without offset [shape=(length, 2), float32]."""
+    time = np.linspace(-1, 1, length)
+    orthonormal, _ = np.linalg.qr(np.stack([np.ones(length), time, time**2], axis=1))
+    return orthonormal[:, 1:].astype(np.float32)
 
 
 @functools.cache

@@ -1,10 +1,9 @@
 """Predicting the genre of whole recordings with a trained model.
 
-A recording is heard in segments as long as those that the model was trained on, one after the
-other; the last one ends where the recording ends, and overlaps the one before it. The prediction
-is the mean over segments, each weighted by the seconds that it is the first to hear. So it changes
-steadily with the length, and that of a 30 s clip is the mean over three segments, as in the
-evaluation. Silent segments have no weight.
+A recording is cut into consecutive segments of the length that the model was trained on. The last
+one ends with the recording and overlaps the one before it. The prediction is the mean over
+segments, weighted by the seconds that no earlier segment covers. The prediction for a 30 s clip is
+therefore the mean over three segments, as in the evaluation. Silent segments have weight 0.
 """
 
 from __future__ import annotations
@@ -29,34 +28,34 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 32
-"""How many segments the model is given at a time, at most."""
+"""Maximum number of segments per batch."""
 
 SHORTEST_SECONDS = 1.0
-"""What is shorter is refused: genres are not heard in a beat or two."""
+"""Shorter recordings are refused."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says about one recording.
+    """Genre probabilities of one recording.
 
     Attributes
     ----------
     genres : tuple of str
         In the order of the probabilities.
     seconds : float
-        How long the recording is.
+        Duration of the recording, s.
     starts : np.ndarray [shape=(segments,), dtype=float64]
-        Where each segment begins, s.
+        Start of each segment, s.
     edges : np.ndarray [shape=(segments + 1,), dtype=float64]
-        Where new sound begins in each segment and the last one ends, s.
+        Start of the part of each segment that no earlier one covers, and the end of the last, s.
     weight : np.ndarray [shape=(segments,), dtype=float64]
-        Each segment's share of the sound, 0 for silent ones; the sum is 1.
+        Weight of each segment in the mean, 0 for silent ones; the sum is 1.
     by_segment : np.ndarray [shape=(segments, genres), dtype=float32]
-        The probability of each genre in each segment; zeros for silent ones.
+        Probability of each genre in each segment; zeros for silent ones.
     notes : tuple of str
-        What is worth knowing about the file; see `AudioBlocks.notes`.
+        Peculiarities of the file; see `AudioBlocks.notes`.
     features : np.ndarray [shape=(frames, bins), dtype=uint8], optional
-        What the model was given, each moment once, if it was to be kept.
+        Features of the recording, without overlaps, if they were kept.
     """
 
     genres: tuple[str, ...]
@@ -88,7 +87,7 @@ class Prediction:
 
 
 class GenreClassifier:
-    """A trained model with all that it needs to hear a recording.
+    """A trained model that predicts whole recordings.
 
     Parameters
     ----------
@@ -100,9 +99,9 @@ class GenreClassifier:
     ----------
     model, card
     parameters : SegmentParameters
-        Of the features that the model takes.
+        Parameters of the features that the model takes.
     genres : tuple of str
-        The meaning of its outputs.
+        Genres in the order of the outputs.
 
     Raises
     ------
@@ -124,14 +123,14 @@ class GenreClassifier:
 
     @property
     def trained_on(self) -> str:
-        """str: the data; says so when it is synthetic."""
+        """str: title of the training data, marked if synthetic."""
         title = str(self.card.data_set.get("title", "unknown data"))
         is_hidden = self.card.data_set.get("synthetic") and "synthetic" not in title
         return f"{title} (synthetic)" if is_hidden else title
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a model that was trained on features of one of the kinds that there are.
+        """Load a trained model.
 
         Parameters
         ----------
@@ -159,18 +158,18 @@ class GenreClassifier:
             raise UserError(f"{path}: {error}") from None
         shapes = (model.input_shape[1:], model.output_shape[1:])
         if shapes != (classifier.parameters.shape, (len(card.genres),)):
-            raise UserError(f"{path} is not what its card says: train it again")
+            raise UserError(f"{path} does not match its card: train it again")
         return classifier
 
     def predict(self, path: str | Path, *, keep_features: bool = False) -> Prediction:
-        """Predict the genre of an audio file, of which only some seconds are in memory at a time.
+        """Predict the genre of an audio file, block by block.
 
         Parameters
         ----------
         path : path-like
-            As `common.fma.audio_stream.stream_audio` takes it.
+            See `common.fma.audio_stream.AudioStream`.
         keep_features : bool
-            Whether the prediction shall hold them, 15 MB an hour.
+            Whether the prediction contains the features, 15 MB per hour.
 
         Returns
         -------
@@ -182,21 +181,22 @@ class GenreClassifier:
             All are `AudioError`, and name the file.
         """
         blocks = stream_audio(path, self.parameters.sample_rate)
-        return self.hear(blocks, path, keep_features=keep_features)
+        return self.predict_blocks(blocks, path, keep_features=keep_features)
 
-    def hear(
+    def predict_blocks(
         self, blocks: Iterable[np.ndarray], path: str | Path, *, keep_features: bool = False
     ) -> Prediction:
-        """Predict the genre of sound that comes in blocks.
+        """Predict the genre of audio in blocks.
 
         Parameters
         ----------
         blocks : iterable of np.ndarray [shape=(samples,), dtype=float32]
-            Mono, at the sample rate of `parameters`. An `AudioStream` brings its quantisation
-            step, by which silence is told, and its notes.
+            Mono, at the sample rate of `parameters`. An `AudioStream` also provides notes and
+            the quantisation step for the detection of silence.
         path : path-like
-            What errors call it.
+            Name of the audio in errors.
         keep_features : bool
+            See `predict`.
 
         Returns
         -------
@@ -250,6 +250,6 @@ class GenreClassifier:
 
 
 def _of_fresh(segment: Segment, features: np.ndarray) -> np.ndarray:
-    """Keep the frames (frames, bins) of what a segment is the first to hold."""
+    """Select the frames (frames, bins) of a segment that no earlier segment covers."""
     frames = round(len(features) * segment.fresh / len(segment.samples))
     return features[len(features) - frames :] if segment.start else features[:frames]

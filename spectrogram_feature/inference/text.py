@@ -1,4 +1,4 @@
-"""Predictions as text: for people a table or bars, for programs a line of JSON."""
+"""Predictions as text: a table, bars, or lines of JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common.text import format_duration, one_line
 from spectrogram_feature.inference.classifier import Prediction
 
 BAR_WIDTH = 30
-"""Characters that a probability of 100 % is drawn with."""
+"""Characters of the bar for a probability of 100 %."""
 
 
 def as_json(path: Path, prediction: Prediction, model: str) -> str:
@@ -21,15 +21,15 @@ def as_json(path: Path, prediction: Prediction, model: str) -> str:
     path : Path
     prediction : Prediction
     model : str
-        Which model was asked.
+        Name of the model.
 
     Returns
     -------
     str
-        An object: ``file``, ``seconds``, ``model``; ``top``, the most probable genre; ``genres``,
-        the probability of each; ``segments``, each with its ``start`` in seconds, its ``weight``
-        in the mean, and its ``probabilities`` in the order of ``genres``; ``notes``, if there are
-        any, such as bytes that do not decode.
+        An object with ``file``, ``seconds``, ``model``; ``top``, the most probable genre;
+        ``genres``, the probability of each; ``segments``, each with its ``start`` in seconds, its
+        ``weight`` in the mean, and its ``probabilities`` in the order of ``genres``; and
+        ``notes``, if there are any, for example about bytes that do not decode.
     """
     segments = zip(prediction.starts, prediction.weight, prediction.by_segment, strict=True)
     notes = {"notes": list(prediction.notes)} if prediction.notes else {}
@@ -58,7 +58,7 @@ def _rounded(probability: Iterable[float]) -> list[float]:
 
 
 def as_bars(path: Path, prediction: Prediction, top: int) -> str:
-    """Draw a prediction with characters: a line for the file, then one for each genre."""
+    """Draw a prediction as text bars: a line for the file, then one for each genre."""
     genres = prediction.top(top)
     width = max(map(len, genres))
     lines = [f"{one_line(path)} ({format_duration(prediction.seconds)})"]
@@ -70,16 +70,16 @@ def as_bars(path: Path, prediction: Prediction, top: int) -> str:
 
 
 class Table:
-    """A table whose rows are written one by one, as wide as what will stand in it.
+    """A table that is printed row by row.
 
     Parameters
     ----------
     paths : sequence of Path
-        The files that will have a row.
+        Files of the rows, for the column width.
     genres : sequence of str
-        Those that can be predicted.
+        All genres, for the column width.
     top : int
-        How many have a column.
+        Number of genre columns.
     """
 
     def __init__(self, paths: Sequence[Path], genres: Sequence[str], top: int) -> None:
@@ -93,7 +93,7 @@ class Table:
         return f"{'File':<{self._file_width}}  {'Length':>12}  Most probable genres"
 
     def row(self, path: Path, prediction: Prediction) -> str:
-        """Write what is predicted of a file."""
+        """Format the row of a file."""
         cells = [
             f"{one_line(path):<{self._file_width}}",
             f"{format_duration(prediction.seconds):>12}",

@@ -1,7 +1,6 @@
 """A genre classifier that takes waveforms: front end, segments and mean inside one graph.
 
-It stands apart from `spectrogram_feature.export` so that the command can be explained, and mistakes
-in its arguments be told, without TensorFlow being imported.
+This module imports TensorFlow; `spectrogram_feature.export` imports it only when it exports.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from common.fma.silence import (
     STEPS,
     band_matrix,
     frame_length,
+    trends,
 )
 from common.records.quantization import FULL_SCALE
 from spectrogram_feature.features.kinds import KINDS
@@ -29,7 +29,7 @@ from spectrogram_feature.inference.classifier import GenreClassifier
 
 
 class WaveformModel(tf.Module):
-    """What `GenreClassifier.hear` does, as functions that TensorFlow can save.
+    """`GenreClassifier.predict_blocks` as functions that TensorFlow can save.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class WaveformModel(tf.Module):
     Raises
     ------
     UserError
-        If there is no layer that makes the features that it takes.
+        If no Keras layer computes the features of the model.
     """
 
     def __init__(self, classifier: GenreClassifier) -> None:
@@ -47,7 +47,7 @@ class WaveformModel(tf.Module):
         if not kind.layer:
             raise UserError(
                 f"a model of {kind.name!r} features cannot be exported: KINDS in "
-                "spectrogram_feature/features/kinds.py names no layer that makes them"
+                "spectrogram_feature/features/kinds.py names no layer that computes them"
             )
         self.segment_samples = classifier.parameters.segment_samples
         self.network = classifier.model
@@ -59,7 +59,7 @@ class WaveformModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.float32, name="waveform")])
     def predict(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Give the probabilities of genres.
+        """Predict genre probabilities.
 
         Parameters
         ----------
@@ -79,9 +79,9 @@ class WaveformModel(tf.Module):
         )
         with tf.control_dependencies([enough]):
             segments = (samples + length - 1) // length
-        # One segment at a time, of all waveforms: long ones need little more than themselves.
+        # One segment at a time, of all waveforms: memory hardly grows with the length.
         total = tf.zeros((tf.shape(waveform)[0], len(self._genres)))
-        heard = tf.zeros((tf.shape(waveform)[0], 1))
+        weights = tf.zeros((tf.shape(waveform)[0], 1))
         for index in tf.range(segments):
             end = tf.minimum((index + 1) * length, samples)
             fresh = tf.cast(end - index * length, tf.float32)
@@ -89,8 +89,8 @@ class WaveformModel(tf.Module):
             weight = fresh * tf.cast(self._is_audible(segment), tf.float32)[:, None]
             weight += 0 * tf.reduce_sum(segment, axis=1, keepdims=True)  # NaN where one is inside
             total += weight * self._probabilities(segment)
-            heard += weight
-        return {"probabilities": total / heard}
+            weights += weight
+        return {"probabilities": total / weights}
 
     def _is_audible(self, segment: tf.Tensor) -> tf.Tensor:
         """Compute ``not is_silent(samples, sr)`` for each segment of a batch (batch, samples)."""
@@ -99,6 +99,8 @@ class WaveformModel(tf.Module):
         frames = tf.reshape(segment[:, : count * length], (-1, count, length))
         mean = tf.reduce_mean(frames, axis=-1, keepdims=True)
         frames -= mean
+        curves = tf.constant(trends(length))
+        frames -= tf.matmul(tf.matmul(frames, curves), curves, transpose_b=True)
         rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))
         audible = rms > STEPS * FINEST_STEP + OF_OFFSET * tf.abs(mean[..., 0])
         spectra = tf.signal.rfft(frames * np.hanning(length).astype(np.float32))
@@ -115,13 +117,13 @@ class WaveformModel(tf.Module):
 
     @tf.function(input_signature=[])
     def describe(self) -> dict[str, tf.Tensor]:
-        """Tell what the probabilities mean, and what the model is.
+        """Describe the model and the order of its outputs.
 
         Returns
         -------
         dict of str to tf.Tensor
             ``genres`` [shape=(genres,), dtype=string] in the order of the probabilities, and
-            ``card`` [shape=(), dtype=string], JSON as `model_files.ModelCard` has it.
+            ``card`` [shape=(), dtype=string], the `ModelCard` as JSON.
         """
         return {"genres": tf.constant(self._genres), "card": tf.constant(self._card)}
 

@@ -495,7 +495,7 @@ def test_help_shows_options_defaults_and_examples():
         (["--root", "nowhere"], "no data set in nowhere"),
         (["--subset", "huge"], "there is no subset 'huge'"),
         (["--root", "TINY", "--subset", "large"], "has no fma_large/"),
-        (["--root", "TINY", "--out", "README"], "README: a file stands where a folder belongs"),
+        (["--root", "TINY", "--out", "README"], "README: a file exists where a folder is needed"),
         (["--root", "TINY", "--out", "new", "--workers", "0"], "workers = 0: at least 1"),
     ],
 )

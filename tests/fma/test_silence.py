@@ -29,6 +29,9 @@ INAUDIBLE = {
     "triangular dither": STEP * TPDF,
     "DC": np.full(COUNT, 0.3),
     "negative DC with dither": -0.05 + STEP * TPDF,
+    "ramp": np.linspace(-0.3, 0.3, COUNT),
+    "decaying offset": 0.3 * np.exp(-np.arange(COUNT) / (8 * SR)),
+    "swing of 50 s": 0.3 * np.sin(2 * np.pi * 0.02 * np.arange(COUNT) / SR),
     "zeros with two clicks": np.where(np.isin(np.arange(COUNT), [100, SR]), 0.5, 0),
 }
 FORMATS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT"), ("flac", "PCM_16")]

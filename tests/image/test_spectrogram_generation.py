@@ -443,7 +443,7 @@ def test_module_is_a_command_whose_help_teaches():
     [
         (["--root", "nowhere"], "no data set in nowhere"),
         (["--root", "TINY", "--seconds", "0"], "seconds = 0.0 must be 1 or more"),
-        (["--root", "TINY", "--out", "README"], "README: a file stands where a folder belongs"),
+        (["--root", "TINY", "--out", "README"], "README: a file exists where a folder is needed"),
         (["--root", "TINY", "--out", "new", "--workers", "0"], "workers = 0: at least 1"),
     ],
 )

@@ -78,7 +78,7 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("samples", [LENGTH, LENGTH + 1, 2 * LENGTH, 7 * LENGTH // 2, 12 * LENGTH])
 def test_any_length_gives_what_the_classifier_says(serve, classifier, samples):
     waveform = sound(samples)
-    expected = classifier.hear([waveform], "x").probability
+    expected = classifier.predict_blocks([waveform], "x").probability
     np.testing.assert_allclose(serve(waveform)[0], expected, atol=1e-3)
 
 
@@ -104,7 +104,7 @@ def test_silent_stretches_have_no_weight(serve, classifier):
         rng.integers(-1, 2, 20 * LENGTH) / 2**15,
     ):
         waveform = np.concatenate([music_alone, quiet.astype(np.float32), sound(2 * LENGTH + 99)])
-        expected = classifier.hear([waveform], "x").probability
+        expected = classifier.predict_blocks([waveform], "x").probability
         np.testing.assert_allclose(serve(waveform)[0], expected, atol=1e-3)
     waveform = np.concatenate([music_alone, np.zeros(20 * LENGTH, np.float32)])
     np.testing.assert_allclose(serve(waveform)[0], alone, atol=1e-5)
@@ -114,7 +114,7 @@ def test_silent_stretches_have_no_weight(serve, classifier):
 def test_quiet_music_is_predicted(serve, classifier, decibels):
     waveform = sound(3 * LENGTH)
     waveform *= 10 ** (decibels / 20) / np.abs(waveform).max()
-    expected = classifier.hear([waveform], "x").probability
+    expected = classifier.predict_blocks([waveform], "x").probability
     np.testing.assert_allclose(serve(waveform)[0], expected, atol=1e-3)
 
 
@@ -188,7 +188,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(classifier, tmp_path):
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "a.mp3").touch()
     for path in (tmp_path / "songs", tmp_path / "songs" / "a.mp3"):
-        with pytest.raises(UserError, match="holds something that is no exported model"):
+        with pytest.raises(UserError, match="holds something other than an exported model"):
             export(classifier, path)
     assert (tmp_path / "songs" / "a.mp3").exists()
 

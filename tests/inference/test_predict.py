@@ -183,7 +183,7 @@ def test_plot_is_drawn(run, songs, tmp_path):
         (["a.wav", "a.mp3", "--plot", "out.png"], "--plot draws one file, and here are 2"),
         (["a.wav", "--plot", "out.mov"], "--plot out.mov: let its name end in .png"),
         (["a.wav", "--plot", "nowhere/out.png"], "there is no folder nowhere"),
-        (["a.wav", "--top", "0"], "--top 0: ask for at least 1 genre"),
+        (["a.wav", "--top", "0"], "--top 0: at least 1 genre is needed"),
     ],
 )
 def test_mistakes_in_the_arguments_are_refused(run, songs, monkeypatch, arguments, message):

@@ -143,8 +143,10 @@ def test_probabilities_do_not_depend_on_the_level(run, tmp_path, decibels):
     classifier = GenreClassifier.load(run.folder / "model.keras")
     samples = music(0, 2, 16_000)
     other = samples * np.float32(10 ** (decibels / 20))
-    expected = classifier.hear([samples], "loud").probability
-    np.testing.assert_allclose(classifier.hear([other], "quiet").probability, expected, atol=2e-3)
+    expected = classifier.predict_blocks([samples], "loud").probability
+    np.testing.assert_allclose(
+        classifier.predict_blocks([other], "quiet").probability, expected, atol=2e-3
+    )
     exported = WaveformModel(classifier)
     probability = exported.predict(tf.constant(other[None]))["probabilities"][0]
     np.testing.assert_allclose(probability, expected, atol=2e-3)

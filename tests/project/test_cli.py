@@ -62,7 +62,7 @@ def test_interruption_says_that_nothing_is_lost(capsys):
         (errno.EDQUOT, "quota"),
         (errno.EROFS, "read-only"),
         (errno.EACCES, "permission denied"),
-        (errno.ENOTDIR, "a file stands where a folder belongs"),
+        (errno.ENOTDIR, "a file exists where a folder is needed"),
     ],
 )
 def test_trouble_with_the_disk_is_one_line_that_names_the_file(capsys, number, words):
@@ -91,7 +91,7 @@ def test_folder_that_is_a_file_is_one_line(capsys, tmp_path):
     with pytest.raises(SystemExit) as exit_:
         run_command(lambda: path.mkdir(parents=True, exist_ok=True))
     assert exit_.value.code == 1
-    assert f"{path}: a file stands where a folder belongs" in capsys.readouterr().err
+    assert f"{path}: a file exists where a folder is needed" in capsys.readouterr().err
 
 
 def test_help_shows_description_defaults_and_examples():
