@@ -62,10 +62,11 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     import_tensorflow()
     import tensorflow as tf
 
-    from common.training import training
+    from common.training.devices import prepare_device
+    from common.training.train import compile_model
     from spectrogram_feature.spec_augment import scaled_policy, spec_augment
 
-    training.prepare_device()
+    prepare_device()
     records = feature_records()
     levels, labels = records.some("training", BATCH)
     examples = (levels / 255).astype(np.float32)
@@ -104,7 +105,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             equal=equal,
         )
     model = build_model(records, "cnn", POLICY)
-    training.compile_model(model, TrainingOptions(), 1000)
+    compile_model(model, TrainingOptions(), 1000)
     target = np.eye(len(records.manifest.genres), dtype=np.float32)[labels]
     step = measure(
         {

@@ -58,10 +58,10 @@ class Sides:
 
     def model(self, name: str, augment: str) -> keras.Model:
         """Build and compile a network."""
-        from common.training import training
+        from common.training.train import compile_model
 
         model = build_model(self.records, name, augment)
-        training.compile_model(model, self.options, self.steps)
+        compile_model(model, self.options, self.steps)
         return model
 
     def from_records(self, name: str, *, cache: bool) -> Callable[[], None]:
@@ -99,10 +99,10 @@ def check_batches(sides: Sides) -> str:
 def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """Compare ways of feeding one network, then measure all networks."""
     import_tensorflow()
-    from common.training import training
-    from spectrogram_feature.models import MODELS
+    from common.training.devices import prepare_device
+    from spectrogram_feature.models import names_for
 
-    device = training.prepare_device()
+    device = prepare_device()
     records = feature_records()
     sides = Sides(records, arguments.steps)
     equal = check_batches(sides)
@@ -129,7 +129,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             is_share=True,
             target=(">=", 0.95),
         )
-    models = {name: sides.model(name, "none") for name in MODELS}
+    models = {name: sides.model(name, "none") for name in names_for(records.manifest.kind)}
     times = measure(
         {name: sides.on_one_batch(model) for name, model in models.items()},
         rounds=arguments.rounds,

@@ -6,10 +6,9 @@ import pandas as pd
 
 from common import cli
 from common.errors import UserError
-from common.evaluation.leaderboard import text_leaderboard
+from common.evaluation.leaderboard import LEADERBOARD_FILE, text_leaderboard
 from common.fma.dataset import find_dataset
 from common.paths import display_path, output_root
-from common.training.runs import LEADERBOARD_FILE
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.paths import PROJECT_ROOT, display_path
 from common.plotting.style import DARK, GREY, STYLE, genre_colors
 from spectrogram_feature.generate_records import cut_segments
-from spectrogram_feature.inference.classifier import GenreClassifier, Prediction, find_model
+from spectrogram_feature.inference.classifier import GenreClassifier, Prediction
+from spectrogram_feature.inference.default_model import find_model
 
 PICTURE = PROJECT_ROOT / "docs" / "picture.png"
 
@@ -211,7 +212,7 @@ def main() -> None:
         "  make run && python docs/picture.py\n"
         "  python docs/picture.py --genre Blues --model data/models/demo-medium-all/cnn",
     )
-    parser.add_argument("--model", help="by default the newest that was trained")
+    parser.add_argument("--model", help="by default that of spectrogram_feature.predict")
     parser.add_argument("--genre", default="Folk", help="of the track")
     parser.add_argument("--out", type=Path, default=PICTURE)
     arguments = parser.parse_args()

@@ -21,10 +21,9 @@ import pandas as pd
 
 from common import cli
 from common.errors import UserError
-from common.evaluation.leaderboard import ABSENT
+from common.evaluation.leaderboard import ABSENT, LEADERBOARD_FILE
 from common.evaluation.metrics import Score
 from common.paths import PROJECT_ROOT, display_path
-from common.training.runs import LEADERBOARD_FILE
 from tools.marked_text import add_check_option, markers, names_in, renew
 
 SCRIPT = "results/tables.py"

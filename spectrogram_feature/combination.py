@@ -1,9 +1,4 @@
-"""Models of different features together: the average of what they say of the same tracks.
-
-A network on constant-Q features and one on musicnn's embedding err about different tracks, as far
-as they hear different things. What their average is worth is measured here, on predictions that
-cross-validation or a training has left.
-"""
+"""Averages of models, e.g. of networks on different features, judged on the same tracks."""
 
 from __future__ import annotations
 
@@ -11,37 +6,33 @@ from pathlib import Path
 
 from common import cli
 from common.errors import UserError
-from common.evaluation.leaderboard import Result, text_leaderboard
-from common.evaluation.metrics import evaluate
+from common.evaluation.judging import Judged, average_models, judge, note_gain
+from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
 from common.evaluation.predictions import Predictions
-from common.training import runs
-from spectrogram_feature.cross_validation import Judged, average_models, note_gain
 
 
-def read_judged(path: str | Path) -> Judged:
-    """Read what a model said, and judge it; its row is called like the folder that it is in."""
-    predictions = Predictions.load(path)
-    return Result(Path(path).resolve().parent.name, evaluate(predictions), None, None), predictions
-
-
-def combine(judged: list[Judged]) -> list[Result]:
-    """Judge some models and their average.
+def combine(paths: list[str]) -> list[Result]:
+    """Judge saved predictions and their average.
 
     Parameters
     ----------
-    judged : list of (Result, Predictions)
-        Of the same tracks.
+    paths : list of str
+        Files that cross-validation or a training has saved, of the same tracks. Each row has the
+        name of the file's folder.
 
     Returns
     -------
     list of Result
-        Their rows, then the average's, with what it gains over the most accurate of them.
+        The rows of the files, then that of the average, with its gain over the most accurate.
 
     Raises
     ------
     UserError
-        If they are of different tracks or genres.
+        If a file holds no predictions, or they are of different tracks or genres.
     """
+    judged: list[Judged] = [
+        judge(Predictions.load(path), Path(path).resolve().parent.name) for path in paths
+    ]
     try:
         average = average_models(judged)
     except ValueError as error:
@@ -55,9 +46,9 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m spectrogram_feature.combination",
         "Judge the average of several models' probabilities, beside each of them.\n\n"
-        "Takes what cross-validation has left of each (cross_validation.npz; with the same folds)\n"
-        "or a training (test_predictions.npz). All weigh the same: nothing is chosen, and so\n"
-        "nothing on what is scored. Writes leaderboard.csv and .png.",
+        "Takes the predictions that cross-validation (cross_validation.npz; with the same folds)\n"
+        "or a training (test_predictions.npz) has saved. All have the same weight: nothing is\n"
+        "selected on the tracks that are scored. Writes leaderboard.csv and .png.",
         "  python -m spectrogram_feature.combination --out data/models/together \\\n"
         "      data/models/one_model/texture/cross_validation.npz \\\n"
         "      data/models/musicnn_one_model/musicnn/cross_validation.npz",
@@ -67,9 +58,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if len(arguments.predictions) < 2:
         raise UserError("one model is no combination: name the predictions of two or more")
-    judged = [read_judged(path) for path in arguments.predictions]
-    title = f"Models together: {len(set(judged[0][1].track_id)):,} tracks, 95 % intervals"
-    print(text_leaderboard(runs.write_leaderboard(combine(judged), arguments.out, title)))
+    results = combine(arguments.predictions)
+    tracks = len(set(Predictions.load(arguments.predictions[0]).track_id))
+    title = f"Models together: {tracks:,} tracks, 95 % intervals"
+    print(text_leaderboard(write_leaderboard(results, arguments.out, title)))
 
 
 if __name__ == "__main__":

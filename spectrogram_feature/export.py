@@ -15,7 +15,8 @@ from common import cli
 from common.errors import UserError
 from common.paths import display_path
 from spectrogram_feature.features.parameters import SegmentParameters
-from spectrogram_feature.inference.classifier import GenreClassifier, find_model
+from spectrogram_feature.inference.classifier import GenreClassifier
+from spectrogram_feature.inference.default_model import find_model
 
 CARD_FILE = "model.json"
 """What the model is, beside TensorFlow's own files, which it does not need."""

@@ -11,6 +11,9 @@ their default form, a training step of the slowest takes about as long as one of
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import keras
 from keras import layers
@@ -24,8 +27,13 @@ from common.nn.blocks import (
     rectified,
     statistics,
 )
-from spectrogram_feature.features.kinds import MUSICNN
+from common.training.options import TrainingOptions
+from spectrogram_feature.features.kinds import CONSTANT_Q, LOG_MEL
+from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
+from spectrogram_feature.musicnn import finetuning
+from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords, with_embedder
+from spectrogram_feature.musicnn.transfer import probe
 
 
 def cnn(
@@ -264,24 +272,107 @@ def _recurrent(
     return statistics(x)
 
 
-MODELS: dict[str, Callable[..., keras.Model]] = {
-    function.__name__: function for function in (cnn, resnet, lstm, gru, crnn, texture)
+@dataclass(frozen=True)
+class Stage:
+    """One stage of fine-tuning.
+
+    Attributes
+    ----------
+    name : str
+    build : callable
+        Builds the model of the stage from records and the folder of the training before it.
+    rate : float
+        Learning rate, as a share of that of the first training.
+    epochs : float
+        Epochs, as a share of those of the first training.
+    """
+
+    name: str
+    build: Callable[[FeatureRecords, Path], keras.Model]
+    rate: float
+    epochs: float = 0.1
+
+    def options(self, options: TrainingOptions) -> TrainingOptions:
+        """Give the options of the stage from those of the first training."""
+        return replace(
+            options,
+            learning_rate=self.rate * options.learning_rate,
+            epochs=max(1, round(self.epochs * options.epochs)),
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the registry: how it is built, and what it is trained on.
+
+    Attributes
+    ----------
+    build : callable
+        From the shape of a segment and the number of genres to the model; see `cnn`.
+    name : str
+        By default that of the function.
+    features : str
+        The kind of features it takes, a key of `features.kinds.KINDS`.
+    prepare : callable
+        From records of these features to the records that `build`'s model is trained on, e.g.
+        their embeddings. By default the same records.
+    finish : callable
+        From the trained model and the records that it was trained on to the model that takes
+        features. By default the same model.
+    stages : tuple of Stage
+        Stages of fine-tuning, which begin with the trained model.
+    """
+
+    build: Callable[..., keras.Model]
+    name: str = ""
+    features: str = CONSTANT_Q
+    prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
+    finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
+    stages: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Name the network after its function."""
+        object.__setattr__(self, "name", self.name or self.build.__name__)
+
+
+MODELS = {
+    network.name: network
+    for network in (
+        Network(cnn),
+        Network(resnet),
+        Network(lstm),
+        Network(gru),
+        Network(crnn),
+        Network(texture),
+        Network(
+            probe,
+            name="musicnn",
+            features=LOG_MEL,
+            prepare=EmbeddedRecords.of,
+            finish=with_embedder,
+            stages=(
+                Stage("musicnn-last-layers", finetuning.last_layers, rate=0.1),
+                Stage("musicnn-all-layers", finetuning.all_layers, rate=0.03),
+            ),
+        ),
+    )
 }
+"""Name → network. A further network is a function above and a line here."""
 
 
-def find(name: str) -> Callable[..., keras.Model]:
-    """Give the function that builds a model.
+def find(name: str) -> Network:
+    """Find a network.
 
     Raises
     ------
     UserError
-        If there is no such model.
+        If there is no such network.
     """
-    if name == MUSICNN:  # takes embeddings, and weights that need not be there
-        from spectrogram_feature.musicnn.transfer import probe
-
-        return probe
     if name not in MODELS:
-        known = ", ".join((*MODELS, MUSICNN))
-        raise UserError(f"there is no model {name!r}: choose one of {known}")
+        raise UserError(f"there is no model {name!r}: choose one of {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def names_for(kind: str) -> list[str]:
+    """List the networks that take a kind of features."""
+    return [name for name, network in MODELS.items() if network.features == kind]

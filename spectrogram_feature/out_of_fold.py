@@ -1,4 +1,4 @@
-"""What models say of tracks that they did not learn, whatever labels they learnt of others."""
+"""Out-of-fold predictions: of every track, by models that were trained without it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.evaluation.baselines import svm
+from common.evaluation.cross_validation import Fold, cross_validate
 from common.evaluation.predictions import Predictions
+from common.records.segments import Segments
 from common.training.options import TrainingOptions
-from spectrogram_feature.cross_validation import (
-    Fold,
-    Segments,
-    cross_validate_baselines,
-    cross_validate_model,
-)
 from spectrogram_feature.features.records import FeatureRecords
+from spectrogram_feature.training import cross_validate_model
 
 SVM = "svm"
-"""The support-vector machine's name, beside those of `models.MODELS`."""
+"""Name of the support-vector machine, beside those of `models.MODELS`."""
 
 SVM_TRACKS = 2000
-"""Up to so many tracks, the machine is the quicker choice; its time grows with their square."""
+"""Up to so many tracks the SVM is faster than a network; its time grows with their square."""
 
 
 def apt_model(tracks: int) -> str:
-    """Choose the model for a number of tracks: the machine, or the network for few labels."""
+    """Choose the model for a number of tracks: the SVM, or the network for few labels."""
     return SVM if tracks <= SVM_TRACKS else "texture"
 
 
 def apt_folds(label: pd.Series, most: int = 5) -> int:
-    """Choose the number of folds: each genre should be in all of them, and 3 are needed.
+    """Choose the number of folds, 3 at least, so that each genre is in all of them.
 
     Parameters
     ----------
@@ -43,14 +41,7 @@ def apt_folds(label: pd.Series, most: int = 5) -> int:
 
 
 def relabel(segments: Segments, label: pd.Series) -> Segments:
-    """Give segments the labels of their tracks.
-
-    Parameters
-    ----------
-    segments : Segments
-    label : pandas.Series of int
-        By track.
-    """
+    """Give segments the labels of their tracks, a Series by track."""
     return replace(segments, label=label.loc[segments.track_id].to_numpy())
 
 
@@ -63,43 +54,38 @@ def predict_out_of_fold(
     folder: str | Path,
     options: TrainingOptions,
 ) -> Predictions:
-    """Predict every track by models that know neither it nor its artist.
+    """Predict every track by models that were trained without it and its artist.
 
-    For each fold, every other one is once the validation set of a model, and the models' answers
-    are averaged: with 10 % wrong labels on 240 tracks of 16 genres, of the tracks doubted most, as
-    many as had wrong labels, 46 to 88 % had one, against 29 to 75 % with one model for a fold.
+    For each fold, every other fold is the validation set of one model, and the models are
+    averaged. With 10 % wrong labels on 240 tracks of 16 genres, 46 to 88 % of the tracks with the
+    lowest label quality (as many as had wrong labels) had one; with one model a fold, 29 to 75 %.
 
     Parameters
     ----------
     records : FeatureRecords
-        Where the segments come from.
+        The folder that the segments come from.
     segments : Segments
-        With the labels that are to be learnt.
+        With the labels to learn.
     folds : list of Fold
     model : str
         `SVM`, or a key of `models.MODELS`.
     folder : path-like
-        For the networks; those that have learnt the same labels are loaded, not trained again.
+        For the networks. Networks that were trained with the same labels are loaded.
     options : TrainingOptions
-        Of the networks.
+        Options of the networks.
 
     Returns
     -------
     Predictions
-        Of all segments; their labels are those that were given.
+        Of all segments, with the labels that were given.
     """
-    members = len(folds) - 1
+    data, members = (records, segments, folds), len(folds) - 1
     if model == SVM:
-        *_, (_, predictions) = cross_validate_baselines(records, segments, folds, members)
+        _, predictions = cross_validate(svm, *data, members=members)
         return predictions
     labels = hashlib.sha256(segments.label.tobytes()).hexdigest()[:12]
+    own = Path(folder) / f"{model}, labels {labels}"
     _, predictions = cross_validate_model(
-        records,
-        segments,
-        folds,
-        model,
-        folder=Path(folder) / f"{model}, labels {labels}",
-        options=options,
-        members=members,
+        *data, model, folder=own, options=options, members=members
     )
     return predictions

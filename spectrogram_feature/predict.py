@@ -19,7 +19,8 @@ from common.jobs.run import progress_bar
 from common.paths import display_path
 from common.text import one_line
 from spectrogram_feature.features.parameters import SegmentParameters
-from spectrogram_feature.inference.classifier import GenreClassifier, Prediction, find_model
+from spectrogram_feature.inference.classifier import GenreClassifier, Prediction
+from spectrogram_feature.inference.default_model import default_model, find_model
 from spectrogram_feature.inference.text import Table, as_bars, as_json
 
 Found = Path | AudioError
@@ -137,7 +138,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="what to listen to")
     parser.add_argument(
-        "--model", help="model.keras, or its folder; by default the one that was trained last"
+        "--model",
+        help="model.keras, or its folder; by default the one that Training.ipynb chose, or the "
+        "newest that is no ablation",
     )
     parser.add_argument("--top", type=int, default=3, help="how many genres are printed")
     parser.add_argument("--json", action="store_true", help="print lines of JSON, for programs")
@@ -161,10 +164,11 @@ def main() -> None:
             if isinstance(item, AudioError):
                 _report(item, as_json=arguments.json)
         sys.exit(1)
-    model = find_model(arguments.model)
+    named = arguments.model is not None
+    model, why = (find_model(arguments.model), "") if named else default_model()
     classifier = GenreClassifier.load(model)
     threadpool_limits(1, user_api="blas")  # its matrices are small: two threads cost more than one
-    write = _writer(arguments, classifier, model, paths)
+    write = _writer(arguments, classifier, model, why, paths)
     failures = 0
     with progress_bar(
         total=len(found), desc="predicting", unit="file", disable=len(found) == 1
@@ -184,13 +188,18 @@ def main() -> None:
 
 
 def _writer(
-    arguments: argparse.Namespace, classifier: GenreClassifier, model: Path, paths: list[Path]
+    arguments: argparse.Namespace,
+    classifier: GenreClassifier,
+    model: Path,
+    why: str,
+    paths: list[Path],
 ) -> Callable[[Path, Prediction], str]:
     """Choose how predictions are written, and print what comes before the first one."""
     if arguments.json:
         return functools.partial(as_json, model=display_path(model))
     print(
         f"Model: {classifier.card.name}, trained on {classifier.trained_on}; {display_path(model)}"
+        + (f" ({why})" if why else "")
     )
     if len(paths) == 1:
         return functools.partial(as_bars, top=arguments.top)

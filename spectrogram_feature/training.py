@@ -1,68 +1,348 @@
-"""Training and judging a genre classifier on records of features.
+"""Training and judging genre classifiers on records of features.
 
-What is particular to these features stands here; the rest is in `common`. TensorFlow is imported
-inside the functions that need it, so that ``--help`` and mistakes in the arguments cost no wait.
+`train_model` chooses a network of `models.MODELS` and hands it to `common.training.train.train`.
+TensorFlow is imported inside the functions that need it, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from common import cli
 from common.errors import UserError
-from common.evaluation.leaderboard import Result, text_leaderboard
+from common.evaluation.baselines import BASELINES, svm
+from common.evaluation.cross_validation import SPLIT_RULES, Fold, cross_validate, make_folds
+from common.evaluation.judging import Fitted, Judged, average_models, judge_on_test, note_gain
+from common.evaluation.leaderboard import text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.training import runs
+from common.records.folder import RecordFolder
+from common.records.segments import Segments
+from common.records.tfrecords import Manifest
 from common.training.options import TrainingOptions
-from spectrogram_feature.features.kinds import MUSICNN, kind_for
-from spectrogram_feature.features.records import RECORDS, FeatureRecords
-from spectrogram_feature.networks import as_network_takes, build_model, train_model
+from spectrogram_feature.features.records import FeatureRecords
 
-__all__ = [
-    "as_network_takes",
-    "build_model",
-    "default_folder",
-    "leaderboard_path",
-    "open_records",
-    "train_model",
-]
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.train import Run
+
+Fit = Callable[[RecordFolder], Fitted]
+"""Function that fits a baseline to the splits of records."""
 
 
-def open_records(folder: str | Path, models: Sequence[str]) -> FeatureRecords:
-    """Open records of the kind that some networks take.
+def train_model(
+    records: FeatureRecords,
+    name: str,
+    *,
+    folder: str | Path,
+    options: TrainingOptions | None = None,
+    ablation: str = "",
+    **architecture: Any,
+) -> Run:
+    """Train a network of `models.MODELS` on the splits of some records.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+        Records of the features that the network takes.
+    name : str
+    folder, options, ablation
+        See `common.training.train.train`.
+    **architecture
+        Further arguments of the network's function.
+
+    Returns
+    -------
+    Run
+    """
+    from common.training.train import train
+    from spectrogram_feature import models
+
+    network, options = models.find(name), options or TrainingOptions()
+    prepared = network.prepare(records)
+    return train(
+        name,
+        lambda: build_model(prepared, name, options.augment, **architecture),
+        prepared,
+        folder=folder,
+        options=options,
+        architecture=architecture,
+        finish=lambda model: network.finish(model, prepared),
+        ablation=ablation,
+    )
+
+
+def build_model(
+    records: FeatureRecords, name: str, augment: str = "none", **architecture: Any
+) -> keras.Model:
+    """Build a network of `models.MODELS` for the shape and the genres of some records.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+        The records that the network is trained on.
+    name : str
+    augment : str
+        A policy of SpecAugment, or ``"none"``.
+    **architecture
+        Further arguments of the network's function.
 
     Raises
     ------
     UserError
-        If they take different ones, or the folder has none of the kind.
+        If there is no such network or policy.
     """
-    kinds = {kind_for(model) for model in models}
-    if len(kinds) > 1:
-        raise UserError(f"{MUSICNN} takes other features than the others: train it by itself")
-    return RECORDS[kinds.pop()].open(folder)
+    from spectrogram_feature import models
+    from spectrogram_feature.spec_augment import spec_augment
+
+    build = models.find(name).build
+    layer = None if augment == "none" else spec_augment(augment, records.parameters)
+    return build(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
+
+
+def finetune(
+    records: FeatureRecords,
+    name: str,
+    *,
+    folder: str | Path,
+    options: TrainingOptions | None = None,
+) -> Run:
+    """Train a network, then the stages of its fine-tuning, each in a folder inside the last one's.
+
+    Returns
+    -------
+    Run
+        That of the last stage.
+    """
+    from common.training.train import train
+    from spectrogram_feature import models
+
+    folder, options = Path(folder), options or TrainingOptions()
+    stages = models.find(name).stages
+    run = train_model(records, name, folder=folder / name, options=options)
+    for stage in stages:
+        run = train(
+            stage.name,
+            partial(stage.build, records, run.folder),
+            records,
+            folder=folder if stage is stages[-1] else folder / stage.name,
+            options=stage.options(options),
+        )
+    return run
+
+
+def cross_validate_model(
+    records: FeatureRecords,
+    segments: Segments,
+    folds: list[Fold],
+    name: str,
+    *,
+    folder: str | Path,
+    options: TrainingOptions,
+    members: int = 1,
+    **architecture: Any,
+) -> Judged:
+    """Cross-validate a network; each training resumes, or is loaded, from a folder of its own.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+        The records that the network is trained on.
+    segments : Segments
+        All of their segments.
+    folds, members
+        See `common.evaluation.cross_validation.cross_validate`.
+    name, folder, options, **architecture
+        See `train_model`.
+    """
+    from common.training.train import fold_trainer
+
+    fit = fold_trainer(
+        name,
+        lambda _: build_model(records, name, options.augment, **architecture),
+        folder=folder,
+        options=options,
+        architecture=architecture,
+    )
+    return cross_validate(fit, records, segments, folds, members=members, folder=folder)
+
+
+def cross_validate_stages(
+    records: FeatureRecords,
+    folds: list[Fold],
+    name: str,
+    *,
+    folder: Path,
+    options: TrainingOptions,
+    members: int = 1,
+) -> list[Judged]:
+    """Cross-validate the stages of a network's fine-tuning, after the network itself.
+
+    Parameters
+    ----------
+    records : FeatureRecords
+        Records of the features that the network takes.
+    folds, name, options, members
+        As for `cross_validate_model`.
+    folder : Path
+        Holds the folder of the network, called ``name``, and those of the stages.
+    """
+    from common.training.train import fold_trainer
+    from spectrogram_feature import models
+
+    stages, data = models.find(name).stages, (records, Segments.read(records), folds)
+
+    def assess(stage: models.Stage, before: Path) -> Judged:
+        fit = fold_trainer(
+            stage.name,
+            lambda part: stage.build(records, before / part),
+            folder=folder / stage.name,
+            options=stage.options(options),
+        )
+        return cross_validate(fit, *data, members=members, folder=folder / stage.name)
+
+    befores = (folder / name, *(folder / stage.name for stage in stages))
+    return [assess(stage, before) for stage, before in zip(stages, befores, strict=False)]
+
+
+def baselines_for(
+    records: FeatureRecords, names: Sequence[str]
+) -> list[tuple[Fit, FeatureRecords]]:
+    """List the baselines of some networks, each with the records that it is fitted to.
+
+    The first are those of `common.evaluation.baselines.BASELINES`. An SVM on the same prepared
+    records, e.g. embeddings, follows for each network that is trained on such.
+    """
+    from spectrogram_feature import models
+
+    found: list[tuple[Fit, FeatureRecords]] = [(fit, records) for fit in BASELINES]
+    for name in names:
+        prepared = models.find(name).prepare(records)
+        if prepared is not records:
+            found.append((partial(svm, describe=np.asarray, name=f"SVM on {name}"), prepared))
+    return found
+
+
+def open_records(folder: str | Path, names: Sequence[str]) -> FeatureRecords:
+    """Open records of the features that some networks take.
+
+    Raises
+    ------
+    UserError
+        If the networks take different features, or the folder has none of theirs.
+    """
+    from spectrogram_feature import models
+
+    kinds = {name: models.find(name).features for name in names}
+    first, *others = names
+    for other in others:
+        if kinds[other] != kinds[first]:
+            raise UserError(
+                f"{other} takes other features than the others ({kinds[other]}, not "
+                f"{kinds[first]}): train it by itself"
+            )
+    return FeatureRecords.open(folder, kinds[first])
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:
-    """Tell where a model goes unless another folder is asked for."""
+    """Give the default folder of a model, or the path of another file, for some records."""
     return output_root() / "models" / records.folder.resolve().name / name
-
-
-def leaderboard_path(records: FeatureRecords) -> Path:
-    """Tell where the table goes that compares all models trained on some records."""
-    return default_folder(records, runs.LEADERBOARD_FILE)
 
 
 def main() -> None:
     """Run the command; ``--help`` explains it."""
+    arguments = _parse_arguments()
+    options = TrainingOptions.from_arguments(arguments)
+    Manifest.read(arguments.records)  # mistakes are reported before TensorFlow is imported
+    import_tensorflow()
+    from common.training.devices import prepare_device
+    from spectrogram_feature import models
+
+    names = arguments.model
+    records = open_records(arguments.records, names)
+    if arguments.finetune and not (len(names) == 1 and models.find(names[0]).stages):
+        those = " or ".join(name for name, network in models.MODELS.items() if network.stages)
+        raise UserError(f"--finetune is for --model {those}: there are no stages for others")
+    if len(names) > 1 and not arguments.folds:
+        raise UserError("several models at once need --folds: train them one by one")
+    print(f"{records.manifest.data_set['title']}; {prepare_device()}")
+    protocol = _on_folds if arguments.folds else _on_splits
+    run_name = f"{names[0]}, fine-tuned" if arguments.finetune else names[0]
+    run_name = "cross-validation" if arguments.folds else run_name
+    folder = Path(arguments.out or default_folder(records, run_name))
+    judged = protocol(records, arguments, options, folder)
+    how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
+    title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
+    print(text_leaderboard(write_leaderboard([result for result, _ in judged], folder, title)))
+    print(f"Models, learning curves, predictions and logs: {folder}")
+
+
+def _on_splits(
+    records: FeatureRecords,
+    arguments: argparse.Namespace,
+    options: TrainingOptions,
+    folder: Path,
+) -> list[Judged]:
+    """Train on the training split, and judge on the test split."""
+    from common.training.checkpoints import SETTINGS
+
+    [name] = arguments.model
+    if arguments.resume and not (folder / SETTINGS).exists():
+        raise UserError(f"{folder} holds no training to go on with: leave --resume out")
+    train_one = finetune if arguments.finetune else train_model
+    run = train_one(records, name, folder=folder, options=options)
+    pairs = [] if arguments.no_baselines else baselines_for(records, arguments.model)
+    judged = [judge_on_test(fit(source), source) for fit, source in pairs]
+    row = f"{name}, fine-tuned" if arguments.finetune else name
+    return [*judged, judge_on_test(run, records, row)]
+
+
+def _on_folds(
+    records: FeatureRecords,
+    arguments: argparse.Namespace,
+    options: TrainingOptions,
+    folder: Path,
+) -> list[Judged]:
+    """Train and judge on folds of all tracks."""
+    from spectrogram_feature import models
+
+    folds = make_folds(records.plan(), arguments.folds, rule=arguments.split_rule)
+    segments, members = Segments.read(records), arguments.members
+    rivals = []
+    for fit, source in [] if arguments.no_baselines else baselines_for(records, arguments.model):
+        part = segments if source is records else Segments.read(source)
+        rivals.append(cross_validate(fit, source, part, folds, members=members))
+    judged = []
+    for name in arguments.model:
+        prepared = models.find(name).prepare(records)
+        part = segments if prepared is records else Segments.read(prepared)
+        how = {"folder": folder / name, "options": options, "members": members}
+        judged.append(cross_validate_model(prepared, part, folds, name, **how))
+    if arguments.finetune:
+        [name] = arguments.model
+        how = {"folder": folder, "options": options, "members": members}
+        judged += cross_validate_stages(records, folds, name, **how)
+    elif len(judged) > 1:
+        judged.append(average_models(judged))
+    if rivals:
+        judged = [note_gain(one, rivals[-1]) for one in judged]
+    return [*rivals, *judged]
+
+
+def _parse_arguments() -> argparse.Namespace:
     parser = cli.make_parser(
         "python -m spectrogram_feature.training",
         "Train a genre classifier on records of features and judge it on the test split,\n"
         "beside the majority class and a support-vector machine.\n\n"
-        "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
-        "the end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
+        "The best epoch is selected on the validation split; the test split is used once, at the\n"
+        "end. Scores come with 95 % bootstrap intervals over tracks.\n\n"
         "Writes model.keras (with the feature parameters and genres inside), history.csv,\n"
         "test_predictions.npz, leaderboard.csv and .png, and TensorBoard's logs. Stopped, the\n"
         "same command goes on after the last finished epoch; finished, it only judges.",
@@ -80,8 +360,8 @@ def main() -> None:
         default=["cnn"],
         nargs="+",
         metavar="MODEL",
-        help="a network of spectrogram_feature/models.py, by default cnn, or musicnn, a probe "
-        "on published weights (make pretrained); with --folds, any number",
+        help="a network of spectrogram_feature/models.py, by default cnn; musicnn is a probe on "
+        "published weights (make pretrained); with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")
     parser.add_argument(
@@ -90,14 +370,20 @@ def main() -> None:
     parser.add_argument(
         "--folds",
         type=int,
-        help="cross-validate by artist over all splits instead of using the test split",
+        help="cross-validate over all splits instead of using the test split",
+    )
+    parser.add_argument(
+        "--split-rule",
+        default="artist",
+        choices=list(SPLIT_RULES),
+        help="with --folds: what is never divided between folds",
     )
     parser.add_argument(
         "--members",
         type=int,
         default=1,
-        help="with --folds: how many models are trained for a fold, each with another of the other "
-        "folds for validation, and averaged (default: 1)",
+        help="with --folds: number of models that are trained for a fold, each with another of the "
+        "other folds for validation, and averaged",
     )
     parser.add_argument(
         "--finetune",
@@ -108,102 +394,7 @@ def main() -> None:
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"
     )
     TrainingOptions.add_to(parser)
-    arguments = parser.parse_args()
-    options = TrainingOptions.from_arguments(arguments)
-    records = open_records(arguments.records, arguments.model)
-    if arguments.finetune and arguments.model != [MUSICNN]:
-        raise UserError(f"--finetune is for --model {MUSICNN}: the others have nothing to begin at")
-
-    import_tensorflow()
-    from common.training import training
-    from spectrogram_feature import models
-
-    for name in arguments.model:
-        models.find(name)
-    print(f"{records.manifest.data_set['title']}; {training.prepare_device()}")
-    if arguments.folds:
-        folder = Path(arguments.out or default_folder(records, "cross-validation"))
-        results = _cross_validate(records, arguments, options, folder)
-    else:
-        if len(arguments.model) > 1:
-            raise UserError("several models at once need --folds: train them one by one")
-        [name] = arguments.model
-        run_name = f"{name}, fine-tuned" if arguments.finetune else name
-        folder = Path(arguments.out or default_folder(records, run_name))
-        if arguments.resume and not (folder / training.SETTINGS).exists():
-            raise UserError(f"{folder} holds no training to go on with: leave --resume out")
-        if arguments.finetune:
-            from spectrogram_feature.musicnn.finetuning import finetune
-
-            run = finetune(records, folder=folder, options=options)
-        else:
-            run = train_model(records, name, folder=folder, options=options)
-        results = [] if arguments.no_baselines else _judge_baselines(records, name)
-        results.append(runs.judge_run(run, records, run_name)[0])
-    how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
-    title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
-    table = runs.write_leaderboard(results, folder, title)
-    print(text_leaderboard(table))
-    print(f"Models, learning curves, predictions and logs: {folder}")
-
-
-def _judge_baselines(records: FeatureRecords, name: str) -> list[Result]:
-    results = runs.judge_baselines(records)
-    given = as_network_takes(records, name)
-    if given is not records:
-        from spectrogram_feature.musicnn.embedded_records import judge_svm
-
-        results.append(judge_svm(given))
-    return results
-
-
-def _cross_validate(
-    records: FeatureRecords,
-    arguments: argparse.Namespace,
-    options: TrainingOptions,
-    folder: Path,
-) -> list[Result]:
-    from spectrogram_feature import cross_validation
-
-    tracks = cross_validation.read_tracks(records)
-    folds = cross_validation.artist_folds(tracks, arguments.folds)
-    segments = cross_validation.Segments.read(records)
-    baselines = []
-    if not arguments.no_baselines:
-        baselines = list(
-            cross_validation.cross_validate_baselines(records, segments, folds, arguments.members)
-        )
-    given = as_network_takes(records, arguments.model[0])
-    if given is not records:
-        from spectrogram_feature.musicnn.embedded_records import fit_svm
-
-        segments = cross_validation.Segments.read(given)
-        if not arguments.no_baselines:
-            genres = records.manifest.genres
-            baselines.append(
-                cross_validation.judge_baseline(fit_svm, genres, segments, folds, arguments.members)
-            )
-    judged = [
-        cross_validation.cross_validate_model(
-            given,
-            segments,
-            folds,
-            name,
-            folder=folder / name,
-            options=options,
-            members=arguments.members,
-        )
-        for name in arguments.model
-    ]
-    if arguments.finetune:
-        from spectrogram_feature.musicnn.finetuning import cross_validate_stages
-
-        judged += cross_validate_stages(records, folds, folder, options, arguments.members)
-    elif len(judged) > 1:
-        judged.append(cross_validation.average_models(judged))
-    if baselines:
-        judged = [cross_validation.note_gain(one, baselines[-1]) for one in judged]
-    return [result for result, _ in [*baselines, *judged]]
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Training and judging a genre classifier on records of spectrogram images.
+"""Training and judging genre classifiers on records of spectrogram images.
 
-What is particular to images stands here; the rest is in `common`. TensorFlow is imported inside
-the functions that need it, so that ``--help`` and mistakes in the arguments cost no wait.
+`train_model` hands the network of `models.cnn` to `common.training.train.train`. TensorFlow is
+imported inside the functions that need it, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common import cli
-from common.evaluation.leaderboard import Result, text_leaderboard
+from common.evaluation.baselines import SVM_NAME, bin_statistics, majority, svm
+from common.evaluation.judging import Judged, judge_on_test
+from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
-from common.training import runs
 from common.training.options import TrainingOptions
 from spectrogram_image.images.records import ImageRecords
 
 if TYPE_CHECKING:
     import keras
 
-    from common.training.training import Run
+    from common.training.train import Run
 
 MODEL = "cnn"
 
@@ -65,25 +66,27 @@ def train_model(
     options: TrainingOptions | None = None,
     **architecture: Any,
 ) -> Run:
-    """Train the network on images and save it; see `runs.train_model`.
+    """Train the network on the splits of some records.
 
     Parameters
     ----------
     records : ImageRecords
-    folder : path-like
-    options : TrainingOptions, optional
+    folder, options
+        See `common.training.train.train`.
     **architecture
-        As `models.cnn` takes them.
+        Further arguments of `models.cnn`.
 
     Returns
     -------
     Run
     """
+    from common.training.train import train
+
     options = options or TrainingOptions()
-    return runs.train_model(
-        records,
+    return train(
         MODEL,
         lambda: build_model(records, options.augment, **architecture),
+        records,
         folder=folder,
         options=options,
         architecture={"colors": records.colors, **architecture},
@@ -91,24 +94,24 @@ def train_model(
 
 
 def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
-    """Measure how many images a second a training could use if it never waited for them.
+    """Measure the throughput of training steps on a batch in memory.
 
     Parameters
     ----------
     model : keras.Model
-        It is compiled anew, and its weights change: build one for the purpose.
+        It is compiled, and its weights change.
     batch_size : int
     rounds : int > 0
-        Steps that are timed, on a batch of noise in memory; the median counts.
+        Timed steps, of which the median counts.
 
     Returns
     -------
     float
         Images per second.
     """
-    from common.training import training
+    from common.training.train import compile_model
 
-    training.compile_model(model, TrainingOptions(batch_size=batch_size), rounds)
+    compile_model(model, TrainingOptions(batch_size=batch_size), rounds)
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (batch_size, *model.input_shape[1:]), dtype=np.uint8)
     genres = model.output_shape[1]
@@ -121,35 +124,34 @@ def appetite(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
     return batch_size / statistics.median(seconds[1:])
 
 
-def judge_baselines(records: ImageRecords) -> list[Result]:
-    """Judge the majority class and the support-vector machine on the levels of images.
+def judge_baselines(records: ImageRecords) -> list[Judged]:
+    """Judge the majority class and the SVM on the levels of images.
 
-    The machine learns from the mean, the standard deviation and the mean absolute step of each row
-    of pixels, as that of stage 2 does from those of each bin.
+    The SVM uses the mean, standard deviation and mean absolute difference of each row of pixels.
     """
     levels = ImageRecords(records.folder, records.manifest, colors=False)
-    majority, machine = runs.judge_baselines(levels, _time_first)
-    return [majority, replace(machine, model=describe(machine.model, records))]
+    machine = partial(svm, describe=row_statistics, name=describe(SVM_NAME, records))
+    return [judge_on_test(fit(levels), levels) for fit in (majority, machine)]
+
+
+def row_statistics(images: np.ndarray) -> np.ndarray:
+    """Describe levels (batch, height, width, 1) by the `bin_statistics` of rows, over time."""
+    return bin_statistics(images[..., 0].transpose(0, 2, 1))
 
 
 def describe(model: str, records: ImageRecords) -> str:
-    """Name a row of the leaderboard by the model, and the kind and the size of its images."""
+    """Name a row of the leaderboard after the model, and the kind and size of its images."""
     height, width, _ = records.shape
     return f"{model}, {records.representation} {width}×{height}"
 
 
-def _time_first(images: np.ndarray) -> np.ndarray:
-    """Turn levels (batch, height, width, 1) into features (batch, width, height)."""
-    return images[..., 0].transpose(0, 2, 1)
-
-
 def default_folder(records: ImageRecords, name: str = MODEL) -> Path:
-    """Tell where a model goes unless another folder is asked for."""
+    """Give the default folder of a model."""
     return output_root() / "models" / records.folder.resolve().name / name
 
 
 def leaderboard_folder(opened: Sequence[ImageRecords]) -> Path:
-    """Tell where the table goes that compares models: named as what the records have in common."""
+    """Give the default folder of a leaderboard, named after what the records have in common."""
     names = [records.folder.resolve().name.split("-") for records in opened]
     alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False))
     return output_root() / "models" / ("-".join(parts[0] for parts in alike) or "images")
@@ -161,8 +163,8 @@ def main() -> None:
         "python -m spectrogram_image.training",
         "Train a convolutional network on records of spectrogram images and judge it on the test\n"
         "split, beside the majority class and a support-vector machine.\n\n"
-        "The best epoch is chosen on the validation split; the test split is looked at once, at\n"
-        "the end. Scores come with 95 % bootstrap intervals over tracks. Of several records, of\n"
+        "The best epoch is selected on the validation split; the test split is used once, at the\n"
+        "end. Scores come with 95 % bootstrap intervals over tracks. Of several records, of\n"
         "other kinds or sizes, each gives a model, and one leaderboard compares them.\n\n"
         "Stopped, the same command goes on after the last finished epoch; finished, it only\n"
         "judges.",
@@ -195,21 +197,21 @@ def main() -> None:
     ]
 
     import_tensorflow()
-    from common.training import training
+    from common.training.devices import prepare_device
 
-    print(f"{opened[0].manifest.data_set['title']}; {training.prepare_device()}")
+    print(f"{opened[0].manifest.data_set['title']}; {prepare_device()}")
     out = Path(arguments.out or leaderboard_folder(opened))
     results: list[Result] = []
     for records in opened:
         if not arguments.no_baselines:
-            majority, machine = judge_baselines(records)
-            results += [machine] if results else [majority, machine]
+            rows = [result for result, _ in judge_baselines(records)]
+            results += rows[1:] if results else rows
         own = out / records.folder.resolve().name if arguments.out else default_folder(records)
         run = train_model(records, folder=own, options=options, **architecture)
         print(f"Model, learning curves, predictions and logs: {own}")
-        results.append(runs.judge_run(run, records, describe(MODEL, records))[0])
+        results.append(judge_on_test(run, records, describe(MODEL, records))[0])
     title = f"{opened[0].manifest.data_set['title']}: test split, 95 % intervals"
-    print(text_leaderboard(runs.write_leaderboard(results, out, title)))
+    print(text_leaderboard(write_leaderboard(results, out, title)))
     print(f"Table and figure: {out}")
 
 

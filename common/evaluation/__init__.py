@@ -1,4 +1,4 @@
-"""Predictions, scores with bootstrap intervals, baselines, leaderboards and calibration.
+"""Predictions, scores with bootstrap intervals, baselines, cross-validation and leaderboards.
 
-Begin with `predictions.Predictions` and `scores`.
+Begin with `predictions.predict` and `judging.judge`.
 """

@@ -1,14 +1,13 @@
-"""What every network must beat: the majority class, and a support-vector machine.
+"""Baselines: the majority class and a support-vector machine.
 
-Both answer per segment and are averaged over the segments of a track, as the networks are, so
-that one table compares like with like.
+Both predict segments and are averaged over the segments of a track, as networks are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
@@ -17,49 +16,26 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from common.evaluation.calibration import fit_temperature
-from common.evaluation.metrics import Predictions
+from common.evaluation.judging import Fitted
+from common.evaluation.predictions import Predictions
+from common.records.folder import RecordFolder
 from common.records.quantization import as_float
 from common.records.segments import Batch, Segments
 
+Describe = Callable[[np.ndarray], np.ndarray]
+"""Function from features (segments, ...) to vectors (segments, n)."""
+
+SVM_NAME = "SVM on bin statistics"
+
 SVM_GRID = tuple((c, gamma) for c in (1.0, 3.0, 10.0) for gamma in (0.25, 1.0))
-"""Pairs of C and of gamma times the number of statistics, the mildest first."""
-
-
-class Baseline(Protocol):
-    """A fitted classifier of segments."""
-
-    @property
-    def name(self) -> str:
-        """str: what a table calls it."""
-        ...
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict genre probabilities.
-
-        Parameters
-        ----------
-        features : np.ndarray [shape=(segments, frames, bins), dtype=uint8]
-
-        Returns
-        -------
-        np.ndarray [shape=(segments, genres), dtype=float32]
-            Rows sum to 1.
-        """
-        ...
-
-
-def collect(batches: Iterable[Batch]) -> Segments:
-    """Reduce batches of segments to `bin_statistics`, holding one batch of features at a time."""
-    return Segments.join(
-        (bin_statistics(features), label, track) for features, label, track in batches
-    )
+"""Pairs of C and of gamma times the number of statistics, the most regular first."""
 
 
 def bin_statistics(features: np.ndarray) -> np.ndarray:
     """Summarise each bin over time: mean, standard deviation and mean absolute step.
 
-    The mean is the spectral envelope, the standard deviation the dynamics, and the step between
-    neighbouring frames tells a beat from a swell of the same dynamics.
+    The mean is the spectral envelope, the standard deviation the dynamics. The step between
+    neighbouring frames separates beats from swells of the same dynamics.
 
     Parameters
     ----------
@@ -84,49 +60,48 @@ def bin_statistics(features: np.ndarray) -> np.ndarray:
     return statistics.reshape(segments, 3 * bins)
 
 
+def collect(batches: Iterable[Batch], describe: Describe = bin_statistics) -> Segments:
+    """Describe the segments of batches; one batch of features is in memory at a time."""
+    return Segments.join((describe(features), label, track) for features, label, track in batches)
+
+
 @dataclass(frozen=True, eq=False)
 class Majority:
-    """Predicts the training shares of the genres whatever it hears; see `fit_majority`."""
+    """A classifier that predicts the training shares of the genres for every segment."""
 
     share: np.ndarray
-    name: str = "Majority class"
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Give every segment the same probabilities; see `Baseline.predict`."""
+    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
+        """See `common.evaluation.predictions.Classifier`."""
         return np.tile(self.share, (len(features), 1))
 
 
-def fit_majority(labels: np.ndarray, n_genres: int) -> Majority:
-    """Learn how frequent each genre is.
+def majority(records: RecordFolder) -> Fitted:
+    """Count the training tracks of each genre.
 
-    Parameters
-    ----------
-    labels : np.ndarray [shape=(tracks,), dtype=int]
-        Of the training *tracks*: among training segments, frequent genres are held back.
-    n_genres : int > 0
-
-    Returns
-    -------
-    Majority
+    Tracks are counted, since the choice of training segments evens the genres out.
     """
-    counts = np.bincount(labels, minlength=n_genres)
-    return Majority((counts / counts.sum()).astype(np.float32))
+    counts = np.array(records.manifest.counts("tracks", "training"))
+    share = (counts / counts.sum()).astype(np.float32)
+    return Fitted(name="Majority class", model=Majority(share), seconds=0.0, is_baseline=True)
 
 
 @dataclass(frozen=True, eq=False)
 class SupportVectorMachine:
-    """A calibrated support-vector machine on bin statistics; see `fit_svm`.
+    """A calibrated support-vector machine; see `fit_svm`.
 
     Attributes
     ----------
     machine : sklearn.pipeline.Pipeline
-        From statistics to decision values.
+        From descriptions of segments to decision values.
     temperature : float > 0
-        What decision values are divided by to become logits.
+        Divisor that turns decision values into logits.
     n_genres : int
-        The number of all genres; those that training has no segments of get probability 0.
+        Number of all genres. Genres without training segments get probability 0.
     c, gamma : float
-        What validation chose.
+        The values selected on validation.
+    describe : callable
+        From features to descriptions.
     """
 
     machine: Pipeline
@@ -134,18 +109,38 @@ class SupportVectorMachine:
     n_genres: int
     c: float
     gamma: float
-    name: str = "SVM on bin statistics"
+    describe: Describe = bin_statistics
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict genre probabilities; see `Baseline.predict`."""
-        return self.predict_statistics(bin_statistics(features))
+    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
+        """See `common.evaluation.predictions.Classifier`."""
+        return self.predict_statistics(self.describe(features))
 
     def predict_statistics(self, statistics: np.ndarray) -> np.ndarray:
-        """Predict from what `bin_statistics` gives."""
+        """Predict from descriptions."""
         decisions = _decisions(self.machine, statistics)
         probability = np.zeros((len(statistics), self.n_genres), dtype=np.float32)
         probability[:, self.machine.classes_] = softmax(decisions / self.temperature, axis=1)
         return probability
+
+
+def svm(
+    records: RecordFolder, *, describe: Describe = bin_statistics, name: str = SVM_NAME
+) -> Fitted:
+    """Fit a support-vector machine to descriptions of the training segments; see `fit_svm`."""
+    started = time.perf_counter()
+    training, validation = (
+        collect(records.arrays(split), describe) for split in ("training", "validation")
+    )
+    machine = replace(
+        fit_svm(training, validation, len(records.manifest.genres)), describe=describe
+    )
+    seconds = time.perf_counter() - started
+    machine = replace(machine, describe=describe)
+    return Fitted(name=name, model=machine, seconds=seconds, is_baseline=True)
+
+
+BASELINES: tuple[Callable[[RecordFolder], Fitted], ...] = (majority, svm)
+"""The first rows of every leaderboard."""
 
 
 def fit_svm(
@@ -154,48 +149,35 @@ def fit_svm(
     n_genres: int,
     *,
     grid: Sequence[tuple[float, float]] = SVM_GRID,
-    class_weight: str | dict[int, float] | None = None,
     search_segments: int = 8000,
     seed: int = 0,
 ) -> SupportVectorMachine:
     """Fit a support-vector machine with a radial basis function kernel.
 
-    It learns from segments. On real music this beat a machine trained on the statistics of whole
-    30 s tracks, having three times the examples and three votes on every track (0.67 against 0.64
-    track accuracy in artist-grouped cross-validation).
+    The examples are segments. On real music, the statistics of whole 30 s tracks scored 0.64 track
+    accuracy in artist-grouped cross-validation, those of segments 0.67.
 
-    The validation split serves twice, and the test split never: track accuracy on it chooses C
-    and gamma, the first of equals, and its likelihood chooses the temperature that makes
-    probabilities of decision values. A single number can be learnt from few tracks and leaves the
-    machine's own choice of genre alone; a logistic regression on the decision values was a point
-    better on real music of four genres, where each had many validation tracks, but took 27 points
-    away on the demo set's 16 genres, some with one. As the splits share no artist, neither sees a
-    track that the machine was trained on. Nothing is random but the tracks that the search is run
-    on.
+    Track accuracy on the validation split selects C and gamma, the first of equals; the likelihood
+    of the validation split selects the temperature. A temperature needs few tracks and does not
+    change the predicted genre. A logistic regression on the decision values gained a point on real
+    music of four genres, and lost 27 points on the demo set's 16 genres, some of which have one
+    validation track.
 
-    The time grows with the square of the segments: for the 31,000 of FMA medium about 8 minutes on
-    one core, of which the search takes 4.
+    The time grows with the square of the segments: about 8 minutes on one core for the 31,000 of
+    FMA medium, of which the search takes 4.
 
     Parameters
     ----------
     training, validation : Segments
-        Of different tracks, whose features are statistics, as `collect` gives them; training of
-        two genres at least.
+        Of different tracks, with descriptions as features, as `collect` gives them. Training
+        needs two genres.
     n_genres : int > 1
     grid : sequence of (C, gamma * number of statistics)
-        What to choose from.
-    class_weight : "balanced" or dict, optional
-        As `sklearn.svm.SVC` takes it; by default every segment counts the same, since the choice
-        of training segments has evened the genres out already.
     search_segments : int > 0
-        The search uses whole tracks with about so many training segments at most; the chosen
-        machine is then fitted to all.
+        Largest number of training segments in the search, in whole tracks. The selected machine is
+        fitted to all segments.
     seed : int
-        Which tracks these are.
-
-    Returns
-    -------
-    SupportVectorMachine
+        For the selection of these tracks.
 
     References
     ----------
@@ -205,9 +187,9 @@ def fit_svm(
 
     def fit(part: Segments, c: float, relative_gamma: float) -> SupportVectorMachine:
         gamma = relative_gamma / part.features.shape[1]
-        machine = make_pipeline(
-            StandardScaler(), SVC(C=c, gamma=gamma, class_weight=class_weight, cache_size=1000)
-        ).fit(part.features, part.label)
+        machine = make_pipeline(StandardScaler(), SVC(C=c, gamma=gamma, cache_size=1000)).fit(
+            part.features, part.label
+        )
         temperature = _fit_temperature(machine, validation)
         return SupportVectorMachine(machine, temperature, n_genres, c, gamma)
 
@@ -219,25 +201,6 @@ def fit_svm(
 
     sample = _sample_tracks(training, search_segments, seed)
     return fit(training, *max(grid, key=validation_accuracy))
-
-
-def predict(baseline: Baseline, batches: Iterable[Batch], genres: Sequence[str]) -> Predictions:
-    """Let a baseline predict labelled segments, for `common.evaluation.metrics.evaluate`.
-
-    Parameters
-    ----------
-    baseline : Baseline
-    batches : iterable of Batch
-    genres : sequence of str
-        In label order.
-
-    Returns
-    -------
-    Predictions
-    """
-    return Predictions.of_batches(
-        ((track, label, baseline.predict(features)) for features, label, track in batches), genres
-    )
 
 
 def _decisions(machine: Pipeline, statistics: np.ndarray) -> np.ndarray:

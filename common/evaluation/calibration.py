@@ -1,11 +1,9 @@
-"""Whether a classifier that is 70 % sure is right 70 % of the time.
+"""Calibration: expected calibration error, reliability diagrams and temperature scaling.
 
-Confidence is the probability of the genre that is predicted. Tracks are put into bins of equally
-many tracks by confidence; in each, mean confidence and accuracy are compared. The expected
-calibration error is the mean of their absolute differences, weighted by tracks.
-
-It is never zero: in few tracks, accuracy differs from confidence by chance alone. So it is read
-beside the error that a perfectly calibrated classifier of the same confidences would have.
+Confidence is the probability of the predicted genre. Tracks are sorted into bins of equally many
+tracks by confidence. The expected calibration error is the mean absolute difference between the
+mean confidence and the accuracy of a bin, weighted by tracks. It is above zero by chance; compare
+it with `error_if_calibrated`.
 
 References
 ----------
@@ -27,10 +25,10 @@ from common.evaluation.metrics import Score, bootstrap
 from common.evaluation.predictions import Predictions
 
 MOST_BINS = 15
-"""As many as Guo et al. use."""
+"""The number of bins of Guo et al."""
 
 TRACKS_PER_BIN = 10
-"""At least; the accuracy of fewer says nothing."""
+"""Smallest number of tracks in a bin."""
 
 SIMULATIONS = 2000
 
@@ -39,21 +37,14 @@ _SMALLEST = 1e-12
 
 
 def reliability(predictions: Predictions, *, seed: int = 0) -> pd.DataFrame:
-    """Compare confidence with accuracy.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of all segments of the tracks.
-    seed : int
-        Of the simulation.
+    """Tabulate the confidence and the accuracy of each bin.
 
     Returns
     -------
     pandas.DataFrame
         A row per bin, from the least confident: ``tracks``, ``confidence`` (their mean),
-        ``accuracy``, and ``expected_low``, ``expected_high``, between which the accuracy of a
-        perfectly calibrated classifier would lie in 95 of 100 samples of tracks.
+        ``accuracy``, and ``expected_low``, ``expected_high``, the 95 % range of the accuracy of a
+        perfectly calibrated classifier.
     """
     confidence, right, bins = _binned(predictions)
     sizes = bins.sum(axis=0)
@@ -73,19 +64,8 @@ def reliability(predictions: Predictions, *, seed: int = 0) -> pd.DataFrame:
 def calibration_error(predictions: Predictions, *, seed: int = 0) -> Score:
     """Compute the expected calibration error of tracks.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        Of all segments of the tracks.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Score
-        The interval is the basic bootstrap's: the percentiles reflected at the value. Resampling
-        adds noise, noise adds to absolute differences, and the percentiles themselves would lie
-        too high by as much as the reflection corrects.
+    The interval is that of the basic bootstrap, the percentiles reflected at the value, since
+    resampling increases absolute differences.
     """
     confidence, right, bins = _binned(predictions)
     gaps = bins * (confidence - right)[:, None]
@@ -95,19 +75,9 @@ def calibration_error(predictions: Predictions, *, seed: int = 0) -> Score:
 
 
 def error_if_calibrated(predictions: Predictions, *, seed: int = 0) -> Score:
-    """Compute what the expected calibration error would be if every probability were true.
+    """Simulate the expected calibration error of a calibrated classifier of the same confidences.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        Whose confidences are believed.
-    seed : int
-        Of the simulation.
-
-    Returns
-    -------
-    Score
-        The mean, and the range of 95 of 100 samples of tracks.
+    The interval is the range of 95 % of the simulations.
     """
     confidence, _, bins = _binned(predictions)
     gaps = confidence - _simulate(confidence, seed)
@@ -116,7 +86,7 @@ def error_if_calibrated(predictions: Predictions, *, seed: int = 0) -> Score:
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """Find the temperature under which the true labels are the most likely.
+    """Fit the temperature, between e⁻⁴ and e⁴, by maximum likelihood.
 
     Parameters
     ----------
@@ -124,11 +94,6 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
         Up to a constant in each row.
     label : np.ndarray [shape=(n,), dtype=int]
         Columns of `logits`.
-
-    Returns
-    -------
-    float
-        Between e⁻⁴ and e⁴; above 1 if the logits are too sure.
     """
 
     def negative_log_likelihood(log_temperature: float) -> float:
@@ -139,19 +104,13 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
 
 
 def temperature_of(predictions: Predictions) -> float:
-    """Fit the temperature of tracks' probabilities, on tracks that are not judged afterwards."""
+    """Fit the temperature of tracks' probabilities, e.g. on the validation split."""
     tracks = predictions.by_track()
     return fit_temperature(_logits(tracks), tracks.label)
 
 
 def with_temperature(predictions: Predictions, temperature: float) -> Predictions:
-    """Make tracks' probabilities softer (above 1) or harder; the order of genres stays.
-
-    Returns
-    -------
-    Predictions
-        One row per track.
-    """
+    """Divide the logits of tracks by a temperature; the order of genres does not change."""
     tracks = predictions.by_track()
     probability = softmax(_logits(tracks) / temperature, axis=1)
     return Predictions(tracks.track_id, tracks.label, probability, tracks.genres)
@@ -162,13 +121,7 @@ def _logits(tracks: Predictions) -> np.ndarray:
 
 
 def _binned(predictions: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each track's confidence, whether it is right, and its bin as a row of zeros and a one.
-
-    Returns
-    -------
-    confidence, right : np.ndarray [shape=(tracks,), dtype=float64]
-    bins : np.ndarray [shape=(tracks, bins), dtype=float64]
-    """
+    """Give the confidence (tracks,), correctness (tracks,) and one-hot bin (tracks, bins)."""
     tracks = predictions.by_track()
     confidence = tracks.probability.max(axis=1).astype(np.float64)
     right = (tracks.predicted == tracks.label).astype(np.float64)
@@ -178,6 +131,6 @@ def _binned(predictions: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _simulate(confidence: np.ndarray, seed: int) -> np.ndarray:
-    """Draw, many times, which tracks are right if each is so with the probability it claims."""
+    """Draw, many times, which tracks are right if each is so with its confidence."""
     draws = np.random.default_rng(seed).random((SIMULATIONS, len(confidence)), dtype=np.float32)
     return (draws < confidence).astype(np.float64)

@@ -1,9 +1,10 @@
-"""The tables that compare models, as data and as a reader sees them."""
+"""Leaderboards: tables that compare models, as data and formatted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -22,6 +23,9 @@ STATISTICS = {
 
 ABSENT = "–"
 
+LEADERBOARD_FILE = "leaderboard.csv"
+"""Name of a leaderboard in the folder of its models."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -30,17 +34,15 @@ class Result:
     Attributes
     ----------
     model : str
-        What the row is called.
+        Name of the row.
     scores : Scores
         On the test split.
     parameters : int, optional
-        The number of trainable parameters; None where it has no meaning.
+        Number of parameters; None where it has no meaning.
     seconds : float, optional
         Training time.
     note : str
-        Whatever a reader must know to compare fairly.
     is_baseline : bool
-        Whether this is a row that the others must beat.
     """
 
     model: str
@@ -53,10 +55,6 @@ class Result:
 
 def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
     """Tabulate results: baselines first, as given, then models from the best to the worst.
-
-    Parameters
-    ----------
-    rows : sequence of Result
 
     Returns
     -------
@@ -89,30 +87,45 @@ def _flatten(row: Result) -> dict:
     return flat
 
 
-def text_leaderboard(table: pd.DataFrame) -> str:
-    """Write a leaderboard for a terminal.
+def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) -> pd.DataFrame:
+    """Write a leaderboard to ``leaderboard.csv`` and ``leaderboard.png``.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As `leaderboard` makes it, or as read back from its CSV.
+    rows : sequence of Result
+    folder : path-like
+    title : str
+        Title of the figure: the data set and the protocol.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `leaderboard` makes it.
     """
+    from common.plotting.result_plots import leaderboard_figure
+
+    table = leaderboard(rows)
+    path = Path(folder) / LEADERBOARD_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.4f")
+    leaderboard_figure(table, title=title).savefig(path.with_suffix(".png"), dpi=150)
+    return table
+
+
+def text_leaderboard(table: pd.DataFrame) -> str:
+    """Format a leaderboard, as made by `leaderboard` or read from its CSV, for a terminal."""
     return _as_text(table).to_string(index=False)
 
 
 def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
-    """Show a leaderboard: percentages with intervals, the best of each statistic in bold.
+    """Format a leaderboard: percentages with intervals, the best of each statistic in bold.
 
     Parameters
     ----------
     table : pandas.DataFrame
         As `leaderboard` makes it, or as read back from its CSV.
     caption : str
-        What was measured on which data; it is where a synthetic data set must be named.
-
-    Returns
-    -------
-    pandas.io.formats.style.Styler
+        The statistic and the data set; a synthetic data set is named as such.
     """
     shown = _as_text(table)
     bold = pd.DataFrame("", index=shown.index, columns=shown.columns)
@@ -133,19 +146,7 @@ def _in_two_lines(score: str) -> str:
 
 
 def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
-    """Show precision, recall and F1 of each genre, with the best of each column in bold.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `common.evaluation.metrics.per_genre` makes it.
-    caption : str
-        Which model on which data.
-
-    Returns
-    -------
-    pandas.io.formats.style.Styler
-    """
+    """Format the precision, recall and F1 of `metrics.per_genre`, the best of each in bold."""
     headings = {"precision": "Precision", "recall": "Recall", "f1": "F1", "tracks": "Tracks"}
     shown = table.rename(columns=headings).rename_axis("Genre")
     ratios = ["Precision", "Recall", "F1"]

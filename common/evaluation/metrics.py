@@ -1,13 +1,10 @@
-"""How good a classifier is, and how sure of that we may be.
+"""Accuracy and F1 with bootstrap confidence intervals.
 
-Tracks, not segments, are what was sampled: the three segments of a track sound alike and are
-right or wrong together, so an interval that counted them as independent would be too narrow. The
-intervals here therefore come from a cluster bootstrap: whole tracks are drawn with replacement, as
-many as there are, each with all its segments, and the percentiles of the statistic over many such
-resamples bound the interval.
-
-They express the chance in which tracks were tested, not that of another training run, and take
-tracks as independent of each other, although those of one artist are not quite.
+The intervals come from a cluster bootstrap: whole tracks are drawn with replacement, each with all
+its segments, and the percentiles of the statistic over many resamples bound the interval. The
+segments of a track are not independent, and intervals over segments would be too narrow. The
+intervals do not include the variance between training runs, and take the tracks of one artist as
+independent.
 
 References
 ----------
@@ -33,15 +30,7 @@ RESAMPLES_PER_BLOCK = 200
 
 @dataclass(frozen=True)
 class Score:
-    """A statistic between 0 and 1 with its confidence interval.
-
-    Attributes
-    ----------
-    value : float
-        On all tracks.
-    low, high : float
-        The ends of the interval.
-    """
+    """A statistic between 0 and 1 with the ends of its confidence interval."""
 
     value: float
     low: float
@@ -63,15 +52,7 @@ class Difference(Score):
 
 @dataclass(frozen=True)
 class Scores:
-    """What is reported of every model.
-
-    Attributes
-    ----------
-    track_accuracy, track_macro_f1 : Score
-        Of tracks, whose probabilities are the mean over their segments.
-    segment_accuracy, segment_macro_f1 : Score
-        Of segments.
-    """
+    """Scores of a model; the probabilities of a track are the mean over its segments."""
 
     track_accuracy: Score
     track_macro_f1: Score
@@ -84,30 +65,22 @@ def evaluate(
 ) -> Scores:
     """Compute accuracy and macro-F1 of tracks and segments with bootstrap intervals.
 
-    Macro-F1 is the mean of F1 over the genres that occur among the true labels; a genre that is
-    only predicted has no F1 of its own, but lowers the others' through the tracks it takes.
-    The same definition holds in every resample: a genre that was not drawn is left out of that
-    resample's mean, where counting it as zero would pull the interval below the statistic.
+    Macro-F1 is the mean of F1 over the genres that occur among the true labels, in each resample
+    over those that were drawn.
 
     Parameters
     ----------
     predictions : Predictions
         Of all segments of the tracks.
     resamples : int > 0
-        How often tracks are drawn anew.
+        Number of resamples.
     level : 0 < float < 1
-        The confidence level of the intervals.
+        Confidence level of the intervals.
     seed : int
-        Equal seeds give equal intervals.
-
-    Returns
-    -------
-    Scores
 
     Notes
     -----
-    Where a classifier is never wrong, or never right, so is it in every resample, and the interval
-    has no width: the bootstrap cannot know of errors that it has not seen.
+    The interval of a classifier that is always right, or always wrong, has no width.
     """
     tracks = predictions.by_track()
     tallies = np.stack([_tally(tracks), _tally(predictions)], axis=1)
@@ -134,11 +107,10 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """Estimate how much more accurate `a` is than `b` on the same tracks.
+    """Estimate the track accuracy of `a` minus that of `b` by a paired bootstrap.
 
-    Both are scored on the same resampled tracks (a paired bootstrap), so what is hard for both
-    cancels: the interval is narrower than the two models' own suggest, and a difference is
-    significant at the level when it excludes zero.
+    Both are scored on the same resampled tracks. A difference is significant at the level if its
+    interval excludes zero.
 
     Parameters
     ----------
@@ -146,11 +118,6 @@ def compare(
         Of the same tracks and genres; their segments may differ.
     resamples, level, seed
         As in `evaluate`.
-
-    Returns
-    -------
-    Difference
-        Track accuracy of `a` minus that of `b`.
 
     Raises
     ------
@@ -174,21 +141,17 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Score:
-    """Compute any statistic of sums over tracks, with its interval.
+    """Compute a statistic of sums over tracks, with its interval.
 
     Parameters
     ----------
     values : np.ndarray [shape=(tracks, ...)]
-        What adds up over tracks, such as counts.
+        Values that are summed over tracks, e.g. counts.
     statistic : callable
-        From sums [shape=(n, ...)] to what is asked for [shape=(n,)]; NaN where it is undefined.
+        From sums [shape=(n, ...)] to the statistic [shape=(n,)]. Resamples where it is NaN are
+        ignored.
     resamples, level, seed
         As in `evaluate`.
-
-    Returns
-    -------
-    Score
-        Resamples in which the statistic is undefined do not count.
     """
     [value] = statistic(values.sum(axis=0, dtype=np.float64)[None])
     drawn = statistic(_bootstrap_sums(values, resamples, seed))
@@ -209,8 +172,8 @@ def per_genre(predictions: Predictions) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows are genres in label order; columns ``precision``, ``recall``, ``f1`` and ``tracks``
-        (how many truly are of the genre). What is undefined (the precision of a genre that is
-        never predicted, the recall of one that never occurs) is missing.
+        (of the true genre). Undefined values are missing, e.g. the precision of a genre that is
+        never predicted.
     """
     tracks = predictions.by_track()
     true, predicted, hits = _tally(tracks).sum(axis=0)
@@ -226,13 +189,7 @@ def per_genre(predictions: Predictions) -> pd.DataFrame:
 
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
-    """Count the tracks of each true genre (rows) by predicted genre (columns).
-
-    Returns
-    -------
-    pandas.DataFrame [shape=(genres, genres), dtype=int64]
-        Rows and columns in label order.
-    """
+    """Count the tracks of each true genre (rows) by predicted genre (columns), in label order."""
     tracks = predictions.by_track()
     n = len(tracks.genres)
     counts = np.bincount(tracks.label * n + tracks.predicted, minlength=n * n).reshape(n, n)
@@ -244,13 +201,12 @@ def confusion(predictions: Predictions) -> pd.DataFrame:
 
 
 def _tally(predictions: Predictions) -> np.ndarray:
-    """Count, for each track in order of id, what accuracy and F1 are made of.
+    """Count the segments of each track, in order of id, by true genre, predicted genre and both.
 
     Returns
     -------
     np.ndarray [shape=(tracks, 3, genres), dtype=float64]
-        How many of its segments are truly of each genre, are predicted so, and are both. These
-        add up over tracks, so a resample's statistics follow from a weighted sum.
+        The statistics of a resample follow from a weighted sum over tracks.
     """
     one_hot = np.eye(len(predictions.genres))
     true, predicted = one_hot[predictions.label], one_hot[predictions.predicted]
@@ -261,8 +217,7 @@ def _tally(predictions: Predictions) -> np.ndarray:
 def _bootstrap_sums(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Sum values over tracks drawn with replacement, ``resamples`` times.
 
-    Drawing is multiplication by a matrix that counts how often each track was drawn; it is made
-    in blocks, so that memory does not grow with the number of resamples.
+    Values are multiplied by a matrix of counts, in blocks of resamples to bound the memory.
     """
     rng = np.random.default_rng(seed)
     n = len(values)

@@ -1,4 +1,4 @@
-"""What a classifier says about segments whose genre is known."""
+"""Predictions: a classifier's genre probabilities for labelled segments."""
 
 from __future__ import annotations
 
@@ -6,32 +6,46 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from common.errors import UserError
 from common.jobs.files import atomic_write
+from common.records.folder import RecordFolder
 
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+
+class Classifier(Protocol):
+    """What can be judged: a `keras.Model`, or a baseline."""
+
+    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
+        """Predict genre probabilities.
+
+        Parameters
+        ----------
+        features : np.ndarray [shape=(segments, ...)]
+
+        Returns
+        -------
+        np.ndarray [shape=(segments, genres), dtype=float32]
+            Rows sum to 1.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier says about segments whose genre is known.
+    """Genre probabilities of labelled segments.
 
     Attributes
     ----------
     track_id : np.ndarray [shape=(segments,), dtype=int64]
-        The track that a segment belongs to, in any order.
+        The track of each segment, in any order.
     label : np.ndarray [shape=(segments,), dtype=int64]
         The true genre as an index into `genres`; one for all segments of a track.
     probability : np.ndarray [shape=(segments, genres), dtype=float32]
-        The predicted probability of each genre.
     genres : tuple of str
-        The genres in label order.
+        In label order.
 
     Raises
     ------
@@ -46,7 +60,7 @@ class Predictions:
     genres: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Fix the types, then refuse what cannot be evaluated."""
+        """Convert the types and check the values."""
         for name, dtype in (("track_id", np.int64), ("label", np.int64), ("probability", "f4")):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=dtype))
         object.__setattr__(self, "genres", tuple(self.genres))
@@ -63,7 +77,7 @@ class Predictions:
             raise ValueError(f"a genre stands twice in {self.genres}")
         if self.label.min() < 0 or self.label.max() >= genres:
             raise ValueError(f"labels must lie between 0 and {genres - 1}")
-        # Written so that a NaN, which compares false with everything, is refused too.
+        # NaN compares false with everything, and is refused too.
         if not ((self.probability >= 0) & (self.probability <= 1)).all():
             raise ValueError("probabilities must be finite and lie between 0 and 1")
         order = np.lexsort((self.label, self.track_id))
@@ -78,13 +92,7 @@ class Predictions:
         return self.probability.argmax(axis=1)
 
     def by_track(self) -> Predictions:
-        """Average the probabilities over the segments of each track.
-
-        Returns
-        -------
-        Predictions
-            One row per track, sorted by track id.
-        """
+        """Average the probabilities over the segments of each track; sort by track id."""
         tracks, first, segments = np.unique(self.track_id, return_index=True, return_counts=True)
         means = sum_by_track(self.track_id, self.probability) / segments[:, None]
         return Predictions(tracks, self.label[first], means, self.genres)
@@ -93,7 +101,7 @@ class Predictions:
     def of_batches(
         cls, batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], genres: Sequence[str]
     ) -> Predictions:
-        """Join what was said of batch after batch: track ids, labels, probabilities."""
+        """Join batches of track ids, labels and probabilities."""
         track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
         return cls(track_id, label, probability, tuple(genres))
 
@@ -109,9 +117,9 @@ class Predictions:
 
     @classmethod
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Average what several models say of the same segments.
+        """Average the probabilities of several models for the same segments.
 
-        Tracks may stand in any order, the segments of a track in that of time.
+        Tracks may be in any order, the segments of a track in that of time.
 
         Raises
         ------
@@ -126,7 +134,7 @@ class Predictions:
         return cls(first.track_id, first.label, means, first.genres)
 
     def in_order(self) -> Predictions:
-        """Sort by track; the segments of a track stay in the order in which they are."""
+        """Sort by track; the order of a track's segments does not change."""
         order = np.argsort(self.track_id, kind="stable")
         parts = (self.track_id[order], self.label[order], self.probability[order])
         return Predictions(*parts, self.genres)
@@ -144,7 +152,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
-        """Read what `save` wrote; nothing in the file is ever unpickled.
+        """Read predictions that `save` has written; nothing is unpickled.
 
         Raises
         ------
@@ -167,43 +175,19 @@ class Predictions:
             ) from None
 
 
-def predict(model: keras.Model, batches: tf.data.Dataset, genres: Sequence[str]) -> Predictions:
-    """Predict the segments of a split.
-
-    Parameters
-    ----------
-    model : keras.Model
-    batches : tf.data.Dataset
-        Of features, labels (integers) and track ids.
-    genres : sequence of str
-        In label order.
-
-    Returns
-    -------
-    Predictions
-    """
+def predict(classifier: Classifier, records: RecordFolder, split: str) -> Predictions:
+    """Predict a split with a network or a baseline."""
     return Predictions.of_batches(
         (
-            (track_id.numpy(), label.numpy(), model.predict_on_batch(features))
-            for features, label, track_id in batches
+            (track_id, label, classifier.predict_on_batch(features))
+            for features, label, track_id in records.arrays(split)
         ),
-        genres,
+        records.manifest.genres,
     )
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Add up what belongs to the same track.
-
-    Parameters
-    ----------
-    track_id : np.ndarray [shape=(segments,), dtype=int64]
-    values : np.ndarray [shape=(segments, ...)]
-
-    Returns
-    -------
-    np.ndarray [shape=(tracks, ...), dtype=float64]
-        Sums in the order of track ids.
-    """
+    """Sum values (segments, ...) over the segments of each track, in order of track id."""
     tracks, position = np.unique(track_id, return_inverse=True)
     sums = np.zeros((len(tracks), *values.shape[1:]))
     np.add.at(sums, position, values)

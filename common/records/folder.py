@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 
+from common.errors import UserError
+from common.records.shards import PLAN
 from common.records.tfrecords import Manifest
 
 if TYPE_CHECKING:
@@ -24,7 +27,10 @@ class RecordFolder:
     manifest: Manifest
 
     kind: ClassVar[str]
-    """The `Manifest.kind` that the class reads."""
+    """The kind of records; see `Manifest.kind`."""
+
+    command: ClassVar[str] = "the command that made the records"
+    """Name of that command, for messages."""
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> Self:
@@ -36,6 +42,30 @@ class RecordFolder:
             If it holds no finished records, or those of another kind.
         """
         return cls(Path(folder), Manifest.read(folder, cls.kind), **options)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """dict: description of the data, ready for JSON; trainings resume on equal settings."""
+        keys = ("kind", "parameters", "genres", "shards")
+        return {"records": {key: getattr(self.manifest, key) for key in keys}}
+
+    def plan(self) -> pd.DataFrame:
+        """Read the table of tracks beside the records.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by track id, with ``split``, ``genre``, ``label`` and ``artist``.
+
+        Raises
+        ------
+        UserError
+            If the table is missing.
+        """
+        path = self.folder / PLAN
+        if not path.exists():
+            raise UserError(f"{path} is missing: run {self.command} again")
+        return pd.read_csv(path, index_col="track_id", dtype={"artist": str})
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
@@ -70,7 +100,8 @@ class RecordFolder:
 
     def arrays(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Iterate over the batches of `labelled` as NumPy arrays."""
-        return self.labelled(split).as_numpy_iterator()
+        with self.naming_damage():
+            yield from self.labelled(split).as_numpy_iterator()
 
     def some(self, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw features (count, ...) and labels (count,) at random from a split."""

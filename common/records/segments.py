@@ -1,14 +1,18 @@
-"""Labelled segments in memory."""
+"""Labelled segments in memory, and records made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from common.fma.metadata import SPLITS
 from common.records.folder import RecordFolder
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Features (segments, ...), labels (segments,), track ids (segments,)."""
@@ -21,7 +25,7 @@ class Segments:
     Attributes
     ----------
     features : np.ndarray [shape=(segments, ...)]
-        As records hold them, or a vector for each segment.
+        Features as records hold them, or a vector that describes each segment.
     label : np.ndarray [shape=(segments,), dtype=int64]
         Indices of genres.
     track_id : np.ndarray [shape=(segments,), dtype=int64]
@@ -33,7 +37,13 @@ class Segments:
 
     @classmethod
     def join(cls, batches: Iterable[Batch]) -> Segments:
-        """Concatenate batches; raise a `ValueError` if there are none."""
+        """Concatenate batches.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
         columns = [np.concatenate(column) for column in zip(*batches, strict=True)]
         if not columns:
             raise ValueError("there are no segments to learn from")
@@ -41,15 +51,76 @@ class Segments:
 
     @classmethod
     def read(cls, records: RecordFolder) -> Segments:
-        """Read all splits. Constant-Q features take 41 KB a segment, 3 GB for FMA medium."""
-        with records.naming_damage():
-            return cls.join(batch for split in SPLITS for batch in records.arrays(split))
+        """Read all splits: of Constant-Q features 41 KB a segment, 3 GB for FMA medium."""
+        return cls.join(batch for split in SPLITS for batch in records.arrays(split))
 
     def of(self, tracks: np.ndarray) -> Segments:
         """Select the segments of some tracks."""
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 
-    def counts(self, genres: int) -> list[int]:
-        """Count the segments of each genre."""
-        return np.bincount(self.label, minlength=genres).tolist()
+
+@dataclass(frozen=True)
+class MemoryRecords(RecordFolder):
+    """Records whose splits are in memory, e.g. folds of the tracks of a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : Manifest
+    splits : mapping
+        Split → its `Segments`.
+    name : str
+        Name among several divisions of the same tracks, e.g. ``"fold-0-member-1"``.
+    training_tracks : tuple of int
+        The planned training tracks, in order.
+    """
+
+    splits: Mapping[str, Segments] = field(default_factory=dict)
+    name: str = ""
+    training_tracks: tuple[int, ...] = ()
+
+    @classmethod
+    def divide(cls, records: RecordFolder, splits: Mapping[str, Segments], **options: Any) -> Self:
+        """Replace the splits of a folder by others of the same kind of segments."""
+        genres = records.manifest.genres
+
+        def count(label: np.ndarray) -> dict[str, int]:
+            return dict(
+                zip(genres, np.bincount(label, minlength=len(genres)).tolist(), strict=True)
+            )
+
+        first = {s: np.unique(part.track_id, return_index=True)[1] for s, part in splits.items()}
+        manifest = replace(
+            records.manifest,
+            segments={split: count(part.label) for split, part in splits.items()},
+            tracks={split: count(part.label[first[split]]) for split, part in splits.items()},
+        )
+        return cls(records.folder, manifest, splits, **options)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `RecordFolder.settings`."""
+        described = {"parameters": self.manifest.parameters, "genres": self.manifest.genres}
+        return {"records": described, "training_tracks": self.training_tracks}
+
+    def arrays(self, split: str) -> Iterator[Batch]:
+        """Iterate over batches of a split as NumPy arrays."""
+        part = self.splits[split]
+        for start in range(0, len(part.label), self.reading_batch):
+            rows = slice(start, start + self.reading_batch)
+            yield part.features[rows], part.label[rows], part.track_id[rows]
+
+    def batches(
+        self,
+        split: str,
+        *,
+        keys: Sequence[str] = ("features", "label"),
+        cache: bool | None = None,
+        **options: Any,
+    ) -> tf.data.Dataset:
+        """Read a split in batches; takes the options of `input_pipeline.read_batches`."""
+        from common.records.input_pipeline import array_batches
+
+        part = self.splits[split]
+        return array_batches(tuple(getattr(part, key) for key in keys), **options)

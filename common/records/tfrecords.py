@@ -146,8 +146,14 @@ class Manifest:
             file.write(text.encode() + b"\n")
 
     @classmethod
-    def read(cls, folder: str | Path, kind: str) -> Manifest:
-        """Read the manifest of a folder.
+    def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
+        """Read the manifest of a folder of records.
+
+        Parameters
+        ----------
+        folder : path-like
+        kind : str, optional
+            The kind of features that the caller can use, by default any.
 
         Raises
         ------
@@ -167,9 +173,14 @@ class Manifest:
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
                 None
             )
-        if manifest.kind != kind:
+        if kind not in (None, manifest.kind):
             raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
         return manifest
+
+    def counts(self, what: str, split: str) -> list[int]:
+        """List the ``"segments"`` or ``"tracks"`` of each genre in a split, in label order."""
+        numbers = getattr(self, what)[split]
+        return [numbers.get(genre, 0) for genre in self.genres]
 
     def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
         """List the shards of a split.

@@ -1,4 +1,4 @@
-"""Training a classifier: options, schedule, callbacks, devices and saved models.
+"""Training a classifier: its options, targets, callbacks, checkpoints, devices and saved models.
 
-Begin with `training.train`.
+Begin with `train.train`.
 """

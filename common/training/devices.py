@@ -1,4 +1,4 @@
-"""Sharing a training among the GPUs of a machine, with the results of one device."""
+"""Devices of a training: precision, and batches shared among the GPUs of a machine."""
 
 from __future__ import annotations
 
@@ -7,53 +7,58 @@ import tensorflow as tf
 
 
 def gpus() -> list[str]:
-    """Name the GPUs; the environment's ``CUDA_VISIBLE_DEVICES`` says which there are."""
+    """Name the GPUs; the environment's ``CUDA_VISIBLE_DEVICES`` limits them."""
     return [f"GPU:{number}" for number, _ in enumerate(tf.config.list_physical_devices("GPU"))]
 
 
-def strategy(*batch_sizes: int) -> tf.distribute.Strategy:
-    """Give the distribution strategy: as many GPUs as can share batches equally, or one device.
+def prepare_device() -> str:
+    """Choose the arithmetic, mixed precision on GPUs and float32 on a CPU; return a description."""
+    names = gpus()
+    keras.mixed_precision.set_global_policy("mixed_float16" if names else "float32")
+    return f"{len(names)} GPU(s), mixed precision" if names else "CPU, float32"
 
-    Equally, since Keras averages the losses of devices without regard to the sizes of their shares,
-    and cannot begin with unequal ones: of three GPUs, two share a batch of 32.
+
+def strategy(*batch_sizes: int) -> tf.distribute.Strategy:
+    """Give the distribution strategy for the largest number of GPUs that share batches equally.
+
+    Keras averages the losses of devices without regard to the sizes of their shares. Of three
+    GPUs, two share a batch of 32.
 
     Parameters
     ----------
     *batch_sizes : int
-        In segments, over all devices together.
+        Segments in a batch, over all devices.
 
     Returns
     -------
     tf.distribute.Strategy
-        TensorFlow's default where it is one device.
+        TensorFlow's default for one device.
     """
     names = gpus()
     equal = [n for n in range(2, len(names) + 1) if all(size % n == 0 for size in batch_sizes)]
     if not equal:
         return tf.distribute.get_strategy()
-    # Sums by copying work on all devices alike. Collective operations have numbers that clash when
-    # one process trains several networks, as a cross-validation does.
+    # Collective operations have numbers that clash when one process trains several networks, as a
+    # cross-validation does.
     return tf.distribute.MirroredStrategy(
         names[: max(equal)], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
 
 
 def is_shared() -> bool:
-    """Tell whether what is built now, in the scope of a strategy, is for several devices."""
+    """Tell whether a model built now, in the scope of a strategy, is for several devices."""
     return tf.distribute.get_strategy().num_replicas_in_sync > 1
 
 
 def synchronise(model: keras.Model) -> None:
-    """Let devices that share batches normalise them by the statistics of whole batches.
+    """Normalise by the statistics of whole batches where devices share them.
 
-    Each would otherwise take the mean and the variance of its share, and results would depend on
-    how many devices there are. It costs three sums over devices for each such layer and step, of a
-    number a channel, and as many on the way back.
+    Otherwise results would depend on the number of devices.
 
     Parameters
     ----------
     model : keras.Model
-        Just built, in the scope of its strategy. Layers inside other layers are not found.
+        Built in the scope of its strategy. Layers inside other layers are not changed.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -1,4 +1,4 @@
-"""Saved models: a ``.keras`` file that knows what it was trained on and what it may be fed."""
+"""Saved models: a ``.keras`` file with a card of its features, genres and training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _RUN_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a saved model carries beside its weights.
+    """Description of a saved model, inside its file.
 
     Attributes
     ----------
@@ -47,11 +47,11 @@ class ModelCard:
     parameters : dict
         The parameters of these features.
     genres : tuple of str
-        The meaning of its outputs.
+        In the order of its outputs.
     data_set : dict
-        What it was trained on; see `common.records.tfrecords.Manifest`.
+        See `common.records.tfrecords.Manifest`.
     training : dict
-        The options and the course of its training.
+        The options and results of its training.
     versions : dict
         Of the project and of Keras.
     """
@@ -67,7 +67,7 @@ class ModelCard:
     )
 
     def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
-        """See that records hold what the model was trained for.
+        """Check that records hold the features and genres of the model.
 
         Raises
         ------
@@ -102,7 +102,7 @@ def save_model(model: keras.Model, path: str | Path, card: ModelCard) -> None:
 
 
 def read_card(path: str | Path) -> ModelCard:
-    """Read what a saved model says of itself, without loading it.
+    """Read the card of a saved model, without loading the model.
 
     Raises
     ------
@@ -119,11 +119,11 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def _read_member(path: str | Path, name: str) -> Any:
-    """Read one of the JSON files inside a model; refuse what unpacks to more than it is."""
+    """Read a JSON file inside a model; refuse archives that unpack to more than their size."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         declared, size = sum(member.file_size for member in members), Path(path).stat().st_size
-        # Keras compresses nothing, and members that share their bytes are a trick.
+        # Keras compresses nothing; members that share their bytes are an attack.
         if declared > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise UserError(
                 f"{path} has {size:,} bytes and declares to unpack to {declared:,}, which models "
@@ -133,25 +133,16 @@ def _read_member(path: str | Path, name: str) -> Any:
 
 
 def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
-    """Load a saved model; code that a file brings along, or asks for, is not run.
+    """Load a saved model; no code in the file, or named by it, is run.
 
-    A model may be made of the layers of Keras and of this project, and is loaded in Keras' safe
-    mode. A stage's own layers must be registered before: import its ``models``.
-
-    Parameters
-    ----------
-    path : path-like
-        A ``.keras`` file as `save_model` writes it.
-
-    Returns
-    -------
-    keras.Model, ModelCard
+    A model may consist of layers of Keras and of this project, and is loaded in Keras' safe mode.
+    The layers of a stage must be registered before: import its ``models``.
 
     Raises
     ------
     UserError
-        If there is no such file, it is not a model of this project, it is damaged, or it asks for
-        anything but such layers.
+        If there is no such file, or it is not a model of this project, damaged, or asks for other
+        layers.
     """
     card = read_card(path)
     if Path(path).suffix != ".keras":  # Keras would read other parts of it than are looked at here
@@ -180,7 +171,7 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
 
 
 def _foreign_parts(config: Any) -> Iterator[str]:
-    """Name what a model's configuration asks for beside layers of Keras and of this project."""
+    """Name the objects in a model's configuration that are not of Keras or of this project."""
     if isinstance(config, dict):
         name, module = config.get("class_name"), config.get("module")
         is_trusted = str(module).partition(".")[0] in _TRUSTED and name not in _RUN_CODE

@@ -1,4 +1,4 @@
-"""How a network is trained, as data: known to the command line without TensorFlow."""
+"""Options of a training, for Python and for the command line, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from common.errors import UserError
+
+AUGMENTATIONS = ("none", "LB", "LD", "SM", "SS")
+"""No augmentation, and the policies of `common.nn.spec_augment.POLICIES`, without its imports."""
 
 
 def _option(
@@ -17,7 +20,7 @@ def _option(
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a network is trained; an unknown option or a wrong type fails at once.
+    """Options of a training; an unknown option or a wrong type is an error.
 
     The learning rate rises linearly over the first twentieth of the steps and falls along a half
     cosine over the others (Loshchilov and Hutter 2017, arXiv:1608.03983); weight decay is decoupled
@@ -25,20 +28,20 @@ class TrainingOptions:
     """
 
     epochs: int = _option(40, "passes over the training segments, at most", least=1)
-    batch_size: int = _option(32, "segments a step, over all devices together", least=1)
-    learning_rate: float = _option(1e-3, "at its height", least=0)
-    weight_decay: float = _option(1e-3, "share of the weights taken away a unit of rate", least=0)
-    label_smoothing: float = _option(0.1, "probability given to all genres alike", least=0)
+    batch_size: int = _option(32, "segments in a step, over all devices", least=1)
+    learning_rate: float = _option(1e-3, "largest value of the schedule", least=0)
+    weight_decay: float = _option(1e-3, "of AdamW", least=0)
+    label_smoothing: float = _option(0.1, "probability that all genres share", least=0)
     mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
-    augment: str = _option("none", "SpecAugment's policy", choices=("none", "LB", "LD", "SM", "SS"))
+    augment: str = _option("none", "SpecAugment's policy", choices=AUGMENTATIONS)
     balance: str = _option(
-        "none", "weights: errors on rare genres count more", choices=("none", "weights")
+        "none", "weights: the loss of rare genres has a larger weight", choices=("none", "weights")
     )
-    patience: int = _option(15, "epochs without a better validation loss to the end", least=1)
+    patience: int = _option(15, "epochs without a lower validation loss before the end", least=1)
     seed: int = _option(0, "for weights, shuffling and augmentation", least=0)
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be meant."""
+        """Check the types and ranges of all options."""
         for option in fields(self):
             value, limits, wanted = (
                 getattr(self, option.name),
@@ -70,5 +73,5 @@ class TrainingOptions:
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> TrainingOptions:
-        """Take the options out of what the parser found."""
+        """Read the options from parsed arguments."""
         return cls(**{option.name: getattr(arguments, option.name) for option in fields(cls)})

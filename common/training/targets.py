@@ -1,4 +1,4 @@
-"""What a network is trained towards: shares of genres, and how much each segment counts."""
+"""Targets and weights of training batches, with mixup."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def with_targets(
     *,
     mixup: float = 0.0,
 ) -> tf.data.Dataset:
-    """Turn batches (features, integer label) into what a network is trained on.
+    """Turn batches of features and integer labels into features, targets and weights.
 
     Parameters
     ----------
     dataset : tf.data.Dataset
-        Of uint8 features (batch, ...) and labels (batch,).
+        Of features (batch, ...) and labels (batch,).
     weights : np.ndarray [shape=(genres,), dtype=float32]
-        How much an error on each genre counts; see `genre_weights`.
+        Weight of each genre in the loss; see `genre_weights`.
     mixup : float >= 0
         If not zero, each segment is mixed with another of its batch, in shares drawn from
         Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
@@ -29,7 +29,7 @@ def with_targets(
     Returns
     -------
     tf.data.Dataset
-        Of features, as they came, genre shares (batch, genres) and weights (batch,).
+        Of features, genre shares (batch, genres) and weights (batch,).
     """
     genres = len(weights)
 
@@ -56,19 +56,14 @@ def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tenso
 
 
 def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
-    """Decide how much an error on each genre counts.
+    """Give the weight of each genre in the loss, float32 (genres,), with mean 1 over segments.
 
     Parameters
     ----------
     segments : sequence of int
         Training segments of each genre, in label order.
     balance : str
-        ``"none"``: errors count alike; ``"weights"``: inversely to the genre's segments.
-
-    Returns
-    -------
-    np.ndarray [shape=(genres,), dtype=float32]
-        Their mean over the training segments is 1.
+        ``"none"``: equal weights; ``"weights"``: inverse to the genre's segments.
     """
     counts = np.asarray(segments, dtype=np.float32)
     if balance == "none":

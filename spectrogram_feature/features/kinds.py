@@ -1,24 +1,38 @@
-"""The kinds of features that records hold, by the names that manifests and models give them."""
+"""The kinds of features, by the names that manifests and models give them.
+
+A new kind is a module with its parameters and its transform, and one line in `KINDS`. This module
+imports neither TensorFlow nor Keras.
+"""
 
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.features import log_mel
 from spectrogram_feature.features.log_mel import LogMel, LogMelParameters
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 
+if TYPE_CHECKING:
+    import keras
+
 CONSTANT_Q = "constant-q"
-"""What all networks but `MUSICNN` take."""
 
 LOG_MEL = log_mel.KIND
 
-MUSICNN = "musicnn"
-"""The network whose weights were published; see `spectrogram_feature.musicnn.transfer`."""
+
+class Transform(Protocol):
+    """The computation of features."""
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """Turn segments (..., samples) into features, uint8 (..., frames, bins)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,37 +44,44 @@ class FeatureKind:
     name : str
         As manifests and models have it.
     parameters : type
-        Its dataclass of parameters.
+        A subclass of `SegmentParameters`; its defaults are those of the project.
     transform : callable
-        Makes the transform with some parameters; its ``features`` turns segments (..., n) into
-        uint8 (..., frames, bins).
+        From parameters to the `Transform`.
+    layer : str, optional
+        The same computation as a Keras layer, ``"module.Class"``, for exported models. It takes
+        the parameters, and turns float32 (batch, samples) into levels from 0 to 1.
     """
 
     name: str
-    parameters: type[FeatureParameters] | type[LogMelParameters]
-    transform: Callable[[Any], ConstantQ | LogMel]
+    parameters: type[Any]
+    transform: Callable[[Any], Transform]
+    layer: str = ""
 
+    def make_layer(self, parameters: SegmentParameters) -> keras.Layer:
+        """Make the Keras layer, which needs Keras to be imported."""
+        module, _, name = self.layer.rpartition(".")
+        return getattr(importlib.import_module(module), name)(parameters)
+
+
+_FEATURES = "spectrogram_feature.features"
 
 KINDS = {
     kind.name: kind
     for kind in (
-        FeatureKind(CONSTANT_Q, FeatureParameters, ConstantQ),
-        FeatureKind(LOG_MEL, LogMelParameters, LogMel),
+        FeatureKind(
+            CONSTANT_Q, FeatureParameters, ConstantQ, f"{_FEATURES}.constant_q_layer.ConstantQLayer"
+        ),
+        FeatureKind(LOG_MEL, LogMelParameters, LogMel, f"{_FEATURES}.log_mel_layer.LogMelLayer"),
     )
 }
 
 
 def kind_of(parameters: SegmentParameters) -> FeatureKind:
-    """Tell which kind of features some parameters are of."""
+    """Find the kind of features that some parameters belong to."""
     return next(kind for kind in KINDS.values() if type(parameters) is kind.parameters)
 
 
 @functools.cache
-def transform_of(parameters: SegmentParameters) -> ConstantQ | LogMel:
-    """Give the transform with these parameters, whose kernels are made once a process."""
+def transform_of(parameters: SegmentParameters) -> Any:
+    """Give the `Transform` with these parameters, whose kernels are made once a process."""
     return kind_of(parameters).transform(parameters)
-
-
-def kind_for(model: str) -> str:
-    """Tell which kind of features a network takes."""
-    return {MUSICNN: LOG_MEL}.get(model, CONSTANT_Q)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.errors import UserError
 from common.records.folder import RecordFolder
-from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS, LOG_MEL
-from spectrogram_feature.features.log_mel import LogMelParameters
+from common.records.tfrecords import Manifest
+from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS
 from spectrogram_feature.features.parameters import SegmentParameters
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureRecords(RecordFolder):
-    """A folder of Constant-Q features that ``generate_records`` has filled.
+    """A folder of features that ``generate_records`` has filled.
 
     Attributes
     ----------
@@ -26,16 +26,37 @@ class FeatureRecords(RecordFolder):
     manifest : Manifest
     """
 
-    kind: ClassVar[str] = CONSTANT_Q
+    command: ClassVar[str] = "spectrogram_feature.generate_records"
+
+    @classmethod
+    def open(cls, folder: str | Path, kind: str = CONSTANT_Q, **options: Any) -> Self:
+        """Open a folder of records.
+
+        Parameters
+        ----------
+        folder : path-like
+        kind : str
+            The kind of features that the caller takes, a key of `features.kinds.KINDS`.
+
+        Raises
+        ------
+        UserError
+            If it holds no finished records, or those of another kind.
+        """
+        try:
+            return cls(Path(folder), Manifest.read(folder, kind), **options)
+        except UserError as error:
+            hint = f"; python -m {cls.command} --features {kind} makes them"
+            raise UserError(f"{error}{hint if kind != CONSTANT_Q else ''}") from None
 
     @property
     def parameters(self) -> SegmentParameters:
-        """SegmentParameters: what the features were made with."""
-        return KINDS[self.kind].parameters.from_dict(self.manifest.parameters)
+        """SegmentParameters: the parameters of the features."""
+        return KINDS[self.manifest.kind].parameters.from_dict(self.manifest.parameters)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Tuple of int: the shape of what a network is given of a segment."""
+        """Tuple of int: the shape of a segment as a network takes it."""
         return self.parameters.shape
 
     def decode(self, raw: tf.Tensor) -> tf.Tensor:
@@ -43,32 +64,3 @@ class FeatureRecords(RecordFolder):
         import tensorflow as tf
 
         return tf.reshape(tf.io.decode_raw(raw, tf.uint8), (-1, *self.parameters.shape))
-
-
-@dataclass(frozen=True)
-class LogMelRecords(FeatureRecords):
-    """A folder of log-mel features that ``generate_records --features log-mel`` has filled."""
-
-    kind: ClassVar[str] = LOG_MEL
-
-    @property
-    def parameters(self) -> LogMelParameters:
-        """LogMelParameters: what the features were made with."""
-        return LogMelParameters.from_dict(self.manifest.parameters)
-
-    @classmethod
-    def open(cls, folder: str | Path, **options: Any) -> Self:
-        """Open a folder of records, or say how to make them; see `RecordFolder.open`."""
-        try:
-            return super().open(folder, **options)
-        except UserError as error:
-            raise UserError(
-                f"{error}; python -m spectrogram_feature.generate_records --features {LOG_MEL} "
-                "makes them"
-            ) from None
-
-
-RECORDS: dict[str, type[FeatureRecords]] = {
-    records.kind: records for records in (FeatureRecords, LogMelRecords)
-}
-"""Kind of features → how its records are read."""

@@ -19,9 +19,8 @@ import numpy as np
 
 from common.errors import AudioEmpty, AudioTooShort, UserError
 from common.fma.audio_stream import stream_audio
-from common.paths import display_path, output_root
 from common.quiet import import_tensorflow
-from common.training.model_files import MODEL_FILE, ModelCard, load_model, read_card
+from common.training.model_files import ModelCard, load_model, read_card
 from spectrogram_feature.features.kinds import KINDS, transform_of
 from spectrogram_feature.inference.segment_stream import Segment, cut_stream
 
@@ -138,7 +137,7 @@ class GenreClassifier:
         Parameters
         ----------
         path : path-like
-            As `find_model` gives it.
+            As `default_model.find_model` gives it.
 
         Raises
         ------
@@ -238,41 +237,3 @@ def _of_fresh(segment: Segment, features: np.ndarray) -> np.ndarray:
     """Keep the frames (frames, bins) of what a segment is the first to hold."""
     frames = round(len(features) * segment.fresh / len(segment.samples))
     return features[len(features) - frames :] if segment.start else features[:frames]
-
-
-def find_model(path: str | Path | None = None) -> Path:
-    """Find a saved model.
-
-    Parameters
-    ----------
-    path : path-like, optional
-        ``model.keras``, or the folder that it is in; by default the model of such features
-        that was trained last, of those under `fma_utils.output_root`.
-
-    Returns
-    -------
-    Path
-        Of a file, which need not exist if it was asked for by name.
-
-    Raises
-    ------
-    UserError
-        If none was asked for and there is none; the message says how to make one.
-    """
-    if path is not None:
-        return Path(path) / MODEL_FILE if Path(path).is_dir() else Path(path)
-    folder = output_root() / "models"
-    found = [path for path in folder.rglob(MODEL_FILE) if _is_usable(path)]
-    if not found:
-        raise UserError(
-            f"there is no trained model in {display_path(folder)}: name one with --model, or make "
-            "one with python -m spectrogram_feature.training (--help explains it)"
-        )
-    return max(found, key=lambda path: path.stat().st_mtime)
-
-
-def _is_usable(path: Path) -> bool:
-    try:
-        return read_card(path).kind in KINDS
-    except UserError:
-        return False

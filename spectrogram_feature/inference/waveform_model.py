@@ -7,25 +7,14 @@ in its arguments be told, without TensorFlow being imported.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
-import keras
 import tensorflow as tf
 
 from common.errors import UserError
 from common.records.quantization import FULL_SCALE
-from spectrogram_feature.features.constant_q_layer import ConstantQLayer
-from spectrogram_feature.features.kinds import CONSTANT_Q, LOG_MEL
-from spectrogram_feature.features.log_mel_layer import LogMelLayer
+from spectrogram_feature.features.kinds import KINDS
 from spectrogram_feature.inference.classifier import GenreClassifier
-
-FRONT_ENDS: dict[str, Callable[[Any], keras.Layer]] = {
-    CONSTANT_Q: ConstantQLayer,
-    LOG_MEL: LogMelLayer,
-}
-"""Kind of features → the layer that makes them, given their parameters."""
 
 
 class WaveformModel(tf.Module):
@@ -43,14 +32,15 @@ class WaveformModel(tf.Module):
 
     def __init__(self, classifier: GenreClassifier) -> None:
         super().__init__()
-        if (kind := classifier.card.kind) not in FRONT_ENDS:
+        kind = KINDS[classifier.card.kind]
+        if not kind.layer:
             raise UserError(
-                f"a model of {kind!r} features cannot be exported: FRONT_ENDS in "
-                "spectrogram_feature/inference/waveform_model.py has no layer that makes them"
+                f"a model of {kind.name!r} features cannot be exported: KINDS in "
+                "spectrogram_feature/features/kinds.py names no layer that makes them"
             )
         self.segment_samples = classifier.parameters.segment_samples
         self.network = classifier.model
-        self.front_end = FRONT_ENDS[kind](classifier.parameters)
+        self.front_end = kind.make_layer(classifier.parameters)
         self.front_end.build((None, self.segment_samples))
         self._genres = classifier.genres
         self._card = json.dumps(asdict(classifier.card))

@@ -1,9 +1,9 @@
-"""Genre classifiers on what musicnn has learnt: a probe on its embeddings, and the whole of it.
+"""Genre classifiers on musicnn: a linear probe on its embeddings, and the whole network.
 
-musicnn stays as it is, and a small head learns genres from what it says of a segment (a linear
-probe; Alain and Bengio 2017, "Understanding intermediate layers using linear classifier probes",
-ICLR workshop). So each segment is embedded once, and training takes seconds. The model that is
-saved has everything inside: it takes log-mel features, as any other takes its own.
+The weights of musicnn do not change, and a small head is trained on its embeddings of segments
+(Alain and Bengio 2017, "Understanding intermediate layers using linear classifier probes", ICLR
+workshop). Each segment is embedded once, and training takes seconds. The saved model holds both: it
+takes log-mel features.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ from keras import layers, ops
 
 from common.errors import UserError
 from common.nn.blocks import BATCH_NORM_MOMENTUM, classifier
-from spectrogram_feature.features.kinds import MUSICNN
 from spectrogram_feature.features.log_mel import LogMelParameters
 from spectrogram_feature.layers import segments
 from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, PENULTIMATE, musicnn
 
+MUSICNN = "musicnn"
+"""Name of the embedding network inside models, and of models with it."""
+
 EMBEDDING = "penultimate"
-"""Which of musicnn's outputs describes a patch."""
+"""The output of musicnn that embeds a patch."""
 
 EMBEDDING_SIZE = PENULTIMATE
-"""How many numbers that is."""
+"""Numbers in an embedding."""
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class Patches(layers.Layer):
     """Cut segments into patches: (batch, frames, bins) → (batch · patches, length, bins).
 
-    Patches lie one after the other from the beginning; what is left at the end is ignored. In
-    training, one patch stands for a segment, at a place that is drawn anew in every step: more
-    varied, and as many times as fast as there are patches.
+    Patches follow one another from the beginning; a rest at the end is ignored. In training, one
+    patch at a random place represents a segment.
 
     Parameters
     ----------
     length : int
-        Of a patch, in frames, of which a segment has as many or more.
+        Frames in a patch, at most those of a segment.
     """
 
     def __init__(self, length: int, **kwargs: Any) -> None:
@@ -47,7 +48,7 @@ class Patches(layers.Layer):
         self.seed = keras.random.SeedGenerator()
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Cut."""
+        """Cut segments (batch, frames, bins)."""
         _, frames, bins = x.shape
         if training:
             start = keras.random.randint((), 0, frames - self.length + 1, seed=self.seed)
@@ -56,20 +57,20 @@ class Patches(layers.Layer):
         return ops.reshape(x[:, :heard], (-1, self.length, bins))
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "length": self.length}
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_feature")
 class MeanOfPatches(layers.Layer):
-    """Average what was said of each segment's patches: (batch · patches, n) → (batch, n).
+    """Average the embeddings of each segment's patches: (batch · patches, n) → (batch, n).
 
     In training there is one patch of each segment.
 
     Parameters
     ----------
     patches : int
-        Of a segment.
+        Patches in a segment.
     """
 
     def __init__(self, patches: int, **kwargs: Any) -> None:
@@ -77,13 +78,13 @@ class MeanOfPatches(layers.Layer):
         self.patches = patches
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Average."""
+        """Average embeddings (batch · patches, n)."""
         if training:
             return x
         return ops.mean(ops.reshape(x, (-1, self.patches, x.shape[-1])), axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer was made with."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "patches": self.patches}
 
 
@@ -94,17 +95,17 @@ def probe(
     dropout: float = 0.5,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Build the head: each number standardised, then one dense layer.
+    """Build the head: batch normalisation and one dense layer.
 
     Parameters
     ----------
     input_shape : (int,)
-        How many numbers describe a segment.
+        Numbers in an embedding.
     genres : int
     dropout : float
         Before the dense layer.
     augmentation : None
-        There is nothing that could be masked.
+        Embeddings cannot be augmented.
 
     Returns
     -------
@@ -126,14 +127,14 @@ def probe(
 
 
 def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -> keras.Model:
-    """Build what embeds segments: musicnn over patches, and the mean of what it says.
+    """Build the embedding of segments: musicnn on patches, and the mean over patches.
 
     Parameters
     ----------
     parameters : LogMelParameters
-        Of the features.
+        Parameters of the features.
     network : keras.Model, optional
-        As `pretrained.musicnn` builds it for patches of `patch_frames`, by default with random
+        As `pretrained.musicnn` builds it for patches of `patch_frames`; by default with random
         weights.
 
     Returns
@@ -145,7 +146,7 @@ def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -
     network = network or musicnn(length)
     inputs, x = segments(parameters.shape, None)
     x = layers.Rescaling(parameters.ceiling, name="as_levels")(x)
-    # Without what makes tags of the embedding.
+    # Without the layers behind the embedding.
     network = keras.Model(network.input, network.output[EMBEDDING], name=MUSICNN)
     x = network(Patches(length, name="patches")(x))
     patches = parameters.frames // length
@@ -153,24 +154,24 @@ def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -
 
 
 def patch_frames(parameters: LogMelParameters) -> int:
-    """Tell how long patches are: what musicnn was trained on, or all of a shorter segment."""
+    """Give the frames in a patch: those that musicnn was trained on, or of a shorter segment."""
     return min(PATCH_FRAMES, parameters.frames)
 
 
 def complete(network: keras.Model, head: keras.Model) -> keras.Model:
-    """Put a trained head behind what embeds.
+    """Join an embedding network, which is frozen, and a trained head.
 
     Parameters
     ----------
     network : keras.Model
-        As `embedder` builds it; from now on it is not trained.
+        As `embedder` builds it.
     head : keras.Model
         As `probe` builds it.
 
     Returns
     -------
     keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres), which needs no other file.
+        uint8 (batch, frames, bins) → float32 (batch, genres).
     """
     network.trainable = False
     x = network.output

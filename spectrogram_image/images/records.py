@@ -32,6 +32,7 @@ class ImageRecords(RecordFolder):
     """
 
     kind: ClassVar[str] = KIND
+    command: ClassVar[str] = "spectrogram_image.TFRecord_generation"
 
     colors: bool = True
 

@@ -26,7 +26,7 @@ def at_angles(degrees, label, genres=GENRES):
 def test_the_last_layer_makes_genres_of_the_embedding(tf, name):
     from spectrogram_feature.models import MODELS
 
-    model = MODELS[name]((48, 84), 5, width=8)
+    model = MODELS[name].build((48, 84), 5, width=8)
     features = np.random.default_rng(0).integers(0, 256, (3, 48, 84), dtype=np.uint8)
     seen = embedder(model).predict_on_batch(features)
     kernel, bias = model.get_layer("genres").get_weights()

@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from records_for_tests import records_of
 
 from common.evaluation.baselines import (
-    Segments,
     _sample_tracks,
     bin_statistics,
     collect,
-    fit_majority,
     fit_svm,
-    predict,
+    majority,
 )
 from common.evaluation.metrics import evaluate
+from common.evaluation.predictions import predict
+from common.records.segments import Segments
 
 GENRES = ("Classical", "Electronic", "Rock")
 
@@ -31,6 +32,11 @@ def make_batches(*, tracks=30, first_track=0, seed=0, genres=(0, 1, 2)):
         (features[part], label[part], track_id[part])
         for part in (slice(None, half), slice(half, None))
     ]
+
+
+def of_batches(batches):
+    part = Segments.join(batches)
+    return records_of(part, part, GENRES)
 
 
 def test_bin_statistics_by_hand():
@@ -64,9 +70,15 @@ def test_collect_joins_batches():
         collect([])
 
 
+def fit_majority(labels, n_genres):
+    """Fit to a track of each label, of several segments."""
+    label = np.repeat(labels, 3)
+    part = Segments(np.zeros((len(label), 20, 6), np.uint8), label, np.arange(len(label)) // 3)
+    return majority(records_of(part, part, tuple("abcd"[:n_genres]))).model
+
+
 def test_majority_predicts_the_training_shares():
-    majority = fit_majority(np.array([2, 2, 0, 2]), n_genres=4)
-    probability = majority.predict(np.zeros((5, 20, 6), dtype=np.uint8))
+    probability = fit_majority([2, 2, 0, 2], 4).predict_on_batch(np.zeros((5, 20, 6), np.uint8))
     assert probability.shape == (5, 4)
     np.testing.assert_allclose(probability[3], [0.25, 0, 0.75, 0])
 
@@ -74,7 +86,7 @@ def test_majority_predicts_the_training_shares():
 def test_always_saying_the_majority_scores_its_share():
     batches = make_batches(genres=(0, 1, 2, 2))
     label = np.concatenate([batch[1] for batch in batches])
-    predictions = predict(fit_majority(label, 3), batches, GENRES)
+    predictions = predict(fit_majority(label, 3), of_batches(batches), "test")
     accuracy = evaluate(predictions, resamples=10).segment_accuracy.value
     assert accuracy == pytest.approx((label == 2).mean())
 
@@ -86,7 +98,7 @@ def svm():
 
 
 def test_svm_learns_and_predicts_probabilities(svm):
-    predictions = predict(svm, make_batches(first_track=200, seed=2), GENRES)
+    predictions = predict(svm, of_batches(make_batches(first_track=200, seed=2)), "test")
     assert predictions.probability.dtype == np.float32
     np.testing.assert_allclose(predictions.probability.sum(axis=1), 1, rtol=1e-5)
     assert evaluate(predictions, resamples=10).track_accuracy.value > 0.95
@@ -96,7 +108,7 @@ def test_svm_is_deterministic(svm):
     training, validation = make_batches(), make_batches(first_track=100, seed=1)
     again = fit_svm(collect(training), collect(validation), n_genres=3)
     features = make_batches(seed=2)[0][0]
-    np.testing.assert_array_equal(again.predict(features), svm.predict(features))
+    np.testing.assert_array_equal(again.predict_on_batch(features), svm.predict_on_batch(features))
 
 
 def test_svm_is_not_sure_of_noise_and_sure_of_what_it_knows():
@@ -139,7 +151,7 @@ def test_svm_copes_with_genres_that_a_split_lacks(validation_genres):
     label = np.resize(validation_genres, 30).repeat(3)
     validation = Segments(validation.features, label, validation.track_id)
     machine = fit_svm(training, validation, n_genres=5, grid=[(1.0, 1.0)])
-    probability = machine.predict(batches[0][0])
+    probability = machine.predict_on_batch(batches[0][0])
     assert probability.shape == (45, 5)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
     assert (probability[:, 4] == 0).all()

@@ -10,18 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from common.evaluation.baselines import BASELINES, svm
+from common.evaluation.cross_validation import cross_validate, make_folds
+from common.evaluation.judging import average_models, note_gain
 from common.evaluation.predictions import Predictions
+from common.records.segments import Segments
 from common.training.options import TrainingOptions
-from spectrogram_feature.cross_validation import (
-    Segments,
-    artist_folds,
-    average_models,
-    cross_validate_baselines,
-    cross_validate_model,
-    note_gain,
-    read_tracks,
-)
 from spectrogram_feature.features.records import FeatureRecords
+from spectrogram_feature.training import cross_validate_model
 
 QUICK = TrainingOptions(epochs=1, batch_size=8)
 
@@ -41,7 +37,7 @@ def make_tracks(artists: list[int], labels: list[int]) -> pd.DataFrame:
 def test_no_artist_is_on_two_sides_and_every_track_is_tested_once(artists, folds, seed):
     artists = [*range(12), *artists]
     tracks = make_tracks(artists, [artist % 3 for artist in artists])
-    made = artist_folds(tracks, folds, seed)
+    made = make_folds(tracks, folds, seed)
     tested = np.concatenate([fold.test for fold in made])
     assert sorted(tested) == list(tracks.index)
     for fold in made:
@@ -56,7 +52,7 @@ def test_no_artist_is_on_two_sides_and_every_track_is_tested_once(artists, folds
 
 def test_genres_are_spread_over_the_folds():
     tracks = make_tracks(list(range(60)), [i % 3 for i in range(60)])
-    for fold in artist_folds(tracks, 5):
+    for fold in make_folds(tracks, 5):
         assert list(tracks.loc[fold.test, "label"].value_counts()) == [4, 4, 4]
 
 
@@ -66,18 +62,18 @@ def test_genres_are_spread_over_the_folds():
 def test_impossible_folds_are_refused(artists, folds, message):
     tracks = make_tracks(list(range(artists)), [0] * artists)
     with pytest.raises(UserError, match=message):
-        artist_folds(tracks, folds)
+        make_folds(tracks, folds)
 
 
 @pytest.fixture
 def judged(tf, tiny_records):
     records = FeatureRecords.open(tiny_records)
-    return records, Segments.read(records), artist_folds(read_tracks(records), 3)
+    return records, Segments.read(records), make_folds(records.plan(), 3)
 
 
 def test_baselines_and_networks_judge_the_same_segments(judged, tmp_path):
     records, segments, folds = judged
-    pooled = [p for _, p in cross_validate_baselines(records, segments, folds)]
+    pooled = [cross_validate(fit, records, segments, folds)[1] for fit in BASELINES]
     result, of_network = cross_validate_model(
         records, segments, folds, "cnn", folder=tmp_path, options=QUICK
     )
@@ -108,7 +104,7 @@ def test_members_are_averaged(judged, tmp_path):
     noted, _ = note_gain((alone, of_one), (alone, of_one))
     assert noted.note == f"{alone.note}; +0.0 points [+0.0, +0.0] over texture"
     with pytest.raises(UserError, match="3 members: with 3 folds there can be 1 to 2"):
-        list(cross_validate_baselines(records, segments, folds, members=3))
+        cross_validate(svm, records, segments, folds, members=3)
 
 
 def test_only_predictions_of_the_same_segments_are_averaged():
@@ -152,4 +148,4 @@ def test_records_without_the_plan_say_what_to_do(tiny_records, tmp_path):
     records = FeatureRecords.open(tiny_records)
     elsewhere = FeatureRecords(tmp_path, records.manifest)
     with pytest.raises(UserError, match=r"run spectrogram_feature\.generate_records again"):
-        read_tracks(elsewhere)
+        elsewhere.plan()

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.evaluation.cross_validation import make_folds
+from common.records.segments import Segments
 from common.training.options import TrainingOptions
 from spectrogram_feature import out_of_fold
-from spectrogram_feature.cross_validation import Segments, artist_folds, read_tracks
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.out_of_fold import apt_folds, apt_model, predict_out_of_fold, relabel
 
@@ -16,8 +17,8 @@ QUICK = TrainingOptions(epochs=1, batch_size=8)
 @pytest.fixture(scope="module")
 def material(tf, tiny_records):
     records = FeatureRecords.open(tiny_records)
-    tracks = read_tracks(records)
-    return records, Segments.read(records), tracks, artist_folds(tracks, 3)
+    tracks = records.plan()
+    return records, Segments.read(records), tracks, make_folds(tracks, 3)
 
 
 def test_segments_get_the_labels_of_their_tracks(material):

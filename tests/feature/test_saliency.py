@@ -44,7 +44,7 @@ def test_attributions_sum_to_the_difference_that_they_explain(tf, name):
     from spectrogram_feature.models import MODELS
 
     tf.keras.utils.set_random_seed(0)
-    model = MODELS[name](SHAPE, 3, width=8)
+    model = MODELS[name].build(SHAPE, 3, width=8)
     genres = model.get_layer("genres")
     genres.kernel.assign(8 * genres.kernel)  # untrained, it would not tell segments apart
     baselines = segments(4, seed=1)

@@ -44,7 +44,7 @@ def test_larger_images_are_brought_to_the_same_resolution_by_the_first_layer():
 
 
 def test_it_learns_random_labels_by_heart():
-    from common.training.training import fit_few
+    from common.training.train import fit_few
 
     shape, few = (24, 48, 3), 12
     labels = np.random.default_rng(1).integers(0, GENRES, few)

@@ -33,8 +33,9 @@ def records(tf, images, tmp_path_factory) -> ImageRecords:
 
 
 def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
+
+    from common.evaluation.judging import judge_on_test
     from common.training.model_files import MODEL_FILE, load_model
-    from common.training.runs import judge_run
 
     run = training.train_model(records, folder=tmp_path, options=QUICK, **SMALL)
     model, card = load_model(tmp_path / MODEL_FILE)
@@ -45,7 +46,7 @@ def test_a_trained_model_carries_what_its_images_are(records, tmp_path):
     np.testing.assert_allclose(
         model.predict_on_batch(few), run.model.predict_on_batch(few), atol=1e-5
     )
-    result, predictions = judge_run(run, records, training.describe("cnn", records))
+    result, predictions = judge_on_test(run, records, training.describe("cnn", records))
     assert result.model == "cnn, mel 620×308"
     assert len(predictions.label) == sum(records.manifest.tracks["test"].values())
 
@@ -63,11 +64,29 @@ def test_levels_and_windows_are_other_settings(records, tmp_path):
 
 
 def test_baselines_learn_from_the_rows_of_pixels(records):
-    majority, machine = training.judge_baselines(records)
+    (majority, _), (machine, _) = training.judge_baselines(records)
     assert majority.model == "Majority class"
     assert machine.model == "SVM on bin statistics, mel 620×308"
     assert majority.is_baseline
     assert machine.is_baseline
+
+
+def test_images_are_cross_validated_as_features_are(records, tmp_path):
+    from common.evaluation.baselines import majority
+    from common.evaluation.cross_validation import cross_validate, make_folds
+    from common.records.segments import Segments
+    from common.training.train import fold_trainer
+
+    def build(_):
+        return training.build_model(records, QUICK.augment, **SMALL)
+
+    fit = fold_trainer("cnn", build, folder=tmp_path, options=QUICK, architecture=SMALL)
+    data = records, Segments.read(records), make_folds(records.plan(), 3)[:1]
+    for one in (majority, fit):
+        result, predictions = cross_validate(one, *data)
+        assert set(predictions.track_id) <= set(data[2][0].test)
+    assert result.model == "cnn"
+    assert (tmp_path / "fold-0-member-0" / "best.weights.h5").exists()
 
 
 def test_the_command_compares_records_in_one_leaderboard(records, tmp_path):

@@ -18,7 +18,8 @@ from common.fma.audio import read_audio
 from common.training.model_files import save_model
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.features.parameters import FeatureParameters
-from spectrogram_feature.inference.classifier import GenreClassifier, find_model
+from spectrogram_feature.inference.classifier import GenreClassifier
+from spectrogram_feature.inference.default_model import find_model
 from spectrogram_feature.inference.segment_stream import cut_stream
 
 LENGTH = PARAMETERS.segment_samples

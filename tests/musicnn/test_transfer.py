@@ -12,11 +12,15 @@ import soundfile
 from fma_for_tests import music
 
 from common.errors import UserError
+from common.evaluation.cross_validation import make_folds
 from common.fma.dataset import Dataset
+from common.records.segments import Segments
 from common.training.options import TrainingOptions
 from spectrogram_feature import training
+from spectrogram_feature.features.kinds import LOG_MEL
 from spectrogram_feature.features.log_mel import LogMel, LogMelParameters
-from spectrogram_feature.features.records import FeatureRecords, LogMelRecords
+from spectrogram_feature.features.parameters import FeatureParameters
+from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.generate_records import default_folder, generate
 
 PARAMETERS = LogMelParameters(segment_seconds=0.5)
@@ -55,8 +59,8 @@ def folder(tiny_fma: Dataset, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def records(folder) -> LogMelRecords:
-    return LogMelRecords.open(folder)
+def records(folder) -> FeatureRecords:
+    return FeatureRecords.open(folder, LOG_MEL)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def run(weights, folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrained, "FOLDER", weights)
         return training.train_model(
-            LogMelRecords.open(folder),
+            FeatureRecords.open(folder, LOG_MEL),
             "musicnn",
             folder=tmp_path_factory.mktemp("models") / "musicnn",
             options=QUICK,
@@ -97,8 +101,8 @@ def test_each_network_refuses_records_of_the_other_kind(folder, tiny_records):
         training.open_records(folder, ["cnn", "texture"])
     with pytest.raises(UserError, match="musicnn takes other features than the others"):
         training.open_records(folder, ["cnn", "musicnn"])
-    assert type(training.open_records(folder, ["musicnn"])) is LogMelRecords
-    assert type(training.open_records(tiny_records, ["cnn"])) is FeatureRecords
+    assert training.open_records(folder, ["musicnn"]).parameters == PARAMETERS
+    assert training.open_records(tiny_records, ["cnn"]).parameters == FeatureParameters()
 
 
 def test_records_of_another_kind_are_not_added_to(folder, tiny_fma):
@@ -185,7 +189,7 @@ def test_changed_records_are_embedded_anew(records, tmp_path):
 
     folder = tmp_path / "records"
     shutil.copytree(records.folder, folder, ignore=shutil.ignore_patterns("MSD_*"))
-    manifest = LogMelRecords.open(folder).manifest
+    manifest = FeatureRecords.open(folder, LOG_MEL).manifest
     list(EmbeddedRecords(folder, manifest).arrays("test"))
     before = sorted(folder.glob("MSD_*/*"))
     manifest.shards["test"][0]["crc32c"] += 1
@@ -199,7 +203,7 @@ def test_changed_records_are_embedded_anew(records, tmp_path):
 def test_the_probe_learns_what_embeddings_tell(tf):
     import keras
 
-    from common.training.training import fit_few
+    from common.training.train import fit_few
     from spectrogram_feature.musicnn.transfer import probe
 
     keras.utils.set_random_seed(0)
@@ -211,7 +215,7 @@ def test_the_probe_learns_what_embeddings_tell(tf):
 
 
 def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monkeypatch):
-    from common.training.runs import predict_split
+    from common.evaluation.predictions import predict
     from spectrogram_feature.inference.classifier import GenreClassifier
     from spectrogram_feature.musicnn import pretrained
 
@@ -219,7 +223,7 @@ def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monk
     classifier = GenreClassifier.load(run.folder / "model.keras")
     assert classifier.parameters == PARAMETERS
     assert not classifier.model.get_layer("musicnn").trainable_weights
-    expected = predict_split(run.model, records, "test")
+    expected = predict(run.model, records, "test")
     features, _, track_id = next(records.arrays("test"))
     np.testing.assert_array_equal(track_id, expected.track_id)
     loaded = classifier.model.predict_on_batch(features)
@@ -282,18 +286,19 @@ def test_the_command_compares_with_machines(folder, tmp_path, monkeypatch, capsy
 
 
 def test_each_stage_trains_its_layers_and_leaves_normalisations_alone(records, run):
-    from spectrogram_feature.musicnn.finetuning import STAGES, builder, thaw
+    from spectrogram_feature.musicnn.finetuning import last_layers, thaw
 
-    model = builder(records, "musicnn-last-layers", run.folder)()
+    model = last_layers(records, run.folder)
     features, *_ = next(records.arrays("test"))
     expected = run.model.predict_on_batch(features)
     np.testing.assert_allclose(model.predict_on_batch(features), expected, atol=1e-5)
-    trained = {}
-    for stage in STAGES:
-        thaw(model, stage)
-        network = model.get_layer("musicnn")
-        trained[stage] = {variable.path.split("/")[0] for variable in network.trainable_weights}
-    last, every = trained.values()
+    last, every = (
+        {
+            variable.path.split("/")[0]
+            for variable in thaw(model, front=front).get_layer("musicnn").trainable_weights
+        }
+        for front in (False, True)
+    )
     assert last == {"middle_1", "middle_2", "middle_3", "hidden"}
     assert every == last | {
         "timbral_38",
@@ -306,9 +311,9 @@ def test_each_stage_trains_its_layers_and_leaves_normalisations_alone(records, r
 
 def test_fine_tuning_goes_on_from_stage_to_stage(records, tmp_path):
     from spectrogram_feature.inference.classifier import GenreClassifier
-    from spectrogram_feature.musicnn.finetuning import finetune
 
-    run = finetune(records, folder=tmp_path, options=TrainingOptions(epochs=1, batch_size=8))
+    options = TrainingOptions(epochs=1, batch_size=8)
+    run = training.finetune(records, "musicnn", folder=tmp_path, options=options)
     folders = (tmp_path / "musicnn", tmp_path / "musicnn-last-layers", tmp_path)
     models = [GenreClassifier.load(folder / "model.keras").model for folder in folders]
 
@@ -325,26 +330,26 @@ def test_fine_tuning_goes_on_from_stage_to_stage(records, tmp_path):
 
 
 def test_the_stages_of_a_fold_go_on_from_its_probe(records, tmp_path):
-    from spectrogram_feature import cross_validation
+    from spectrogram_feature import models
     from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
-    from spectrogram_feature.musicnn.finetuning import STAGES, cross_validate_stages
 
-    options = TrainingOptions(epochs=1, batch_size=16)
-    folds = cross_validation.artist_folds(cross_validation.read_tracks(records), 3)[:1]
+    folds = make_folds(records.plan(), 3)[:1]
     embedded = EmbeddedRecords.of(records)
+    how = {"folder": tmp_path, "options": TrainingOptions(epochs=1, batch_size=16)}
     with pytest.raises(FileNotFoundError):
-        next(cross_validate_stages(records, folds, tmp_path, options, 1))
+        training.cross_validate_stages(records, folds, "musicnn", **how)
     shutil.rmtree(tmp_path)
-    cross_validation.cross_validate_model(
+    training.cross_validate_model(
         embedded,
-        cross_validation.Segments.read(embedded),
+        Segments.read(embedded),
         folds,
         "musicnn",
         folder=tmp_path / "musicnn",
-        options=options,
+        options=how["options"],
     )
-    judged = list(cross_validate_stages(records, folds, tmp_path, options, 1))
-    assert [result.model for result, _ in judged] == list(STAGES)
+    judged = training.cross_validate_stages(records, folds, "musicnn", **how)
+    stages = models.find("musicnn").stages
+    assert [result.model for result, _ in judged] == [stage.name for stage in stages]
     for _, predictions in judged:
         assert set(predictions.track_id) <= set(folds[0].test)
 

@@ -27,11 +27,13 @@ import numpy as np
 import pytest
 import soundfile
 from fma_for_tests import write_tracks_csv
+from records_for_tests import records_of
 
 from common.errors import AudioError, UserError
 from common.fma.audio import read_audio
 from common.fma.audio_stream import stream_audio
 from common.fma.metadata import load
+from common.records.segments import Segments
 from common.training.model_files import ModelCard, load_model, read_card, save_model
 from common.training.options import TrainingOptions
 from spectrogram_image.images.folder import ImageParameters, ImageSet, read_levels
@@ -228,12 +230,13 @@ def training_folder(tf, tmp_path_factory) -> Path:
 
 
 def train(folder: Path) -> None:
-    from common.records.input_pipeline import array_batches
-    from common.training import training
+    from common.training.train import train as train_toy
 
-    batches = array_batches((np.zeros((8, 3), np.uint8), np.arange(8) % 2), batch_size=4)
+    part = Segments(np.zeros((8, 3), np.uint8), np.arange(8) % 2, np.arange(8))
     options = TrainingOptions(epochs=1, batch_size=4)
-    training.train(build, batches, batches, [4, 4], folder=folder, options=options, settings={})
+    train_toy(
+        "toy", build, records_of(part, part, genres=("a", "b")), folder=folder, options=options
+    )
 
 
 @pytest.mark.parametrize("change", HOSTILE_WEIGHTS)

@@ -7,6 +7,7 @@ in a process of its own: this file, run as a script, trains there what the tests
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from records_for_tests import records_of
 
 from common.evaluation.predictions import Predictions
+from common.records.segments import MemoryRecords, Segments
 from common.training.model_files import ModelCard, load_model, save_model
 from common.training.options import TrainingOptions
 
@@ -27,19 +30,25 @@ TOLERANCE = 1e-5  # relative; sums of float32 in another order, and the curves' 
 CARD = ModelCard("toy", "noise", {}, GENRES, data_set={}, training={})
 
 
-def segments(count: int) -> tuple[np.ndarray, np.ndarray]:
+class Unshuffled(MemoryRecords):
+    """Records that are read in their order: shuffling differs on several devices."""
+
+    def batches(self, split, *, batch_size, **options):
+        return super().batches(split, batch_size=batch_size)
+
+
+def segments(count: int) -> Segments:
     """Noise that is louder the higher the label; some genres are rarer than others."""
     rng = np.random.default_rng(count)
     label = rng.choice(3, count, p=[0.5, 0.3, 0.2])
     noise = rng.integers(0, 100, (count, 12, 6)) + 75 * label[:, None, None]
-    return noise.astype(np.uint8), label
+    return Segments(noise.astype(np.uint8), label, np.arange(count))
 
 
 def train(folder: Path, kind: str, *callbacks):
     import keras
 
-    from common.records.input_pipeline import array_batches
-    from common.training import training
+    from common.training import train as training
 
     def build() -> keras.Model:
         inputs = keras.Input((12, 6), dtype="uint8")
@@ -51,35 +60,27 @@ def train(folder: Path, kind: str, *callbacks):
             inputs, keras.layers.Dense(3, "softmax")(keras.layers.ReLU()(x)), name=kind
         )
 
-    known, held_back = segments(64), segments(VALIDATION[kind])
-    usual = training._callbacks
+    data = records_of(segments(64), segments(VALIDATION[kind]), GENRES, Unshuffled)
+    usual = training.make_callbacks
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_callbacks", lambda *a: [*usual(*a), *callbacks])
-        return training.train(
-            build,
-            array_batches(known, batch_size=8),  # not shuffled, which differs on several devices
-            array_batches(held_back, batch_size=8),
-            np.bincount(known[1]).tolist(),
-            folder=folder,
-            options=OPTIONS,
-            settings={},
-        )
+        patch.setattr(training, "make_callbacks", lambda *a: [*usual(*a), *callbacks])
+        return training.train(kind, build, data, folder=folder, options=OPTIONS, save=False)
 
 
 def predictions(model, count: int = 21) -> Predictions:
     from common.evaluation.predictions import predict
-    from common.records.input_pipeline import array_batches
 
-    features, label = segments(count)
-    return predict(model, array_batches((features, label, np.arange(count)), batch_size=8), GENRES)
+    part = segments(count)
+    return predict(model, records_of(part, part, GENRES), "test")
 
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory) -> Path:
     """What was trained where there are three devices, of which two can share a batch of 8."""
     folder = tmp_path_factory.mktemp("several")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, __file__, folder], capture_output=True, text=True, check=False
+        [sys.executable, __file__, folder], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -130,8 +131,8 @@ def stop_in_third_epoch():
 
 def train_full_network(folder: Path) -> list[float]:
     """Train a network of stage 2 as GPUs do: half precision, dropout, augmentation, mixup."""
-    from common.records.input_pipeline import array_batches
-    from common.training import training
+    from common.training.devices import prepare_device
+    from common.training.train import train
     from spectrogram_feature.features.parameters import FeatureParameters
     from spectrogram_feature.models import cnn
     from spectrogram_feature.spec_augment import spec_augment
@@ -140,16 +141,15 @@ def train_full_network(folder: Path) -> list[float]:
     label = np.arange(24) % 3
     features = np.random.default_rng(0).integers(0, 160, (24, *parameters.shape))
     features[np.arange(24), :, 12 * label] += 90
-    features = features.astype(np.uint8)
-    training.prepare_device()
-    run = training.train(
+    part = Segments(features.astype(np.uint8), label, np.arange(24))
+    prepare_device()
+    run = train(
+        "cnn",
         lambda: cnn(parameters.shape, 3, depth=1, augmentation=spec_augment("LD", parameters)),
-        array_batches((features, label), batch_size=8, training=True),
-        array_batches((features, label), batch_size=8),
-        [8, 8, 8],
+        records_of(part, part, GENRES),
         folder=folder,
         options=TrainingOptions(epochs=2, batch_size=8, mixup=0.3, augment="LD"),
-        settings={},
+        save=False,
     )
     return run.history["loss"].tolist()
 
@@ -167,7 +167,7 @@ def alone(tf, tmp_path_factory) -> dict:
 
 @pytest.mark.parametrize(("kind", "epochs"), [("normalised", [1, 2]), ("plain", [1, 2, 3])])
 def test_several_devices_learn_what_one_learns(several, alone, kind, epochs):
-    from common.training.callbacks import read_history
+    from common.training.checkpoints import read_history
 
     shared = read_history(several / kind).drop(columns="seconds")
     assert list(shared.index) == epochs

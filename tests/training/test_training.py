@@ -116,9 +116,9 @@ def test_training_keeps_curves_weights_and_logs(finished):
 def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
     import keras
 
-    from common.training.runs import predict_split
+    from common.evaluation.predictions import predict
 
-    predictions = predict_split(finished.model, records, "validation")
+    predictions = predict(finished.model, records, "validation")
     cross_entropy = keras.losses.CategoricalCrossentropy(label_smoothing=QUICK.label_smoothing)
     loss = float(cross_entropy(np.eye(3)[predictions.label], predictions.probability))
     assert loss == pytest.approx(finished.history["val_loss"].min(), rel=1e-3)
@@ -140,7 +140,7 @@ def test_weights_of_a_network_whose_code_has_changed_are_refused(finished, recor
     from spectrogram_feature import models
     from spectrogram_feature.training import train_model
 
-    monkeypatch.setitem(models.MODELS, "cnn", models.gru)
+    monkeypatch.setitem(models.MODELS, "cnn", models.Network(models.gru))
     with pytest.raises(UserError, match=r"does not fit gru: its code has changed .* delete"):
         train_model(records, "cnn", folder=finished.folder, options=QUICK)
 
@@ -192,7 +192,7 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
     """Interrupted in its third epoch, resumed, it has every epoch once."""
     import keras
 
-    from common.training import training as common_training
+    from common.training import train as common_training
     from spectrogram_feature.training import train_model
 
     class Interrupt(keras.callbacks.Callback):
@@ -200,9 +200,9 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    usual = common_training._callbacks
+    usual = common_training.make_callbacks
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common_training, "_callbacks", lambda *a: [*usual(*a), Interrupt()])
+        patch.setattr(common_training, "make_callbacks", lambda *a: [*usual(*a), Interrupt()])
         with pytest.raises(KeyboardInterrupt):
             train_model(records, "cnn", folder=tmp_path, options=QUICK)
     first = pd.read_csv(tmp_path / "history.csv")
@@ -238,28 +238,28 @@ def test_a_killed_command_resumes_after_its_last_epoch(records, tmp_path):
 def test_an_attempt_that_was_killed_before_it_counted_is_not_taken_for_the_best(tmp_path):
     import keras
 
-    from common.training import callbacks
+    from common.training import checkpoints
 
     model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.compile("sgd", "mse")
 
     def end_epoch(number, weight, loss):
         model.set_weights([np.array([[weight]], np.float32)])
-        keep = callbacks.Keep(tmp_path, callbacks.read_history(tmp_path))
+        keep = checkpoints.Keep(tmp_path, checkpoints.read_history(tmp_path))
         keep.set_model(model)
         keep.on_epoch_begin(number - 1)
         keep.on_epoch_end(number - 1, {"loss": loss, "val_loss": loss})
 
     end_epoch(1, weight=1.0, loss=2.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks, "atomic_write", lambda path: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(checkpoints, "atomic_write", lambda path: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError):
             end_epoch(2, weight=5.0, loss=1.0)
-    assert callbacks.find_state(tmp_path)[1] == 1
+    assert checkpoints.find_state(tmp_path)[1] == 1
     end_epoch(2, weight=2.0, loss=3.0)
-    best = callbacks.read_history(tmp_path)["val_loss"].idxmin()
+    best = checkpoints.read_history(tmp_path)["val_loss"].idxmin()
     assert best == 1
-    model.load_weights(tmp_path / callbacks.STATE.format(best))
+    model.load_weights(tmp_path / checkpoints.STATE.format(best))
     assert model.get_weights()[0].item() == 1.0
 
 
@@ -290,7 +290,7 @@ def test_there_must_be_something_to_resume(records, tmp_path):
 
 
 def test_training_stops_when_validation_does_not_improve():
-    from common.training.callbacks import is_finished
+    from common.training.checkpoints import is_finished
 
     options = TrainingOptions(epochs=50, patience=3)
 
@@ -339,13 +339,15 @@ def test_a_saved_model_predicts_the_same_and_knows_its_records(finished, records
 
 
 def test_judging_counts_every_test_segment_once(finished, records):
-    from common.training.runs import judge_baselines, judge_run
+    from common.evaluation.baselines import BASELINES
+    from common.evaluation.judging import judge_on_test
 
-    result, predictions = judge_run(finished, records)
+    result, predictions = judge_on_test(finished, records)
     assert len(predictions.label) == 2 * TRACKS["test"]
     assert len(np.unique(predictions.track_id)) == TRACKS["test"]
     assert result.parameters == finished.model.count_params()
-    majority, svm = judge_baselines(records)
+    fitted = [fit(records) for fit in BASELINES]
+    majority, svm = (judge_on_test(baseline, records)[0] for baseline in fitted)
     assert majority.scores.track_accuracy.value == pytest.approx(1 / 3)
     assert svm.scores.track_accuracy.value == 1  # the octaves are easily told apart
 
@@ -400,11 +402,13 @@ def test_a_changed_bit_is_found_while_reading_and_its_shard_named(records, tmp_p
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     changed, options = FeatureRecords.open(copy), TrainingOptions(epochs=1, batch_size=8)
-    from common.training.runs import judge_run
+    from common.evaluation.judging import judge_on_test
     from spectrogram_feature.training import train_model
 
     with pytest.raises(UserError, match=rf"{shard} is damaged \(checksum\): run the command that"):
-        judge_run(train_model(changed, "cnn", folder=tmp_path / "run", options=options), changed)
+        judge_on_test(
+            train_model(changed, "cnn", folder=tmp_path / "run", options=options), changed
+        )
 
 
 def test_weights_even_the_genres_out_and_average_to_one():

@@ -1,0 +1,174 @@
+"""Files of a training: its settings, learning curves, weights to resume from and best weights.
+
+Every file is written completely or not at all. A killed training resumes after its last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from common.errors import UserError
+from common.jobs.files import atomic_write
+from common.jobs.journal import as_json, require_same
+from common.training.model_files import OPTIMISER_WARNING
+from common.training.options import TrainingOptions
+
+SETTINGS = "settings.json"
+HISTORY = "history.csv"
+BEST_WEIGHTS = "best.weights.h5"
+STATE = "state.{}.weights.h5"
+
+
+def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Begin or reopen the folder of a training.
+
+    Raises
+    ------
+    UserError
+        If the folder holds a training with other settings, or damaged settings. The message names
+        the first setting that differs.
+    """
+    settings = as_json(settings)
+    path = folder / SETTINGS
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            file.write(json.dumps(settings, indent=1).encode())
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise UserError(f"{path} is damaged: delete {folder} and train again") from None
+    require_same(earlier, settings, folder, "a training")
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """Read the learning curves of a training, indexed by epoch; empty before the first."""
+    path = folder / HISTORY
+    if not path.exists():
+        return pd.DataFrame({"val_loss": []}, index=pd.Index([], name="epoch"))
+    return pd.read_csv(path, index_col="epoch")
+
+
+def is_finished(history: pd.DataFrame, options: TrainingOptions) -> bool:
+    """Tell whether all epochs are done, the patience is exhausted, or the loss is NaN."""
+    if history.empty:
+        return False
+    if history["val_loss"].isna().any():
+        return True
+    stale = history.index[-1] - history["val_loss"].idxmin()
+    return len(history) >= options.epochs or stale >= options.patience
+
+
+class Keep(keras.callbacks.Callback):
+    """Save the learning curves and the weights after each epoch.
+
+    The weights of the last epoch, with the optimiser's state, and of the best epoch are kept. An
+    epoch counts once its line in the curves is written; a later run overwrites anything else that
+    a killed run has left.
+
+    Parameters
+    ----------
+    folder : Path
+    history : pandas.DataFrame
+        Curves of the epochs before this run, from `read_history`.
+    """
+
+    def __init__(self, folder: Path, history: pd.DataFrame) -> None:
+        super().__init__()
+        self.folder, self.history = folder, history
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock."""
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
+        """Write the weights, then the curves; delete the weights that are superseded."""
+        epoch += 1
+        self._save_weights(STATE.format(epoch))
+        self.history.loc[epoch, list(logs)] = list(logs.values())
+        self.history.loc[epoch, "seconds"] = time.perf_counter() - self.started
+        with atomic_write(self.folder / HISTORY) as file:
+            file.write(self.history.to_csv(float_format="%.6g").encode())
+        best = self.history["val_loss"].fillna(float("inf")).idxmin()
+        for state in self.folder.glob(STATE.format("*")):
+            if state.name not in (STATE.format(epoch), STATE.format(best)):
+                state.unlink()
+
+    def _save_weights(self, name: str) -> None:
+        partial = self.folder / f".partial.{name}"
+        try:
+            self.model.save_weights(partial)
+        except OSError as error:
+            # HDF5 writes again when the file is closed, and crashes the process if there is no
+            # room. Its message has many lines.
+            os.truncate(partial, 0)
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(partial)) from None
+        partial.replace(self.folder / name)
+
+
+def find_state(folder: Path) -> tuple[Path, int] | None:
+    """Find the weights to resume from, and the epoch after which they were written."""
+    history = read_history(folder)
+    if history.empty:
+        return None
+    return folder / STATE.format(history.index[-1]), int(history.index[-1])
+
+
+def resume(model: keras.Model, folder: Path) -> int:
+    """Load the weights and the optimiser's state after the last epoch; return its number, or 0."""
+    state = find_state(folder)
+    if state is None:
+        return 0
+    load_weights(model, state[0], with_optimiser=True)
+    return state[1]
+
+
+def keep_best(folder: Path) -> pd.DataFrame:
+    """Keep only the best weights of a finished training, and return its learning curves.
+
+    Raises
+    ------
+    UserError
+        If the training diverged.
+    """
+    history = read_history(folder)
+    if history["val_loss"].isna().any():
+        raise UserError(f"training in {folder} diverged: delete it, and lower the learning rate")
+    best = folder / STATE.format(history["val_loss"].idxmin())
+    if best.exists():
+        best.replace(folder / BEST_WEIGHTS)
+    for leftover in (*folder.glob(STATE.format("*")), *folder.glob(".partial.*")):
+        leftover.unlink()
+    return history
+
+
+def load_weights(model: keras.Model, path: Path, *, with_optimiser: bool = False) -> None:
+    """Load weights that `Keep` has written.
+
+    Raises
+    ------
+    UserError
+        If they do not fit the model.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of weights that do not fit.
+            warnings.simplefilter("error", UserWarning)
+            if not with_optimiser:
+                warnings.filterwarnings("ignore", OPTIMISER_WARNING)
+            model.load_weights(path)
+    except (UserWarning, ValueError, OSError):
+        raise UserError(
+            f"{path} does not fit {model.name}: its code has changed since, or the training began "
+            f"in the precision of another kind of device; delete {path.parent} and train again"
+        ) from None
