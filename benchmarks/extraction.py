@@ -28,7 +28,7 @@ from common.fma.dataset import get_audio_path
 from common.fma.track_plan import PLAN_COLUMNS
 from common.jobs.workers import worker_pool
 from common.quiet import import_tensorflow
-from common.records.quantization import as_float
+from common.records.quantization import dequantize
 from common.records.shards import run_shard
 from constant_q import librosa_magnitude
 from harness.command import run_benchmark
@@ -92,7 +92,7 @@ def loaded_once(path: Path) -> np.ndarray:
 
 def require_equal_features(ours: np.ndarray, peer: np.ndarray) -> str:
     """Compare stored features with those of the plain way, in dB."""
-    decibels = PARAMETERS.dynamic_range * as_float(ours)
+    decibels = PARAMETERS.dynamic_range * dequantize(ours)
     return require_equal(decibels, PARAMETERS.dynamic_range * peer, 1, "dB", 0.9)
 
 

@@ -35,7 +35,7 @@ import numpy as np
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from common.records.quantization import as_bytes
+from common.records.quantization import quantize
 from spectrogram_feature.features.constant_q_kernels import (
     BLOCK,
     decimation_matrix,
@@ -112,4 +112,4 @@ class ConstantQ:
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Quantize levels, from ``-dynamic_range`` dB (0) to the segment's maximum (255), uint8."""
-        return as_bytes(1 + self.decibels(samples) / self.parameters.dynamic_range)
+        return quantize(1 + self.decibels(samples) / self.parameters.dynamic_range)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.records.quantization import as_bytes
+from common.records.quantization import quantize
 from spectrogram_feature.features.kinds import KINDS, FeatureKind
 from spectrogram_feature.features.parameters import SegmentParameters
 
@@ -38,7 +38,7 @@ class Loudness:
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         halves = np.abs(samples).reshape(*samples.shape[:-1], *self.parameters.shape, -1)
-        return as_bytes(np.minimum(1, 4 * halves.mean(axis=-1)))
+        return quantize(np.minimum(1, 4 * halves.mean(axis=-1)))
 
 
 KIND = FeatureKind("loudness", LoudnessParameters, Loudness, "toy_layer_for_tests.LoudnessLayer")

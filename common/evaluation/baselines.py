@@ -19,7 +19,7 @@ from common.evaluation.calibration import fit_temperature
 from common.evaluation.judging import Fitted
 from common.evaluation.predictions import Predictions
 from common.records.folder import RecordFolder
-from common.records.quantization import as_float
+from common.records.quantization import dequantize
 from common.records.segments import Batch, Segments
 
 Describe = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +53,7 @@ def bin_statistics(features: np.ndarray) -> np.ndarray:
     statistics = np.empty((segments, 3, bins), dtype=np.float32)
     # A single segment fits into the cache of the processor.
     for segment, values in zip(statistics, features, strict=True):
-        scaled = as_float(values)
+        scaled = dequantize(values)
         segment[0] = scaled.mean(axis=0)
         segment[1] = scaled.std(axis=0)
         segment[2] = np.abs(np.diff(scaled, axis=0)).mean(axis=0)

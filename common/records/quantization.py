@@ -8,11 +8,11 @@ FULL_SCALE = 255
 """Byte of the level 1."""
 
 
-def as_bytes(share: np.ndarray) -> np.ndarray:
+def quantize(share: np.ndarray) -> np.ndarray:
     """Quantize values from 0 to 1 to uint8, rounded to the nearest."""
     return np.rint(FULL_SCALE * share).astype(np.uint8)
 
 
-def as_float(stored: np.ndarray) -> np.ndarray:
+def dequantize(stored: np.ndarray) -> np.ndarray:
     """Dequantize uint8 to float32 values from 0 to 1."""
     return np.asarray(stored, np.float32) / np.float32(FULL_SCALE)

@@ -30,7 +30,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 from common.errors import UserError
-from common.records.quantization import as_bytes, as_float
+from common.records.quantization import dequantize, quantize
 from spectrogram_feature.features.parameters import SegmentParameters, finite
 
 _HZ_PER_MEL = 200 / 3  # below 1 kHz, where Slaney's scale is linear
@@ -89,7 +89,7 @@ class LogMelParameters(SegmentParameters):
 
     def decibels(self, features: np.ndarray) -> np.ndarray:
         """Restore levels in dB above silence; see `SegmentParameters.decibels`."""
-        return as_float(features) * self.dynamic_range
+        return dequantize(features) * self.dynamic_range
 
 
 class LogMel:
@@ -148,7 +148,7 @@ class LogMel:
 
         Returns uint8 (..., 1 + n // hop_length, n_bins). NaN or infinity is a `UserError`.
         """
-        return as_bytes(np.minimum(self.levels(self.scaled(samples)) / self.parameters.ceiling, 1))
+        return quantize(np.minimum(self.levels(self.scaled(samples)) / self.parameters.ceiling, 1))
 
 
 def _mel_bands(parameters: LogMelParameters) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from common.errors import UserError
-from common.records.quantization import as_float
+from common.records.quantization import dequantize
 
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bins
 
@@ -157,7 +157,7 @@ class FeatureParameters(SegmentParameters):
 
     def decibels(self, features: np.ndarray) -> np.ndarray:
         """Restore levels in dB below the loudest; see `SegmentParameters.decibels`."""
-        return (as_float(features) - 1) * self.dynamic_range
+        return (dequantize(features) - 1) * self.dynamic_range
 
     @property
     def quality(self) -> float:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from common.records.quantization import as_float
+from common.records.quantization import dequantize
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +53,7 @@ class Saliency:
 
         # Bytes have no gradient, so the network begins after the layer that scales them.
         self.network = keras.Model(model.get_layer("as_float").output, model.output)
-        self.baselines = as_float(baselines)
+        self.baselines = dequantize(baselines)
         self.steps = steps
         self._gradients = tf.function(self._trace, reduce_retracing=True)
 
@@ -87,7 +87,7 @@ class Saliency:
         """
         import tensorflow as tf
 
-        ways = as_float(features) - self.baselines
+        ways = dequantize(features) - self.baselines
         # The midpoint rule.
         shares = (np.arange(self.steps, dtype=np.float32) + 0.5) / self.steps
         points = self.baselines[:, None] + shares[:, None, None] * ways[:, None]
@@ -123,7 +123,7 @@ def deletion_test(
     rng = np.random.default_rng(seed)
     rows = []
     for features in segments:
-        levels = as_float(features)
+        levels = dequantize(features)
         genre = int(saliency.probability(levels[None])[0].argmax())
         scores = {
             "most attributed": _patches(saliency.attribute(features, genre)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 from common.errors import UserError
-from common.records.quantization import as_float
+from common.records.quantization import dequantize
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.features.parameters import FeatureParameters
 
@@ -191,7 +191,7 @@ def test_features_are_decibels_in_eight_bits():
     features = transform.features(signal)
     assert features.dtype == np.uint8
     assert features.max() == 255
-    back = as_float(features)
+    back = dequantize(features)
     assert back.dtype == np.float32
     np.testing.assert_allclose(60 * back - 60, transform.decibels(signal), atol=60 / 255 / 2 + 1e-4)
 
