@@ -7,10 +7,9 @@ it with computation. The table has steps per second, the input's share of a step
 an epoch of the 71,421 training segments of FMA medium. The original work took 350 s an epoch on one
 GPU.
 
-It needs Keras 3, one backend and a few small packages that the registry of networks imports, but
-neither TensorFlow nor data. From a checkout of the project:
+It needs Keras 3 and one backend, but neither TensorFlow nor data. From a checkout of the project:
 
-  pip install keras 'jax[cuda13]' pandas scipy soxr tqdm filelock crc32c
+  pip install keras 'jax[cuda13]'
   KERAS_BACKEND=jax python benchmarks/accelerator.py --out benchmarks/accelerator.md
 """
 

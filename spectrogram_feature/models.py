@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers
@@ -25,13 +25,11 @@ from common.nn.blocks import (
     rectified,
     statistics,
 )
-from common.training.options import TrainingOptions
-from spectrogram_feature.features.kinds import CONSTANT_Q, LOG_MEL
-from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
-from spectrogram_feature.musicnn import finetuning
-from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
-from spectrogram_feature.musicnn.transfer import complete, probe
+
+if TYPE_CHECKING:
+    from common.training.options import TrainingOptions
+    from spectrogram_feature.features.records import FeatureRecords
 
 
 def cnn(
@@ -231,7 +229,7 @@ class Network:
 
     build: Callable[..., keras.Model]  # has the parameters of `cnn`
     name: str = ""  # by default that of the function
-    features: str = CONSTANT_Q  # a key of `features.kinds.KINDS`
+    features: str = "constant-q"  # a key of `features.kinds.KINDS`
     prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
     finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
     stages: tuple[Stage, ...] = ()  # of fine-tuning, after the training
@@ -239,6 +237,37 @@ class Network:
     def __post_init__(self) -> None:
         """Name the network after its function."""
         object.__setattr__(self, "name", self.name or self.build.__name__)
+
+
+def _probe(*shape: Any, **options: Any) -> keras.Model:
+    # Imported here and below, so that the other networks need Keras and NumPy only.
+    from spectrogram_feature.musicnn.transfer import probe
+
+    return probe(*shape, **options)
+
+
+def _embed(records: FeatureRecords) -> FeatureRecords:
+    from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
+
+    return EmbeddedRecords.of(records)
+
+
+def _with_embedder(head: keras.Model, embedded: Any) -> keras.Model:
+    from spectrogram_feature.musicnn.transfer import complete
+
+    return complete(embedded.network, head)
+
+
+def _last_layers(records: FeatureRecords, before: Path) -> keras.Model:
+    from spectrogram_feature.musicnn.finetuning import last_layers
+
+    return last_layers(records, before)
+
+
+def _all_layers(records: FeatureRecords, before: Path) -> keras.Model:
+    from spectrogram_feature.musicnn.finetuning import all_layers
+
+    return all_layers(records, before)
 
 
 MODELS = {
@@ -251,14 +280,14 @@ MODELS = {
         Network(crnn),
         Network(texture),
         Network(
-            probe,
+            _probe,
             name="musicnn",
-            features=LOG_MEL,
-            prepare=EmbeddedRecords.of,
-            finish=lambda head, embedded: complete(embedded.network, head),
+            features="log-mel",
+            prepare=_embed,
+            finish=_with_embedder,
             stages=(
-                Stage("musicnn-last-layers", finetuning.last_layers, rate=0.1),
-                Stage("musicnn-all-layers", finetuning.all_layers, rate=0.03),
+                Stage("musicnn-last-layers", _last_layers, rate=0.1),
+                Stage("musicnn-all-layers", _all_layers, rate=0.03),
             ),
         ),
     )

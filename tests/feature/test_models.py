@@ -46,8 +46,10 @@ def predict(model, segments):
 
 def test_the_registry_is_what_is_tested_here():
     from spectrogram_feature import models
+    from spectrogram_feature.features.kinds import KINDS
 
     assert tuple(models.names_for("constant-q")) == MODELS
+    assert {network.features for network in models.MODELS.values()} <= set(KINDS)
     assert "musicnn" in models.MODELS
 
 

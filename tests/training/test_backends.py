@@ -69,7 +69,10 @@ def test_outputs_equal_those_of_tensorflow_from_the_same_weights(reference, othe
             np.testing.assert_allclose(values, expected[name], atol=1e-4, err_msg=name)
 
 
-HEAVY = ("distributed", "librosa", "matplotlib", "sklearn", "soundfile", "tensorflow")
+HEAVY = (
+    *("crc32c", "distributed", "filelock", "librosa", "matplotlib", "pandas", "scipy", "sklearn"),
+    *("soundfile", "soxr", "tensorflow", "tqdm"),
+)
 
 
 def test_networks_and_their_augmentation_import_nothing_heavy():
