@@ -108,23 +108,12 @@ def run_jobs(
                 (folder / JOURNAL).open("a", encoding="utf-8") as log,
             ):
                 running = {pool.submit(call, function, job.argument): job for job in missing}
-                failure: BaseException | None = None
                 for future in as_completed(running):
                     job = running.pop(future)
-                    if future.cancelled():
-                        continue
-                    if error := future.exception():
-                        # Jobs that run now may still finish, and are entered too.
-                        failure = failure or error
-                        for waiting in running:
-                            waiting.cancel()
-                        continue
                     results[job.name] = future.result()
                     log.write(json.dumps({"job": job.name, "result": results[job.name]}) + "\n")
                     log.flush()
                     bar.update(job.size)
-                if failure:
-                    raise failure
     return [results[job.name] for job in jobs]
 
 
