@@ -23,14 +23,6 @@ def normalise(samples: np.ndarray) -> np.ndarray:
     return (samples / (np.sqrt(np.mean(np.square(samples))) + 1e-9)).astype(np.float32)
 
 
-def noise(samples: int, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """Draw noise of unit power between two frequencies in Hz."""
-    size = 1 << samples.bit_length()  # powers of two are fast to transform
-    spectrum = np.fft.rfft(rng.standard_normal(size, np.float32))
-    spectrum[: round(low / SR * size)] = spectrum[round(high / SR * size) :] = 0
-    return normalise(np.fft.irfft(spectrum)[:samples])
-
-
 class Tone(NamedTuple):
     """Wavetable synthesis with a crossfade between two tables of harmonics."""
 
@@ -52,7 +44,7 @@ class Tone(NamedTuple):
         k = np.arange(1, max(int(10_000 / hz), 1) + 1)
         spectrum, sound = np.zeros(_TABLE // 2 + 1, dtype=complex), np.zeros(len(t), np.float32)
         fade = np.exp(-t / self.fade).astype(np.float32)
-        for share in (fade, 1 - fade)[: 1 + (self.fade < 99)]:
+        for share in (fade, 1 - fade)[: 1 + (self.fade < np.inf)]:
             peaks = np.asarray(self.formants[rng.integers(len(self.formants))], dtype=float)
             resonances = 1 / (1 + ((k[:, None] * hz - peaks) / (60 + 0.06 * peaks)) ** 2)
             gains = k**-self.tilt * np.where(k % 2, 1, self.even) * (0.03 + resonances.sum(axis=1))
@@ -65,7 +57,7 @@ class Tone(NamedTuple):
                 sound += share * table[(cycles * _TABLE).astype(np.int64) & (_TABLE - 1)]
         if self.breath:
             bright = np.diff(rng.standard_normal(len(t) + 1, np.float32))
-            sound = normalise(sound) + np.float32(0.7 * self.breath) * bright
+            sound = normalise(sound) + 0.7 * self.breath * bright
         return normalise(sound * np.minimum(t / self.attack, 1) * np.exp(-t / self.decay))
 
 
@@ -77,15 +69,18 @@ class Drum(NamedTuple):
     bend: float = 0.0  # relative rise of the initial pitch
     ring: float = 0.02  # time constant in seconds
     wires: float = 0.0  # amplitude of the noise
-    low: float = 1000.0  # Hz
+    low: float = 1000.0  # lowest frequency of the noise in Hz
     high: float = 8000.0
     hiss: float = 0.02  # time constant of the noise
 
     def __call__(self, hz: float, seconds: float, rng: np.random.Generator) -> np.ndarray:
         """Synthesise a stroke with its complete decay, whatever `seconds` is."""
         tuning, t = hz / 261.63, np.arange(round(6 * max(self.ring, self.hiss) * SR)) / SR
+        size = 1 << len(t).bit_length()  # powers of two are fast to transform
+        spectrum, bins = np.fft.rfft(rng.standard_normal(size, np.float32)), tuning * size / SR
+        spectrum[: round(self.low * bins)] = spectrum[round(self.high * bins) :] = 0
+        burst = normalise(np.fft.irfft(spectrum)[: len(t)]) * np.exp(-t / self.hiss)
         cycles = self.pitch * tuning * (t + 0.03 * self.bend * (1 - np.exp(-t / 0.03)))
-        burst = noise(len(t), rng, self.low * tuning, self.high * tuning) * np.exp(-t / self.hiss)
         sound = 1.6 * np.sin(2 * np.pi * cycles) * np.exp(-t / self.ring) + self.wires * burst
         return normalise(sound) * np.float32(ratio(self.gain))
 

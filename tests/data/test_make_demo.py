@@ -28,9 +28,16 @@ from data.composing.music import (
     perform,
     read_rhythm,
 )
-from data.composing.plan import DAMAGES, MAX_TRACKS, MIN_TRACKS, Recording, make_plan
 from data.composing.sound import INSTRUMENTS, SR, Drum
-from data.make_demo import make_demo, synthesise
+from data.make_demo import (
+    DAMAGES,
+    MAX_TRACKS,
+    MIN_TRACKS,
+    Recording,
+    make_demo,
+    make_plan,
+    synthesise,
+)
 
 
 def pure_artist(genre, seed):
