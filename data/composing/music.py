@@ -127,7 +127,8 @@ def perform(
         line = _play([note for note in notes if note.part == part], mix.shape[1], rng)
         gain = part.gain + rng.normal(0, 1.5) + artist.drums * (part.figure == "drum")
         side = rng.uniform(-0.6, 0.6) * (part.register > 50)
-        mix += np.sqrt(np.float32([[1 - side], [1 + side]]))[:channels] * line * ratio(gain)
+        pan = np.sqrt(np.array([[1 - side], [1 + side]], np.float32))[:channels]
+        mix += pan * line * ratio(gain)
     return _record(mix, artist, rng, round(seconds * rate)).T
 
 
