@@ -24,29 +24,24 @@ from common.plotting.mp3 import encode_mp3
 from data.composing.music import compose, make_artist, perform
 from data.importing.tables import write_metadata
 
-VERSION = 4
-"""Version of the files of a seed; raise it with every change of the files."""
-
+VERSION = 4  # of the files of a seed; raise it with every change of the files
 CLIP_SECONDS, SHORT_SECONDS = 30.0, 4.0
 DEFAULT_TRACKS, MIN_TRACKS, MAX_TRACKS = 240, len(ROOT_GENRES) * len(SPLITS), 150_000
 
+# Genres of the additional files that are damaged on purpose.
 DAMAGES = {"empty": "Rock", "short": "Electronic", "not_audio": "Experimental"}
-"""Additional files damaged on purpose, and their genres."""
-
+# Number of tracks of each root genre in FMA medium.
 _COUNTS = 74, 619, 178, 21, 6314, 2251, 1519, 2201, 1350, 1018, 384, 510, 1186, 7103, 154, 118
-"""Number of tracks of each root genre in FMA medium."""
 
 _DESCRIPTION = f"""\
 Make the demo set: synthetic music in the FMA's layout, so that every notebook and command runs
 without the FMA. Each of the 16 root genres has its own tempos, scales, chords, rhythms and
-instruments. Artists borrow from neighbouring genres, and no artist is in two splits. The music is
-SYNTHETIC: scores on it do not transfer to real music.
+instruments, and artists borrow from neighbouring genres. Scores do not transfer to real music.
 
 Writes N good tracks of 30 s, and three damaged ones (empty, 4 s, not an MP3), which
 fma_metadata/demo.json lists. {DEFAULT_TRACKS} tracks take half a minute on two cores, and 72 MB.
 An interrupted command resumes when it is run again. The same seed gives the same files."""
 _EXAMPLES = f"""\
-  python data/make_demo.py
   python data/make_demo.py --tracks {MIN_TRACKS} --out /tmp/tiny     # the least: 3 a genre
   python data/make_demo.py --tracks 5000 --seed 1 --out /data/demo-5000"""
 
@@ -91,11 +86,7 @@ def make_plan(tracks: int, seed: int) -> list[Recording]:
 def make_demo(
     out: str | Path, *, tracks: int = DEFAULT_TRACKS, seed: int = 0, workers: int | None = None
 ) -> str:
-    """Make or complete the demo set, and return a one-line summary.
-
-    `workers` is the number of processes, by default one per core. Raises `UserError` if the number
-    of tracks or the seed is out of range, or `out` contains other data.
-    """
+    """Make or complete the demo set, by default with a process per core; return a summary."""
     out, plan = Path(out), make_plan(tracks, seed)
     if not (out / JOURNAL).exists() and any(out.glob("fma_*")):
         raise UserError(f"{out} holds other data (fma_*): choose another folder with --out")
@@ -169,10 +160,10 @@ def _tabulate(plan: Sequence[Recording], seed: int) -> pd.DataFrame:
 def main() -> None:
     """Run the command."""
     parser = make_parser("python data/make_demo.py", _DESCRIPTION, _EXAMPLES)
-    add, folder = parser.add_argument, PROJECT_ROOT / "data" / "demo"
+    add = parser.add_argument
     add("--tracks", type=int, default=DEFAULT_TRACKS, metavar="N", help="good tracks, at least 48")
     add("--seed", type=int, default=0, metavar="S", help="seed of the music")
-    add("--out", default=folder, metavar="DIR", help="folder of the demo set")
+    add("--out", default=PROJECT_ROOT / "data/demo", metavar="DIR", help="folder of the demo set")
     add("--workers", type=int, default=default_workers(), metavar="N", help="number of processes")
     print(make_demo(**vars(parser.parse_args())))
 

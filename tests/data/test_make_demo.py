@@ -21,6 +21,9 @@ from common.paths import PROJECT_ROOT
 from data import make_demo as command
 from data.composing.genres import SCALES, STYLES
 from data.composing.music import (
+    INSTRUMENTS,
+    SR,
+    Drum,
     beat_to_seconds,
     compose,
     make_artist,
@@ -28,7 +31,6 @@ from data.composing.music import (
     perform,
     read_rhythm,
 )
-from data.composing.sound import INSTRUMENTS, SR, Drum
 from data.make_demo import (
     DAMAGES,
     MAX_TRACKS,
