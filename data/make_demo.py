@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
 from common.jobs.journal import JOURNAL
 from common.jobs.run import Job, run_jobs
-from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 from common.plotting.mp3 import encode_mp3
 from data.composing.music import compose, make_artist, perform
@@ -28,8 +27,7 @@ VERSION = 4  # of the files of a seed; raise it with every change of the files
 CLIP_SECONDS, SHORT_SECONDS = 30.0, 4.0
 DEFAULT_TRACKS, MIN_TRACKS, MAX_TRACKS = 240, len(ROOT_GENRES) * len(SPLITS), 150_000
 
-# Genres of the additional files that are damaged on purpose.
-DAMAGES = {"empty": "Rock", "short": "Electronic", "not_audio": "Experimental"}
+DAMAGES = {"empty": "Rock", "short": "Electronic", "not_audio": "Experimental"}  # bad files
 # Number of tracks of each root genre in FMA medium.
 _COUNTS = 74, 619, 178, 21, 6314, 2251, 1519, 2201, 1350, 1018, 384, 510, 1186, 7103, 154, 118
 
@@ -57,16 +55,12 @@ class Recording(NamedTuple):
 
 
 def make_plan(tracks: int, seed: int) -> list[Recording]:
-    """Plan `tracks` good tracks and the damaged ones, sorted by track id.
-
-    Each genre is in each split, no artist is in two splits. A genre's share grows with the square
-    root of its frequency in FMA medium.
-    """
+    """Plan good and damaged tracks by id; each genre is in each split, each artist in one."""
     if not MIN_TRACKS <= tracks <= MAX_TRACKS:
         raise UserError(f"--tracks {tracks} does not work: use {MIN_TRACKS} to {MAX_TRACKS}")
     if seed < 0:
         raise UserError(f"--seed {seed} does not work: use at least 0")
-    weights = np.cumsum([0, *np.sqrt(_COUNTS)])
+    weights = np.cumsum([0, *np.sqrt(_COUNTS)])  # less unequal than in the FMA
     ends = np.round((tracks - MIN_TRACKS) * weights / weights[-1]).astype(int)
     parts = [(genre, "training", 0, damage) for damage, genre in DAMAGES.items()]
     for genre, count in zip(ROOT_GENRES, np.diff(ends) + len(SPLITS), strict=True):
@@ -91,11 +85,10 @@ def make_demo(
     if not (out / JOURNAL).exists() and any(out.glob("fma_*")):
         raise UserError(f"{out} holds other data (fma_*): choose another folder with --out")
     metadata = out / "fma_metadata"
-    parts = [plan[i : i + 4] for i in range(0, len(plan), 4)]
-    jobs = [Job(f"{part[0].track_id:06d}", (str(out), seed, part), len(part)) for part in parts]
+    jobs = [Job(f"{track.track_id:06d}", (str(out), seed, track)) for track in plan]
     settings = {"seed": seed, "tracks": tracks, "version": VERSION}
     results = run_jobs(
-        _write_tracks, jobs, folder=out, settings=settings, workers=workers, description="composing"
+        _write_track, jobs, folder=out, settings=settings, workers=workers, description="composing"
     )
     if (metadata / "tracks.csv").exists():
         return f"{out} is complete: {tracks} synthetic tracks, seed {seed}; nothing to do"
@@ -108,16 +101,13 @@ def make_demo(
     return f"{out}: {tracks} synthetic tracks, {size / 1e6:.0f} MB, and 3 damaged on purpose"
 
 
-def _write_tracks(argument: tuple[str, int, Sequence[Recording]]) -> dict[str, Any]:
-    """Write the files of a few tracks; return their names relative to the root, and sizes."""
-    out, seed, recordings = argument
-    files = {}
-    for recording in recordings:
-        path = get_audio_path(Path(out, "fma_medium"), recording.track_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            files[path.relative_to(out).as_posix()] = file.write(_encode(recording, seed))
-    return {"files": files}
+def _write_track(argument: tuple[str, int, Recording]) -> dict[str, dict[str, int]]:
+    """Write the file of a track; return its name relative to the root, and its size."""
+    out, seed, recording = argument
+    path = get_audio_path(Path(out, "fma_medium"), recording.track_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        return {"files": {path.relative_to(out).as_posix(): file.write(_encode(recording, seed))}}
 
 
 def _encode(recording: Recording, seed: int) -> bytes:
@@ -145,15 +135,13 @@ def synthesise(
 
 def _tabulate(plan: Sequence[Recording], seed: int) -> pd.DataFrame:
     """Return the metadata of a plan for `write_metadata`, with random titles and numbers."""
-    rng, size = np.random.default_rng(seed), len(plan)
-    table = pd.DataFrame(plan).set_index("track_id")
+    rng, table = np.random.default_rng(seed), pd.DataFrame(plan).set_index("track_id")
     table["artist"] = table["genre"] + " Band " + (table["artist"] + 1).astype(str)
-    table["title"] = [f"Song {number + 1}" for number in range(size)]
-    table["set", "subset"] = rng.choice(["small", "medium"], size)
+    table["title"] = [f"Song {number + 1}" for number in range(len(plan))]
+    table["set", "subset"] = rng.choice(["small", "medium"], len(plan))
     table["track", "date_created"] = "2012-05-20 12:00:00"
-    table["track", "duration"] = rng.integers(95, 420, size)
-    table["track", "license"] = "CC0 1.0 Universal"
-    table["track", "listens"] = rng.lognormal(6.5, 1, size).astype(int)
+    table["track", "duration"] = rng.integers(95, 420, len(plan))
+    table["track", "listens"] = rng.lognormal(6.5, 1, len(plan)).astype(int)
     return table
 
 
@@ -164,7 +152,7 @@ def main() -> None:
     add("--tracks", type=int, default=DEFAULT_TRACKS, metavar="N", help="good tracks, at least 48")
     add("--seed", type=int, default=0, metavar="S", help="seed of the music")
     add("--out", default=PROJECT_ROOT / "data/demo", metavar="DIR", help="folder of the demo set")
-    add("--workers", type=int, default=default_workers(), metavar="N", help="number of processes")
+    add("--workers", type=int, metavar="N", help="number of processes, by default one per core")
     print(make_demo(**vars(parser.parse_args())))
 
 

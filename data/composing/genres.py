@@ -7,13 +7,12 @@ third), and lasts a bar.
 
 from typing import NamedTuple
 
-SCALES = {
+SCALES = {  # semitones above the tonic
     "major": {0, 2, 4, 5, 7, 9, 11}, "pentatonic": {0, 2, 4, 7, 9}, "blues": {0, 3, 5, 6, 7, 10},
     "minor": {0, 2, 3, 5, 7, 8, 10}, "dorian": {0, 2, 3, 5, 7, 9, 10}, "in": {0, 1, 5, 7, 8},
     "harmonic": {0, 2, 3, 5, 7, 8, 11}, "phrygian": {0, 1, 4, 5, 7, 8, 10},
     "minor5": {0, 3, 5, 7, 10}, "whole": {0, 2, 4, 6, 8, 10}, "chromatic": {*range(12)},
 }  # fmt: skip
-"""Semitones above the tonic."""
 
 
 class Part(NamedTuple):

@@ -1,7 +1,4 @@
-"""Instruments, composition and performance of the synthetic music, with NumPy.
-
-An instrument is a callable of a frequency in Hz, seconds and a random generator.
-"""
+"""Instruments, composition and performance of the synthetic music, with NumPy."""
 
 from __future__ import annotations
 
@@ -197,7 +194,7 @@ def compose(artist: Style, rng: Generator, seconds: float) -> list[Note]:
             for i, (beat, length, loudness) in enumerate(hits):
                 start = beat_to_seconds(bar * beats + beat - begin, tempo, artist.swing)
                 start += rng.normal(0, artist.looseness)
-                pitches = _pitches(part, i, len(hits), chord, ladder, motif, rng)
+                pitches = _pitches(part, i, len(hits), chord, ladder, motif[i % 16], rng)
                 length *= part.sustain * 60 / tempo
                 loudness *= rng.uniform(0.7, 1.1) / len(pitches) ** 0.5
                 notes += [Note(part, start, length, pitch, loudness) for pitch in pitches]
@@ -205,9 +202,8 @@ def compose(artist: Style, rng: Generator, seconds: float) -> list[Note]:
 
 
 def _pitches(
-    part: Part, i: int, hits: int, chord: list[int], ladder: np.ndarray, motif: np.ndarray,
-    rng: Generator,
-) -> list[float]:  # fmt: skip
+    part: Part, i: int, hits: int, chord: list[int], ladder: np.ndarray, step: int, rng: Generator
+) -> list[float]:
     """Return the pitches of hit `i` of `hits` in a bar."""
     if part.figure == "drum":
         return [part.register]
@@ -217,7 +213,7 @@ def _pitches(
         return [part.register + 5 * (1 - i / hits) + rng.normal(0, 1.2)]
     if part.figure == "melody":  # a motif on the scale, beginning on a note of the chord
         steps = ladder if i else ladder[np.isin(ladder % 12, np.mod(chord, 12))]
-        return [steps[np.abs(steps - part.register).argmin() + (motif[i] if i else 0)]]
+        return [steps[np.abs(steps - part.register).argmin() + (step if i else 0)]]
     root = part.register + (chord[0] - part.register + 6) % 12 - 6
     figure = part.figure.split()
     degrees = [divmod(int(degree), len(chord)) for degree in figure[i % len(figure)].split("+")]
