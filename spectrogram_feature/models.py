@@ -229,7 +229,7 @@ class Network:
 
     build: Callable[..., keras.Model]  # has the parameters of `cnn`
     name: str = ""  # by default that of the function
-    features: str = "constant-q"  # a key of `features.kinds.KINDS`
+    features: tuple[str, ...] = ("constant-q", "imported")  # keys of `features.kinds.KINDS`
     prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
     finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
     stages: tuple[Stage, ...] = ()  # of fine-tuning, after the training
@@ -282,7 +282,7 @@ MODELS = {
         Network(
             _probe,
             name="musicnn",
-            features="log-mel",
+            features=("log-mel",),
             prepare=_embed,
             finish=_with_embedder,
             stages=(
@@ -304,4 +304,4 @@ def find(name: str) -> Network:
 
 def names_for(kind: str) -> list[str]:
     """List the networks of a kind of features."""
-    return [name for name, network in MODELS.items() if network.features == kind]
+    return [name for name, network in MODELS.items() if kind in network.features]

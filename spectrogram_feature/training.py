@@ -199,10 +199,10 @@ def open_records(folder: str | Path, names: Sequence[str]) -> FeatureRecords:
     for other in others:
         if kinds[other] != kinds[first]:
             raise UserError(
-                f"{other} takes other features than the others ({kinds[other]}, not "
-                f"{kinds[first]}): train it separately"
+                f"{other} takes other features than the others ({kinds[other][0]}, not "
+                f"{kinds[first][0]}): train it separately"
             )
-    return FeatureRecords.open(folder, kinds[first])
+    return FeatureRecords.open(folder, *kinds[first])
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:

@@ -121,7 +121,7 @@ def spectrogram_grid(
     examples: Sequence[tuple[str, np.ndarray]],
     *,
     hop_seconds: float,
-    frequencies: np.ndarray,
+    frequencies: np.ndarray | None,
     title: str = "Spectrogram",
     unit: str = "dB",
     columns: int = 4,
@@ -135,8 +135,8 @@ def spectrogram_grid(
         Titles and magnitudes.
     hop_seconds : float > 0
         Time from one frame to the next.
-    frequencies : np.ndarray [shape=(bins,)]
-        Centre frequencies in Hz, in rising order.
+    frequencies : np.ndarray [shape=(bins,)] or None
+        Centre frequencies in Hz, in rising order; None numbers the bins.
     unit : str
         Unit of the magnitudes, such as ``"dB"`` or ``"0…1"``.
     columns : int > 0
@@ -160,7 +160,7 @@ def spectrogram_grid(
     for panel in axes.flat[max(len(examples) - columns, 0) : len(examples)]:
         panel.set_xlabel("Time (s)")
         panel.tick_params(labelbottom=True)
-    figure.supylabel("Note (frequency in Hz)", fontsize=plt.rcParams["axes.labelsize"])
+    figure.supylabel(frequency_label(frequencies), fontsize=plt.rcParams["axes.labelsize"])
     figure.colorbar(mesh, ax=axes, label=f"Magnitude ({unit})", pad=0.01, aspect=12 + 8 * rows)
     return figure
 
@@ -169,20 +169,22 @@ def draw_spectrogram(
     panel: Axes,
     features: np.ndarray,
     hop_seconds: float,
-    frequencies: np.ndarray,
+    frequencies: np.ndarray | None,
     limits: tuple[float, float],
     *,
     cmap: str | None = None,
 ) -> QuadMesh:
     """Draw a spectrogram (frames, bins) with octaves marked, its colours between `limits`."""
-    frames, _ = features.shape
-    edges = _bin_edges(np.asarray(frequencies, dtype=float))
+    frames, bins = features.shape
+    edges = np.arange(bins + 1) if frequencies is None else _bin_edges(frequencies)
     seconds, (low, high) = np.arange(frames + 1) * hop_seconds, limits
     mesh = panel.pcolormesh(
         seconds, edges, features.T, vmin=low, vmax=high, cmap=cmap, rasterized=True
     )
-    panel.set_yscale("log")
     panel.set_ylim(edges[0], edges[-1])
+    if frequencies is None:
+        return mesh
+    panel.set_yscale("log")
     octaves = np.arange(1, 9)
     notes = C1_HZ * 2.0 ** (octaves - 1)
     seen = (notes >= edges[0]) & (notes <= edges[-1])
@@ -190,6 +192,11 @@ def draw_spectrogram(
     panel.set_yticks(notes[seen], np.array(labels)[seen])
     panel.yaxis.set_minor_locator(NullLocator())
     return mesh
+
+
+def frequency_label(frequencies: np.ndarray | None) -> str:
+    """Return the label of the axis of `draw_spectrogram`."""
+    return "Bin" if frequencies is None else "Note (frequency in Hz)"
 
 
 def _bin_edges(frequencies: np.ndarray) -> np.ndarray:

@@ -141,8 +141,8 @@ class Manifest:
             file.write(text.encode() + b"\n")
 
     @classmethod
-    def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
-        """Read the manifest of a folder of records, which must be of `kind` if that is given.
+    def read(cls, folder: str | Path, *kinds: str) -> Manifest:
+        """Read the manifest of a folder of records, which must be of one of `kinds`, if any.
 
         Raises
         ------
@@ -162,8 +162,9 @@ class Manifest:
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
                 None
             )
-        if kind not in (None, manifest.kind):
-            raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
+        if kinds and manifest.kind not in kinds:
+            wanted = " or ".join(map(repr, kinds))
+            raise UserError(f"{folder} holds {manifest.kind!r} records, {wanted} ones are needed")
         return manifest
 
     def counts(self, what: str, split: str) -> list[int]:

@@ -21,7 +21,7 @@ from common.fma.audio_stream import AudioStream, stream_audio
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from common.quiet import import_tensorflow
 from common.training.model_files import ModelCard, load_model, read_card
-from spectrogram_feature.features.kinds import KINDS, transform_of
+from spectrogram_feature.features.kinds import COMPUTED, KINDS, transform_of
 from spectrogram_feature.inference.segment_stream import Segment, cut_stream
 
 if TYPE_CHECKING:
@@ -147,6 +147,12 @@ class GenreClassifier:
             raise UserError(
                 f"{path} was trained on {card.kind!r} records, not on {' or '.join(KINDS)} ones: "
                 "choose a model of spectrogram_feature.training"
+            )
+        if card.kind not in COMPUTED:
+            raise UserError(
+                f"{path} was trained on {card.kind} features ({card.parameters['origin']}), which "
+                "cannot be computed from audio: evaluate it on its records, or train a model on "
+                "records of spectrogram_feature.generate_records"
             )
         import_tensorflow()
         from spectrogram_feature.musicnn import transfer  # noqa: F401  (register layers)
