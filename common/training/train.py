@@ -16,7 +16,6 @@ from common.evaluation.judging import Fitted
 from common.jobs.files import only_run_in
 from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
-from common.records.segments import MemoryRecords
 from common.training import devices
 from common.training.checkpoints import (
     BEST_WEIGHTS,
@@ -142,40 +141,6 @@ def train(
             card = make_card(run, records, options, architecture, ablation)
             save_model(model, folder / MODEL_FILE, card)
     return run
-
-
-def fold_trainer(
-    name: str,
-    build: Callable[[str], keras.Model],
-    *,
-    folder: str | Path,
-    options: TrainingOptions,
-    architecture: Mapping[str, Any] | None = None,
-) -> Callable[[MemoryRecords], Run]:
-    """Return a function that trains a model on a fold, for `evaluation.cross_validation`.
-
-    Parameters
-    ----------
-    name, options, architecture
-        See `train`.
-    build : callable
-        Builds the model for a fold, from its name.
-    folder : path-like
-        Folder of the folders of the folds.
-    """
-
-    def fit(fold: MemoryRecords) -> Run:
-        return train(
-            name,
-            lambda: build(fold.name),
-            fold,
-            folder=Path(folder) / fold.name,
-            options=options,
-            architecture=architecture,
-            save=False,
-        )
-
-    return fit
 
 
 def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> keras.Model:

@@ -149,7 +149,7 @@ class GenreClassifier:
                 "choose a model of spectrogram_feature.training"
             )
         import_tensorflow()
-        from spectrogram_feature.musicnn import transfer  # noqa: F401  (register layers)
+        from spectrogram_feature import models  # noqa: F401  (registers layers)
 
         model, card = load_model(path)
         try:
