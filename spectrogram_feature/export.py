@@ -27,16 +27,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Check:
-    """Check of an exported model.
-
-    Attributes
-    ----------
-    difference : float
-        Largest difference between its probabilities and those of the model.
-    load_seconds : float
-    size : int
-        Size of all files, in bytes.
-    """
+    """Comparison of an exported model with the model: difference of probabilities, seconds, bytes."""
 
     difference: float
     load_seconds: float
@@ -51,20 +42,8 @@ def export(classifier: GenreClassifier, out: str | Path) -> Check:
     genres). The signature ``describe`` takes nothing and returns ``genres``, strings in this order,
     and ``card``, the model's card as JSON, which `CARD_FILE` contains too.
 
-    Parameters
-    ----------
-    classifier : GenreClassifier
-    out : path-like
-        The folder. It appears when it is complete and replaces an earlier export.
-
-    Returns
-    -------
-    Check
-
-    Raises
-    ------
-    UserError
-        If the folder holds anything else, or the probabilities differ by more than `TOLERANCE`.
+    The folder appears when it is complete and replaces an earlier export. A `UserError` is raised
+    if the folder holds anything else, or the probabilities differ by more than `TOLERANCE`.
     """
     out = Path(out)
     if out.exists() and not _is_replaceable(out):
@@ -118,17 +97,9 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
 
 
 def make_sound(parameters: SegmentParameters, segments: float = 2.4) -> np.ndarray:
-    """Synthesize decaying tones with noise, a test signal for comparing models.
+    """Synthesize decaying tones with noise, float32 (samples,), to compare models.
 
-    Parameters
-    ----------
-    parameters : SegmentParameters
-    segments : float
-        Length in segments; by default the last segment overlaps the one before it.
-
-    Returns
-    -------
-    np.ndarray [shape=(samples,), dtype=float32]
+    By default the last segment overlaps the one before it.
     """
     random = np.random.default_rng(0)
     seconds = np.arange(round(segments * parameters.segment_samples)) / parameters.sample_rate

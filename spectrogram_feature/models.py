@@ -47,20 +47,9 @@ def cnn(
     of the classification head, as for speaker recognition (Snyder et al. 2018, "X-vectors: robust
     DNN embeddings for speaker recognition", ICASSP).
 
-    Parameters
-    ----------
-    input_shape : (int, int)
-        Frames, bins.
-    genres : int
-        Number of classes.
-    width : int
-        Channels of the first layer; each further layer has twice as many.
-    depth : int
-        Number of 3×3 convolutions.
-    dropout : float
-        Rate before the classification head.
-    augmentation : keras.Layer, optional
-        Applied to float (batch, frames, bins).
+    The input shape is (frames, bins). The first layer has ``width`` channels, each further one
+    twice as many; ``depth`` is the number of 3×3 convolutions, ``dropout`` the rate before the
+    classification head, and ``augmentation`` a layer on float (batch, frames, bins).
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(x, width)

@@ -28,18 +28,11 @@ Found = Path | AudioError
 
 
 def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
-    """List the audio files of some files and folders.
+    """List the audio files of some files and folders, or the error of an argument.
 
-    Parameters
-    ----------
-    arguments : iterable of path-like
-        Folders are searched recursively; hidden files are skipped.
-
-    Yields
-    ------
-    Path or AudioError
-        Files in the order of the arguments, those of a folder sorted, or the error of an argument.
-        Formats that need another program are included, so that they are reported.
+    Folders are searched recursively; hidden files are skipped. Files are in the order of the
+    arguments, those of a folder sorted. Formats that need another program are included, so that
+    they are reported.
     """
     for argument in arguments:
         path = Path(argument)
@@ -65,21 +58,7 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
 def predict_all(
     classifier: GenreClassifier, found: Iterable[Found], *, keep_features: bool = False
 ) -> Iterator[tuple[Path, Prediction | AudioError]]:
-    """Predict files one after the other; a broken file yields its error.
-
-    Parameters
-    ----------
-    classifier : GenreClassifier
-    found : iterable
-        See `find_audio`.
-    keep_features : bool
-        See `GenreClassifier.predict`.
-
-    Yields
-    ------
-    path : Path
-    prediction : Prediction or AudioError
-    """
+    """Predict files of `find_audio` one after the other; a broken file yields its error."""
     for item in found:
         if isinstance(item, AudioError):
             yield Path(item.path), item
@@ -95,15 +74,8 @@ def draw(
 ) -> None:
     """Draw the genre probabilities of a file over time, above its features.
 
-    Parameters
-    ----------
-    path : Path
-    prediction : Prediction
-        With its features.
-    parameters : SegmentParameters
-        Parameters of the features.
-    out : path-like
-        The figure; its suffix selects the format.
+    The prediction contains the features, which have the parameters. The suffix of ``out`` selects
+    the format.
     """
     from common.plotting.prediction_plots import genres_over_time
 

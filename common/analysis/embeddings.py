@@ -24,16 +24,7 @@ FEW_TRACKS = 2000
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Tracks as unit vectors, sorted by track id.
-
-    Attributes
-    ----------
-    track_id, label : np.ndarray [shape=(tracks,), dtype=int64]
-    points : np.ndarray [shape=(tracks, n), dtype=float32]
-        Mean over the segments of a track, scaled to length 1.
-    genres : tuple of str
-        The genres in label order.
-    """
+    """Tracks as unit vectors (tracks, n), means over their segments, sorted by track id."""
 
     track_id: np.ndarray
     label: np.ndarray
@@ -65,12 +56,7 @@ def embed(
 ) -> Embeddings:
     """Compute the embeddings of the tracks of some splits.
 
-    Parameters
-    ----------
-    batches : sequence of tf.data.Dataset
-        Features, labels and track ids, as `RecordFolder.labelled` returns them.
-    genres : sequence of str
-        The genres in label order.
+    A split is a dataset of features, labels and track ids, as `RecordFolder.labelled` returns it.
     """
     network = embedder(model)
     parts = [
@@ -113,15 +99,9 @@ def neighbours_of_same_genre(
     """Measure how often the nearest tracks by other artists share the genre.
 
     Tracks of the same artist are excluded, since they are close whatever their genre (Pampalk,
-    Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre
-    classification", ISMIR). Distances are those of the embeddings, not of a map.
-
-    Parameters
-    ----------
-    artist : sequence of str
-        Artist of each track.
-    neighbours : int > 0
-        Number of nearest tracks; at most the number of candidates of the same genre.
+    Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre classification",
+    ISMIR). Distances are those of the embeddings, not of a map. ``artist`` is the artist of each
+    track; ``neighbours`` is reduced to the number of candidates of the same genre.
 
     Returns
     -------

@@ -21,18 +21,10 @@ Judged = tuple[Result, Predictions]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fitted:
-    """A trained classifier.
+    """A trained classifier; see `common.evaluation.predictions.Classifier`.
 
-    Attributes
-    ----------
-    model : Classifier
-        See `common.evaluation.predictions.Classifier`.
-    seconds : float
-        Training time.
-    parameters : int, optional
-        Number of parameters; None where it has no meaning.
-    folder : Path, optional
-        The folder of its training.
+    ``seconds`` is its training time, ``parameters`` their number, None where it has no meaning, and
+    ``folder`` that of its training.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The rule that tells a silent segment from a quiet one."""
+"""The rule that separates silent segments from quiet ones."""
 
 from __future__ import annotations
 
@@ -33,27 +33,15 @@ BANDS = np.linspace(100, 3100, 13)
 
 
 def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
-    """Decide whether a segment is silent: no sound, or the noise of its quantisation alone.
+    """Return True if a segment has no sound, or only the noise of its quantisation.
 
-    The segment is divided into frames of `FRAME_SECONDS`, and each frame's mean and trend (a
+    The segment (n,) is divided into frames of `FRAME_SECONDS`, and each frame's mean and trend (a
     parabola) are removed, so that a constant or drifting offset is silent. A frame is inaudible if
-    its RMS value is at most `STEPS` quantisation steps, or if it is at most `NOISE_RMS` and the
-    spectrum is flat, as that of 16-bit dither in a file of 24 bits. Music at -90 dBFS in 24 bits is
-    audible: its amplitude is hundreds of steps, and its spectrum is not flat.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,), dtype=float32]
-    sr : int
-        Sample rate, Hz.
-    step : float
-        Quantisation step of the file that the samples were decoded from.
-
-    Returns
-    -------
-    bool
-        Whether fewer than `AUDIBLE_FRAMES` frames are audible; all of them, if the segment has
-        fewer than that.
+    its RMS value is at most `STEPS` quantisation steps of the decoded file, ``step``, or if it is
+    at most `NOISE_RMS` and the spectrum is flat, as that of 16-bit dither in a file of 24 bits.
+    Music at -90 dBFS in 24 bits is audible: its amplitude is hundreds of steps, and its spectrum is
+    not flat. A segment is silent if fewer than `AUDIBLE_FRAMES` frames are audible, or all are
+    inaudible if it has fewer.
     """
     length = frame_length(sr)
     count = len(samples) // length
@@ -93,11 +81,6 @@ def trends(length: int) -> np.ndarray:
 
 @functools.cache
 def band_matrix(sr: int) -> np.ndarray:
-    """Return the matrix that adds up a frame's power spectrum in `BANDS`.
-
-    Returns
-    -------
-    np.ndarray [shape=(frame_length // 2 + 1, bands), dtype=float32]
-    """
+    """Return the matrix from power spectra to `BANDS` [shape=(frame_length // 2 + 1, bands)]."""
     bins = np.fft.rfftfreq(frame_length(sr), 1 / sr)[:, None]
     return ((bins >= BANDS[:-1]) & (bins < BANDS[1:])).astype(np.float32)

@@ -14,12 +14,8 @@ libsndfile, which has no such setting, takes 0.95 s."""
 def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:
     """Encode samples as MP3 with 64 kbit/s per channel; the same samples give the same bytes.
 
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(samples,) or (samples, channels)]
-        Mono or stereo, clipped to full scale, -1 to 1. Decoded, they begin 1,105 samples late.
-    sample_rate : int
-        A rate of MP3, 8,000 to 48,000 Hz.
+    Samples (n,) or (n, 2) are clipped to full scale, -1 to 1. Decoded, they begin 1,105 samples
+    late. The sample rate is one of MP3, 8,000 to 48,000 Hz.
     """
     import lameenc
 

@@ -33,10 +33,7 @@ BEFORE_COLOR = "#cfcfcf"
 def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genre") -> Figure:
     """Show the share of each genre in each split, and equal shares as a dashed line.
 
-    Parameters
-    ----------
-    counts : pandas.DataFrame
-        Numbers of tracks, a row per split and a column per genre.
+    ``counts`` are numbers of tracks, a row per split and a column per genre.
     """
     splits, genres = counts.shape
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
@@ -65,10 +62,7 @@ def segment_counts(
 ) -> Figure:
     """Show the segments of each genre before (grey) and after (coloured) balancing.
 
-    Parameters
-    ----------
-    before, after : pandas.DataFrame
-        Numbers of segments, a row per split and a column per genre.
+    Both tables are numbers of segments, a row per split and a column per genre.
     """
     figure, axes = new_figure(1, len(after), size=_bars_size(after), title=title, sharey=True)
     for panel, split in zip(axes[0], after.index, strict=True):
@@ -127,22 +121,11 @@ def spectrogram_grid(
     columns: int = 4,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Show spectrograms on the same axes and colours.
+    """Show titled spectrograms (frames, bins) on the same axes and colours.
 
-    Parameters
-    ----------
-    examples : sequence of (str, np.ndarray [shape=(frames, bins)])
-        Titles and magnitudes.
-    hop_seconds : float > 0
-        Time from one frame to the next.
-    frequencies : np.ndarray [shape=(bins,)]
-        Centre frequencies in Hz, in rising order.
-    unit : str
-        Unit of the magnitudes, such as ``"dB"`` or ``"0…1"``.
-    columns : int > 0
-        Largest number of spectrograms in a row.
-    size : tuple of float, optional
-        Width and height in inches; by default they follow the number of examples.
+    ``hop_seconds`` is the time from one frame to the next, ``frequencies`` are the centre
+    frequencies in Hz, in rising order, and ``unit`` is that of the magnitudes. The size, in inches,
+    by default follows the number of examples, in rows of at most ``columns``.
     """
     columns = min(columns, len(examples))
     rows = -(-len(examples) // columns)

@@ -37,17 +37,10 @@ def genres_over_time(
 ) -> Figure:
     """Show the genre probabilities over time above the spectrogram; the legend shows the means.
 
-    Parameters
-    ----------
-    edges : np.ndarray [shape=(segments + 1,)]
-        Starts of the segments and the end of the last one, in s.
-    probability : np.ndarray [shape=(segments, genres)]
-    levels : np.ndarray [shape=(frames, bins)]
-        Spectrogram in dB from the first edge to the last.
-    reference : str
-        Name of the level of 0 dB, for the colour bar.
-    frequencies : np.ndarray [shape=(bins,)]
-        Centre frequencies in Hz.
+    ``edges`` (segments + 1,) are the starts of the segments and the end of the last one, in s, and
+    ``probability`` is (segments, genres). ``levels`` (frames, bins) is the spectrogram in dB from
+    the first edge to the last, ``reference`` the name of the level of 0 dB, and ``frequencies``
+    (bins,) are in Hz.
     """
     # The second column holds the legend and the colour bar.
     figure, axes = new_figure(2, 2, size=(10, 5.6), title=title, width_ratios=[40, 1])

@@ -35,7 +35,8 @@ def read_batches(
     """Read one split of a folder of records as a dataset of tuples.
 
     Shards are read in parallel. Serialised records are cached before they are shuffled, so that
-    every epoch has new batches, and parsed a batch at a time.
+    every epoch has new batches, and parsed a batch at a time. A split without records, and a shard
+    that is missing or cut short, are a `UserError`.
 
     Parameters
     ----------
@@ -46,16 +47,9 @@ def read_batches(
         that of the shards.
     keys : sequence of str
         Parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
-    seed : int
-        Seed of the shuffling.
     cache : bool, optional
         Keep the records in memory; by default if they take at most `CACHE_SHARE` of the free
         memory.
-
-    Raises
-    ------
-    UserError
-        If the split has no records, or a shard is missing or cut short.
     """
     paths = [str(path) for path in manifest.shard_paths(folder, split)]
     size = sum(shard["bytes"] for shard in manifest.shards[split])

@@ -67,11 +67,8 @@ def _masked_crc(data: bytes) -> bytes:
 def encode_example(record: Mapping[str, bytes | int]) -> bytes:
     """Encode a record as the protobuf message ``Example{features{feature{key, value}*}}``.
 
-    Parameters
-    ----------
-    record : mapping
-        Feature name → raw bytes (a bytes list of one) or non-negative integer (an int64 list of
-        one), encoded in this order.
+    Features are encoded in the order of the record: raw bytes as a bytes list of one, non-negative
+    integers as an int64 list of one.
     """
     entries = b"".join(
         _field(1, _field(1, name.encode()) + _field(2, _feature(value)))
@@ -107,9 +104,7 @@ class Manifest:
     Attributes
     ----------
     kind : str
-        The kind of features, e.g. ``"constant-q"``.
-    parameters : dict
-        All parameters of the features.
+        The kind of features, e.g. ``"constant-q"``; ``parameters`` are all of theirs.
     genres : tuple of str
         Genres in label order.
     mapping : str
@@ -142,12 +137,10 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
-        """Read the manifest of a folder of records, which must be of `kind` if that is given.
+        """Read the manifest of a folder of records.
 
-        Raises
-        ------
-        UserError
-            If the folder has no finished records, or its records are of another kind.
+        A `UserError` is raised if the folder has no finished records, or its records are not of
+        `kind`.
         """
         path = Path(folder) / MANIFEST
         try:
@@ -174,10 +167,8 @@ class Manifest:
     def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
         """List the shards of a split.
 
-        Raises
-        ------
-        UserError
-            If the split is empty, or a shard is missing or has changed its size.
+        A `UserError` is raised if the split is empty, or a shard is missing or has changed its
+        size.
         """
         if not self.segments.get(split):
             raise UserError(f"{folder} has no records of the {split} split")

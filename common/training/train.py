@@ -35,14 +35,10 @@ from common.training.targets import genre_weights, with_targets
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Run(Fitted):
-    """A finished training.
+    """A finished training: the model with the weights of the epoch with the lowest validation loss.
 
-    Attributes
-    ----------
-    model : keras.Model
-        Model with the weights of the epoch with the lowest validation loss.
-    history : pandas.DataFrame
-        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds`` by epoch, from 1.
+    ``history`` has ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds`` by epoch,
+    from 1.
     """
 
     model: keras.Model
@@ -217,19 +213,10 @@ def fit_few(
 ) -> list[float]:
     """Overfit a few segments as a sanity check; failure indicates a bug in model or data.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Model without augmentation and dropout. It is compiled and its weights change.
-    features : np.ndarray [shape=(segments, ...), dtype=uint8]
-    labels : np.ndarray [shape=(segments,), dtype=int]
-    steps : int
-        Largest number of training steps. Training stops at an accuracy of 1.
-
-    Returns
-    -------
-    list of float
-        Accuracy on these segments, in inference mode, after every ten steps.
+    The model, without augmentation and dropout, is compiled and its weights change. Features are
+    uint8 (segments, ...), labels int (segments,). After every ten steps, the accuracy on these
+    segments is computed in inference mode; training stops at an accuracy of 1. All accuracies are
+    returned.
     """
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
     accuracies: list[float] = []

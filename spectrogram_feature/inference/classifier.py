@@ -40,8 +40,6 @@ class Prediction:
 
     Attributes
     ----------
-    genres : tuple of str
-        In the order of the probabilities.
     seconds : float
         Duration of the recording, s.
     starts : np.ndarray [shape=(segments,), dtype=float64]
@@ -87,26 +85,10 @@ class Prediction:
 
 
 class GenreClassifier:
-    """A trained model that predicts whole recordings.
+    """A trained model, uint8 (batch, frames, bins) → float32 (batch, genres), for whole recordings.
 
-    Parameters
-    ----------
-    model : keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
-    card : ModelCard
-
-    Attributes
-    ----------
-    model, card
-    parameters : SegmentParameters
-        Parameters of the features that the model takes.
-    genres : tuple of str
-        Genres in the order of the outputs.
-
-    Raises
-    ------
-    UserError
-        If the card's parameters are not those of this version.
+    ``parameters`` are those of the features that the model takes. A `UserError` is raised if the
+    card's parameters are not those of this version.
     """
 
     def __init__(self, model: keras.Model, card: ModelCard) -> None:
@@ -130,17 +112,10 @@ class GenreClassifier:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a trained model.
+        """Load a trained model from a path of `default_model.find_model`.
 
-        Parameters
-        ----------
-        path : path-like
-            As `default_model.find_model` gives it.
-
-        Raises
-        ------
-        UserError
-            If there is no such model, it is damaged, or it was trained on something else.
+        A `UserError` is raised if there is no such model, it is damaged, or it was trained on
+        something else.
         """
         card = read_card(path)
         if card.kind not in KINDS:
@@ -164,21 +139,8 @@ class GenreClassifier:
     def predict(self, path: str | Path, *, keep_features: bool = False) -> Prediction:
         """Predict the genre of an audio file, block by block.
 
-        Parameters
-        ----------
-        path : path-like
-            See `common.fma.audio_stream.AudioStream`.
-        keep_features : bool
-            Whether the prediction contains the features, 15 MB per hour.
-
-        Returns
-        -------
-        Prediction
-
-        Raises
-        ------
-        AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable, AudioSilent
-            All are `AudioError`, and name the file.
+        The prediction contains the features if ``keep_features`` is True, 15 MB per hour. Errors
+        are those of `AudioStream`, `AudioTooShort` and `AudioSilent`, which name the file.
         """
         blocks = stream_audio(path, self.parameters.sample_rate)
         return self.predict_blocks(blocks, path, keep_features=keep_features)
@@ -186,25 +148,10 @@ class GenreClassifier:
     def predict_blocks(
         self, blocks: Iterable[np.ndarray], path: str | Path, *, keep_features: bool = False
     ) -> Prediction:
-        """Predict the genre of audio in blocks.
+        """Predict the genre of audio in blocks; ``path`` is its name in errors.
 
-        Parameters
-        ----------
-        blocks : iterable of np.ndarray [shape=(samples,), dtype=float32]
-            Mono, at the sample rate of `parameters`. An `AudioStream` also provides notes and
-            the quantisation step for the detection of silence.
-        path : path-like
-            Name of the audio in errors.
-        keep_features : bool
-            See `predict`.
-
-        Returns
-        -------
-        Prediction
-
-        Raises
-        ------
-        AudioTooShort, AudioSilent
+        Blocks are float32 (samples,): mono, at the sample rate of `parameters`. An `AudioStream`
+        also provides notes and the quantisation step for the detection of silence.
         """
         rate, length = self.parameters.sample_rate, self.parameters.segment_samples
         starts: list[int] = []

@@ -55,7 +55,7 @@ def embedder(parameters: LogMelParameters, network: keras.Model | None = None) -
     x = layers.Rescaling(parameters.ceiling, name="as_levels")(x)
     x = layers.Cropping1D((0, rest))(x)
     x = network(ops.reshape(x, (-1, length, x.shape[-1])))
-    x = layers.GlobalAveragePooling1D()(ops.reshape(x, (-1, patches, x.shape[-1])))
+    x = layers.GlobalAveragePooling1D(name="mean")(ops.reshape(x, (-1, patches, x.shape[-1])))
     return keras.Model(inputs, x, name="embedder")
 
 
