@@ -27,7 +27,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Check:
-    """Comparison of an exported model with the model: difference of probabilities, seconds, bytes."""
+    """Difference to the model's probabilities, seconds to load, and size of the files in bytes."""
 
     difference: float
     load_seconds: float

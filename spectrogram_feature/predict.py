@@ -74,10 +74,10 @@ def draw(
 ) -> None:
     """Draw the genre probabilities of a file over time, above its features.
 
-    The prediction contains the features, which have the parameters. The suffix of ``out`` selects
-    the format.
+    The prediction must contain the features; ``parameters`` are theirs. The suffix of ``out``
+    selects the format.
     """
-    from common.plotting.prediction_plots import genres_over_time
+    from common.plotting.plots import genres_over_time
 
     figure = genres_over_time(
         prediction.edges,

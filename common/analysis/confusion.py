@@ -120,7 +120,7 @@ def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
 def merging_curve(predictions: Predictions, tree: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
     """Measure accuracy after each merge of the most confused genres.
 
-    The predictions are of tracks that the tree, of `genre_tree`, was not made from. The table is
+    The predictions are of tracks that were not used for the tree of `genre_tree`. The table is
     indexed by ``groups``, from all genres down to 1: ``merged`` (the group that this step forms),
     ``accuracy`` and ``kappa`` (each a `Score`; kappa of one group is undefined), ``majority``
     (accuracy of the largest group for every track), ``guessing`` (accuracy of random groups in

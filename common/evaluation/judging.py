@@ -23,8 +23,8 @@ Judged = tuple[Result, Predictions]
 class Fitted:
     """A trained classifier; see `common.evaluation.predictions.Classifier`.
 
-    ``seconds`` is its training time, ``parameters`` their number, None where it has no meaning, and
-    ``folder`` that of its training.
+    ``seconds`` is the training time, ``parameters`` the number of parameters, None where it has no
+    meaning, and ``folder`` the folder of the training.
     """
 
     name: str

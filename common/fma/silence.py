@@ -40,8 +40,8 @@ def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
     its RMS value is at most `STEPS` quantisation steps of the decoded file, ``step``, or if it is
     at most `NOISE_RMS` and the spectrum is flat, as that of 16-bit dither in a file of 24 bits.
     Music at -90 dBFS in 24 bits is audible: its amplitude is hundreds of steps, and its spectrum is
-    not flat. A segment is silent if fewer than `AUDIBLE_FRAMES` frames are audible, or all are
-    inaudible if it has fewer.
+    not flat. A segment is silent if fewer than `AUDIBLE_FRAMES` of its frames are audible; if it
+    has fewer frames, all of them must be audible.
     """
     length = frame_length(sr)
     count = len(samples) // length

@@ -35,8 +35,8 @@ def read_batches(
     """Read one split of a folder of records as a dataset of tuples.
 
     Shards are read in parallel. Serialised records are cached before they are shuffled, so that
-    every epoch has new batches, and parsed a batch at a time. A split without records, and a shard
-    that is missing or cut short, are a `UserError`.
+    every epoch has new batches, and parsed a batch at a time. A `UserError` is raised if the split
+    has no records, or a shard is missing or cut short.
 
     Parameters
     ----------
@@ -86,9 +86,14 @@ def read_batches(
 
 
 def array_batches(
-    arrays: tuple[np.ndarray, ...], *, batch_size: int, training: bool = False, seed: int = 0
+    arrays: tuple[np.ndarray, ...],
+    *,
+    batch_size: int,
+    training: bool = False,
+    seed: int = 0,
+    cache: bool | None = None,
 ) -> tf.data.Dataset:
-    """Batch arrays (segments, ...) in memory as `read_batches` batches records."""
+    """Batch arrays (segments, ...) as `read_batches` batches records; ``cache`` has no effect."""
     count = len(arrays[0])
     # Indices are shuffled instead of segments, so the buffer can hold all of them.
     order = tf.data.Dataset.range(count)

@@ -93,12 +93,7 @@ class MemoryRecords(RecordFolder):
             yield part.features[rows], part.label[rows], part.track_id[rows]
 
     def batches(
-        self,
-        split: str,
-        *,
-        keys: Sequence[str] = ("features", "label"),
-        cache: bool | None = None,
-        **options: Any,
+        self, split: str, *, keys: Sequence[str] = ("features", "label"), **options: Any
     ) -> tf.data.Dataset:
         """Read a split in batches; takes the options of `input_pipeline.read_batches`."""
         from common.records.input_pipeline import array_batches

@@ -18,11 +18,11 @@ from common.errors import UserError
 from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import plan_digest
-from common.jobs.files import atomic_write, fingerprint, require_space
+from common.jobs.files import fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
 from common.records.coverage import find_shortcomings
-from common.records.tfrecords import FAILURES, Manifest, RecordWriter, shard_name
+from common.records.tfrecords import FAILURES, Manifest, shard_name, write_shard
 from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
@@ -89,8 +89,8 @@ def run_shard(shard: Shard) -> dict:
     tracks: Counter[str] = Counter()
     failures: list[tuple] = []
     unusable = {}
-    with atomic_write(shard.path) as file:
-        writer = RecordWriter(file)
+
+    def records() -> Iterator[dict[str, bytes | int]]:
         for track in shard.tracks:
             track_id, label, *_ = track
             path = shard.file_of(track)
@@ -98,13 +98,14 @@ def run_shard(shard: Shard) -> dict:
             arrays, failed = shard.read(track)
             for segment, array in arrays.items():
                 values = {"label": label, "track_id": track_id, "segment": segment}
-                writer.write({"features": array.tobytes(), **values})
+                yield {"features": array.tobytes(), **values}
             segments[str(label)] += len(arrays)
             tracks[str(label)] += len(arrays) > 0
             if failed:
-                failures += failed
+                failures.extend(failed)
                 unusable[path.relative_to(shard.source).as_posix()] = state
-    written = writer.summary()
+
+    written = write_shard(shard.path, records())
     return {
         "split": shard.split,
         "files": {shard.path.name: written["bytes"]},

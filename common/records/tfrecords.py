@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from crc32c import crc32c
 
@@ -27,35 +27,20 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
-class RecordWriter:
-    """Write records to a TFRecord file, and count them."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._records, self._bytes, self._crc32c = 0, 0, 0
-
-    def write(self, record: Mapping[str, bytes | int]) -> None:
-        """Append a record as a ``tf.train.Example``; see `encode_example`."""
-        message = encode_example(record)
-        length = struct.pack("<Q", len(message))
-        framed = length + _masked_crc(length) + message + _masked_crc(message)
-        self._file.write(framed)
-        self._records += 1
-        self._bytes += len(framed)
-        self._crc32c = crc32c(framed, self._crc32c)
-
-    def summary(self) -> dict[str, int]:
-        """Return ``records``, ``bytes`` and ``crc32c`` of the records written so far."""
-        return {"records": self._records, "bytes": self._bytes, "crc32c": self._crc32c}
-
-
 def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
-    """Write records to a TFRecord file atomically; return `RecordWriter.summary` of it."""
+    """Write records to a TFRecord file atomically, each as a message of `encode_example`.
+
+    The number of ``records`` and the ``bytes`` and ``crc32c`` of the file are returned.
+    """
+    count, size, checksum = 0, 0, 0
     with atomic_write(path) as file:
-        writer = RecordWriter(file)
         for record in records:
-            writer.write(record)
-    return writer.summary()
+            message = encode_example(record)
+            length = struct.pack("<Q", len(message))
+            framed = length + _masked_crc(length) + message + _masked_crc(message)
+            file.write(framed)
+            count, size, checksum = count + 1, size + len(framed), crc32c(framed, checksum)
+    return {"records": count, "bytes": size, "crc32c": checksum}
 
 
 def _masked_crc(data: bytes) -> bytes:

@@ -134,7 +134,22 @@ def train(
             folder=folder,
         )
         if save:
-            card = make_card(run, records, options, architecture, ablation)
+            manifest = records.manifest
+            training_card = {
+                "options": asdict(options),
+                "architecture": architecture,
+                "best_epoch": run.best_epoch,
+                "seconds": run.seconds,
+                "validation_accuracy": float(history["val_accuracy"][run.best_epoch]),
+            }
+            card = ModelCard(
+                name=name,
+                kind=manifest.kind,
+                parameters=manifest.parameters,
+                genres=manifest.genres,
+                data_set=manifest.data_set,
+                training=training_card | ({"ablation": ablation} if ablation else {}),
+            )
             save_model(model, folder / MODEL_FILE, card)
     return run
 
@@ -175,32 +190,6 @@ def make_callbacks(
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
     ]
-
-
-def make_card(
-    run: Run,
-    records: RecordFolder,
-    options: TrainingOptions,
-    architecture: Mapping[str, Any],
-    ablation: str = "",
-) -> ModelCard:
-    """Describe a trained model and its training data."""
-    manifest = records.manifest
-    return ModelCard(
-        name=run.name,
-        kind=manifest.kind,
-        parameters=manifest.parameters,
-        genres=manifest.genres,
-        data_set=manifest.data_set,
-        training={
-            "options": asdict(options),
-            "architecture": architecture,
-            "best_epoch": run.best_epoch,
-            "seconds": run.seconds,
-            "validation_accuracy": float(run.history["val_accuracy"][run.best_epoch]),
-            **({"ablation": ablation} if ablation else {}),
-        },
-    )
 
 
 def first_size(batches: tf.data.Dataset, batch_size: int) -> int:

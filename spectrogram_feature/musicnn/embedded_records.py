@@ -51,17 +51,12 @@ class EmbeddedRecords(FeatureRecords):
         return (PENULTIMATE,)
 
     def batches(
-        self,
-        split: str,
-        *,
-        keys: Sequence[str] = ("features", "label"),
-        cache: bool | None = None,
-        **options: Any,
+        self, split: str, *, keys: Sequence[str] = ("features", "label"), **options: Any
     ) -> tf.data.Dataset:
         """Read a split in batches; ``"features"`` are embeddings, float32 (batch, n).
 
-        The options are those of `input_pipeline.read_batches`. All embeddings are in memory,
-        whatever ``cache`` is: 0.8 KB a segment.
+        The options are those of `input_pipeline.array_batches`. All embeddings are in memory:
+        0.8 KB a segment.
         """
         from common.records.input_pipeline import array_batches
 
