@@ -14,8 +14,7 @@ from common.fma.genres import GENRE_MAPPINGS
 from common.jobs.workers import default_workers
 from common.text import accept_any_text
 
-SCRIPT_PREFIX = "fma-"
-"""Prefix of the console scripts."""
+SCRIPT_PREFIX = "fma-"  # prefix of the console scripts
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",

@@ -18,8 +18,7 @@ from spectrogram_feature.features.parameters import SegmentParameters
 from spectrogram_feature.inference.classifier import GenreClassifier
 from spectrogram_feature.inference.default_model import find_model
 
-CARD_FILE = "model.json"
-"""The model's card, beside TensorFlow's files."""
+CARD_FILE = "model.json"  # the model's card, beside TensorFlow's files
 
 TOLERANCE = 1e-3
 """Largest permitted difference between probabilities of the exported model and of the model."""

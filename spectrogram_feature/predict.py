@@ -23,8 +23,7 @@ from spectrogram_feature.inference.classifier import GenreClassifier, Prediction
 from spectrogram_feature.inference.default_model import default_model, find_model
 from spectrogram_feature.inference.text import Table, as_bars, as_json
 
-Found = Path | AudioError
-"""A file to predict, or its error."""
+Found = Path | AudioError  # a file to predict, or its error
 
 
 def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:

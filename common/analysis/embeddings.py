@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 MOST_PERPLEXITY = 30
 
-FEW_TRACKS = 2000
-"""Number of tracks below which one thread is as fast as several."""
+FEW_TRACKS = 2000  # number of tracks below which one thread is as fast as several
 
 
 @dataclass(frozen=True, eq=False)

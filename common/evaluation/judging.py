@@ -15,8 +15,7 @@ from common.records.folder import RecordFolder
 PREDICTIONS_FILE = "test_predictions.npz"
 """Predictions of the test split, in the folder of a training."""
 
-Judged = tuple[Result, Predictions]
-"""A row of the leaderboard and its predictions."""
+Judged = tuple[Result, Predictions]  # a row of the leaderboard and its predictions
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

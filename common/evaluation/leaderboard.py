@@ -24,8 +24,7 @@ STATISTICS = {
 
 ABSENT = "–"
 
-LEADERBOARD_FILE = "leaderboard.csv"
-"""Name of a leaderboard in the folder of its models."""
+LEADERBOARD_FILE = "leaderboard.csv"  # name of a leaderboard in the folder of its models
 
 
 @dataclass(frozen=True)

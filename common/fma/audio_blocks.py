@@ -51,8 +51,7 @@ _STEPS = {
 """Quantisation step of a format; the step of other formats is that of 16 bits."""
 
 _UNKNOWN = 2.0**62
-LOSS = "do not decode"
-"""End of a note about lost bytes."""
+LOSS = "do not decode"  # end of a note about lost bytes
 
 UNDECODABLE = "is no audio, or damaged beyond decoding"
 

@@ -11,8 +11,7 @@ from common.errors import AudioSilent, AudioTooShort
 from common.fma.audio_blocks import AudioBlocks
 from common.fma.silence import SILENT, is_silent
 
-SILENCE_SECONDS = 10.0
-"""Length of the segments that `check_audio` looks for sound in."""
+SILENCE_SECONDS = 10.0  # length of the segments that `check_audio` looks for sound in
 
 
 class AudioStream(AudioBlocks):

@@ -27,8 +27,7 @@ SPLITS = ("training", "validation", "test")
 CACHED_FROM = 50_000_000
 """Size in bytes from which the columns read from a metadata file are cached."""
 
-Column = str | tuple[str, ...]
-"""Name of a column, a tuple if the header has several rows."""
+Column = str | tuple[str, ...]  # name of a column, a tuple if the header has several rows
 
 _SUBSET_TYPE = pd.CategoricalDtype(SUBSETS[:3], ordered=True)
 _CATEGORICAL = {("track", "genre_top"), ("track", "license"), ("album", "type"), ("set", "split")}

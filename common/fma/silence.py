@@ -6,11 +6,8 @@ import functools
 
 import numpy as np
 
-SILENT = "is silent"
-"""Reason of a segment or a file without sound."""
-
-FINEST_STEP = 2.0**-23
-"""Quantisation step of 24-bit samples, full scale being 1."""
+SILENT = "is silent"  # reason of a segment or a file without sound
+FINEST_STEP = 2.0**-23  # quantisation step of 24-bit samples, full scale being 1
 
 FRAME_SECONDS = 0.1
 AUDIBLE_FRAMES = 5
@@ -19,8 +16,7 @@ AUDIBLE_FRAMES = 5
 STEPS = 1.5
 """RMS value of inaudible frames, in quantisation steps: dither of one step has at most 1.4."""
 
-OF_OFFSET = 3e-6
-"""RMS value of what resampling adds to a constant, as a share of the constant."""
+OF_OFFSET = 3e-6  # RMS error of a resampled constant, as a share of the constant
 
 NOISE_RMS = 2.0**-14
 """RMS value up to which a noise is dither: two steps of 16 bits, whatever format they are in."""

@@ -14,8 +14,7 @@ from common.fma.metadata import SPLITS
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
 """Columns of ``tracks.csv`` in a plan."""
 
-MAX_PADDING = 0.1
-"""Maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s."""
+MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
 
 
 def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:

@@ -23,21 +23,16 @@ from common.plotting.style import (
     new_figure,
 )
 
-C1_HZ = 440.0 * 2.0 ** (-45 / 12)
-"""Frequency of C1, 45 semitones below A4."""
+C1_HZ = 440.0 * 2.0 ** (-45 / 12)  # frequency of C1, 45 semitones below A4
 
 BEFORE_COLOR = "#cfcfcf"
 
-WIDEST = 2_000
-"""Largest number of frames that are drawn; the figure has fewer pixels in its width."""
-
-NAMED = 7
-"""Number of the most probable genres with a colour of their own; the others share one."""
+WIDEST = 2_000  # largest number of frames that are drawn; the figure has fewer pixels in its width
+NAMED = 7  # number of the most probable genres with a colour of their own; the others share one
 
 OTHERS_COLOR = "#dddddd"
 
-LONG_SECONDS = 600
-"""Length from which the time axis is in minutes."""
+LONG_SECONDS = 600  # length from which the time axis is in minutes
 
 
 @plt.rc_context(STYLE)

@@ -9,8 +9,7 @@ from pandas.io.formats.style import Styler
 
 CAPTION = "font-weight: bold; text-align: left"
 
-_SHORT = 30
-"""Length in characters from which a text may be wrapped."""
+_SHORT = 30  # length in characters from which a text may be wrapped
 
 
 def styled(

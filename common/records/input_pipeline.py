@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from common.records.tfrecords import Manifest
 
-CACHE_SHARE = 0.4
-"""Largest share of the free memory that a cached split takes by default."""
+CACHE_SHARE = 0.4  # largest share of the free memory that a cached split takes by default
 
 SHUFFLE_BYTES = 256 << 20
 """Size of the shuffle buffer: 6,500 segments of stage 2, or 350 images of 1240 × 616 pixels. Shards

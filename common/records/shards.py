@@ -27,8 +27,7 @@ from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
 
-PLAN = "tracks.csv"
-"""Table of the tracks and artists beside the shards."""
+PLAN = "tracks.csv"  # table of the tracks and artists beside the shards
 
 
 @dataclass(frozen=True)

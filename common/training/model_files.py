@@ -18,8 +18,7 @@ from common.text import flattened, one_line
 if TYPE_CHECKING:
     import keras
 
-MODEL_FILE = "model.keras"
-"""File name in the folder of a training."""
+MODEL_FILE = "model.keras"  # file name in the folder of a training
 
 _CARD = "genre_classifier.json"
 """Name of the card inside the ``.keras`` archive, which Keras ignores."""

@@ -27,11 +27,8 @@ from spectrogram_feature.inference.segment_stream import Segment, cut_stream
 if TYPE_CHECKING:
     import keras
 
-BATCH = 32
-"""Maximum number of segments per batch."""
-
-SHORTEST_SECONDS = 1.0
-"""Shorter recordings are refused."""
+BATCH = 32  # maximum number of segments per batch
+SHORTEST_SECONDS = 1.0  # shorter recordings are refused
 
 
 @dataclass(frozen=True, eq=False)

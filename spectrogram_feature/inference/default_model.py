@@ -15,8 +15,7 @@ from common.paths import display_path, output_root
 from common.training.model_files import MODEL_FILE, ModelCard, read_card
 from spectrogram_feature.features.kinds import KINDS
 
-CHOICE = "chosen.json"
-"""Name of the record, in the folder of all models."""
+CHOICE = "chosen.json"  # name of the record, in the folder of all models
 
 
 def choose_model(folder: str | Path, reason: str) -> None:

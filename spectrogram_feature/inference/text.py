@@ -9,8 +9,7 @@ from pathlib import Path
 from common.text import format_duration, one_line
 from spectrogram_feature.inference.classifier import Prediction
 
-BAR_WIDTH = 30
-"""Characters of the bar for a probability of 100 %."""
+BAR_WIDTH = 30  # characters of the bar for a probability of 100 %
 
 
 def as_json(path: Path, prediction: Prediction, model: str) -> str:

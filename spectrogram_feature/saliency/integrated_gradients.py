@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-FRAMES_PER_PATCH = 24
-"""Length of a patch of the deletion test, half a second."""
-
-BINS_PER_PATCH = 3
-"""Height of a patch, a quarter of an octave."""
+FRAMES_PER_PATCH = 24  # length of a patch of the deletion test, half a second
+BINS_PER_PATCH = 3  # height of a patch, a quarter of an octave
 
 
 class Saliency:
