@@ -211,12 +211,11 @@ def _on_folds(
         cross_validate(fit, source, segments_of(source), folds, members=members)
         for fit, source in pairs
     ]
-    how: dict[str, Any] = {"options": options, "members": members}
     judged = []
     for name in arguments.model:
         data = models.find(name).prepare(records)
-        own = folder / name
-        judged.append(cross_validate_model(data, segments_of(data), folds, name, folder=own, **how))
+        how: dict[str, Any] = {"folder": folder / name, "options": options, "members": members}
+        judged.append(cross_validate_model(data, segments_of(data), folds, name, **how))
     if len(judged) > 1:
         judged.append(average_models(judged))
     if baselines:

@@ -97,7 +97,7 @@ def neighbours_of_same_genre(
 ) -> tuple[pd.DataFrame, Score]:
     """Measure how often the nearest tracks by other artists share the genre.
 
-    Tracks of the same artist are excluded, since they are close whatever their genre (Pampalk,
+    Tracks of the same artist are excluded, since they are close in any genre (Pampalk,
     Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre classification",
     ISMIR). Distances are those of the embeddings, not of a map. ``artist`` is the artist of each
     track; ``neighbours`` is reduced to the number of candidates of the same genre.

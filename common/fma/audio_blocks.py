@@ -230,7 +230,7 @@ def decoding(path: Path) -> Iterator[None]:
     """Convert errors of opening a file to an `AudioError` that names it."""
     import soundfile
 
-    # A pipe would keep whoever opens it waiting, and a device may have no end.
+    # Opening a pipe would block, and a device may have no end.
     if not path.is_file():
         raise AudioMissing(path, "no such file")
     if path.stat().st_size == 0:

@@ -19,7 +19,7 @@ STEPS = 1.5
 OF_OFFSET = 3e-6  # RMS error of a resampled constant, as a share of the constant
 
 NOISE_RMS = 2.0**-14
-"""RMS value up to which a noise is dither: two steps of 16 bits, whatever format they are in."""
+"""RMS value up to which a noise is dither: two steps of 16 bits, in any format."""
 
 FLAT = 2.5
 """Largest power of a band over the mean of the bands, up to which a spectrum is that of noise."""
