@@ -95,13 +95,13 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
     )
 
 
-def make_sound(parameters: SegmentParameters, segments: float = 2.4) -> np.ndarray:
+def make_sound(parameters: SegmentParameters) -> np.ndarray:
     """Synthesize decaying tones with noise, float32 (samples,), to compare models.
 
-    By default the last segment overlaps the one before it.
+    They last 2.4 segments, so that the last segment overlaps the one before it.
     """
     random = np.random.default_rng(0)
-    seconds = np.arange(round(segments * parameters.segment_samples)) / parameters.sample_rate
+    seconds = np.arange(round(2.4 * parameters.segment_samples)) / parameters.sample_rate
     pitches = random.choice(parameters.frequencies, (3, 1))
     sound = np.sin(2 * np.pi * pitches * seconds).sum(axis=0) * np.exp(-4 * (seconds % 0.5))
     return (0.2 * sound + 0.01 * random.standard_normal(seconds.size)).astype(np.float32)

@@ -99,7 +99,9 @@ class AudioBlocks:
             while sound is not None:
                 with sound:
                     kind = sound.format
-                    require_sample_rate(self.path, sound.samplerate)
+                    if not SAMPLE_RATES[0] <= sound.samplerate <= SAMPLE_RATES[1]:
+                        reason = f"is damaged: its sample rate is {sound.samplerate:,} Hz"
+                        raise AudioUndecodable(self.path, reason)
                     failed |= yield from self._read_part(sound, seconds)
                     stopped = file.tell()
                 if self.seconds >= seconds - 0.5 / sound.samplerate:
@@ -216,13 +218,6 @@ def _sequential() -> type[soundfile.SoundFile]:
             return False
 
     return Sequential
-
-
-def require_sample_rate(path: Path, sr: int) -> None:
-    """Raise `AudioUndecodable` if the sample rate in a header is outside `SAMPLE_RATES`."""
-    lowest, highest = SAMPLE_RATES
-    if not lowest <= sr <= highest:
-        raise AudioUndecodable(path, f"is damaged: its sample rate is {sr:,} Hz")
 
 
 @contextmanager
