@@ -18,7 +18,7 @@ from common.jobs.journal import JOURNAL
 from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
-from common.plotting.mp3 import encode_mp3
+from common.plotting.players import encode_mp3
 from data.composing.music import compose, make_artist, perform
 from data.composing.plan import MIN_TRACKS, Recording, format_genres, format_tracks, make_plan
 

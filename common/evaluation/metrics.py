@@ -108,7 +108,9 @@ def compare(a: Runs, b: Runs) -> Difference:
     for run in others:
         same = np.array_equal(run.track_id, first.track_id) and run.genres == first.genres
         if not same or not np.array_equal(run.label, first.label):
-            raise ValueError("only predictions of the same tracks, labels and genres are comparable")
+            raise ValueError(
+                "only predictions of the same tracks, labels and genres are comparable"
+            )
     gain = _correctness(a) - _correctness(b)
     drawn = _bootstrap_sums(gain, RESAMPLES, seed=0) / len(gain)
     return Difference(float(gain.mean()), *_percentile_interval(drawn))
