@@ -7,7 +7,6 @@ network takes steps on one batch without augmentation.
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ MODEL, POLICY = "cnn", "LD"
 STEPS = 24  # of 32 segments, in each round
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Compare the inputs of a network, then measure all networks."""
     import_tensorflow()
     from common.training import targets
@@ -64,7 +63,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         )
     fit = compiled(MODEL, POLICY).fit
     sides["arrays in memory"] = functools.partial(fit, features, target, batch_size=size, verbose=0)
-    times = measure(sides, rounds=arguments.rounds, units=steps)
+    times = measure(sides, rounds=rounds, units=steps)
     for side in list(sides)[:2]:
         yield compared(
             f"Training from {side}",
@@ -80,7 +79,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     models = {name: compiled(name, "none") for name in names_for(records.manifest.kind)}
     batch = features[:size], target[:size]
     sides = {name: functools.partial(one.train_on_batch, *batch) for name, one in models.items()}
-    times = measure(sides, rounds=arguments.rounds, seconds=1.0)
+    times = measure(sides, rounds=rounds, seconds=1.0)
     for name, model in models.items():
         products = f"{multiply_adds(model) / 1e6:,.1f} million multiply-adds a segment"
         yield Row(
@@ -89,7 +88,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             ours=times.rate_of(name),
             unit="steps/s",
             against=f"{model.count_params():,} parameters, {products}",
-            rounds=arguments.rounds,
+            rounds=rounds,
         )
 
 
