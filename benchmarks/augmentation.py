@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,8 @@ def measure_rows(rounds: int) -> Iterator[Row]:
     records = feature_records()
     levels, labels = records.some("training", BATCH)
     policy, rng = scaled_policy(POLICY), np.random.default_rng(0)
-    layer = functools.partial(spec_augment(POLICY), training=True)
+    of_keras: Any = spec_augment(POLICY)
+    layer = functools.partial(of_keras, training=True)
     on_device = tf.function(layer, reduce_retracing=True)
 
     def with_numpy(batch: np.ndarray) -> np.ndarray:
@@ -90,9 +91,10 @@ def measure_rows(rounds: int) -> Iterator[Row]:
     }
     times = measure(sides, rounds=rounds, units=BATCH * BATCHES)
     what = f"policy {POLICY}, segments of {PARAMETERS.shape}, batches of {BATCH}"
-    details = {"unit": "examples/s", "equal": "masks cover the same share within 2 %"}
+    row = functools.partial(compared, what=what, times=times, peer="NumPy", unit="examples/s")
     for side in ("on the device", "in the pipeline"):
-        yield compared(f"SpecAugment {side}, against NumPy", what, times, side, "NumPy", **details)
+        equal = "masks cover the same share within 2 %"
+        yield row(f"SpecAugment {side}, against NumPy", side=side, equal=equal)
     model = build_model(records, "cnn", POLICY)
     compile_model(model, TrainingOptions(), 1000)
     target = np.eye(len(records.manifest.genres), dtype=np.float32)[labels]

@@ -86,8 +86,8 @@ def measure_rows(rounds: int) -> Iterator[Row]:
         work = f"magnitudes of 10 s at 22,050 Hz, hop 460, 84 bins, {what}, one thread"
         for name in peers:
             title, target = f"Constant-Q of {what}, against {name}", (">=", targets[name])
-            details = {"unit": "ms", "equal": equal[name], "target": target}
-            yield compared(title, work, times, "ours", name, **details)
+            details = {"equal": equal[name], "target": target}
+            yield compared(title, work, times, "ours", name, unit="ms", **details)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from __future__ import annotations
 import functools
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -72,7 +73,7 @@ def plain_segment(task: tuple[Path, int]) -> np.ndarray | None:
 
 def plain_features(path: Path) -> np.ndarray:
     """Load and transform each segment separately."""
-    return np.stack([plain_segment((path, segment)) for segment in range(SEGMENTS)])
+    return np.array([plain_segment((path, segment)) for segment in range(SEGMENTS)])
 
 
 def loaded_once(path: Path) -> np.ndarray:
@@ -90,7 +91,7 @@ def require_equal_features(path: Path, peer: np.ndarray) -> str:
 def rows_of_features(rounds: int) -> Iterator[Row]:
     """Compare from MP3 to features, on one thread."""
     paths = whole_clips(8)
-    peers = {
+    peers: dict[str, tuple[str, Callable, Any]] = {
         "librosa.load + librosa.cqt a segment": ("a load a segment", plain_features, (">=", 3.0)),
         "librosa.load once + librosa.cqt": ("one load", loaded_once, None),
     }
@@ -98,7 +99,7 @@ def rows_of_features(rounds: int) -> Iterator[Row]:
         name: require_equal_features(paths[0], peer(paths[0]))
         for name, (_, peer, _) in peers.items()
     }
-    sides = {
+    sides: dict[str, Callable] = {
         "ours": our_features,
         **{name: peer for name, (_, peer, _) in peers.items()},
         "decoding and resampling": decode,

@@ -70,13 +70,12 @@ def main() -> None:
     find_dataset()  # fail early
     results = arguments.results or (None if arguments.only else RESULTS)
     options = [] if arguments.rounds is None else ["--rounds", str(arguments.rounds)]
-    started = time.perf_counter()
     rows, failed = [], []
     for name in arguments.only or BENCHMARKS:
         measured, is_complete = run(name, options)
         rows += measured
         failed += [] if is_complete else [name]
-    print(f"{len(rows)} rows in {(time.perf_counter() - started) / 60:.1f} minutes")
+    print(f"{len(rows)} rows")
     if missed := [row.name for row in rows if row.is_met is False]:
         print("Missed targets: " + "; ".join(missed))
     if results and rows:

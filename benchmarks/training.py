@@ -54,28 +54,17 @@ def measure_rows(rounds: int) -> Iterator[Row]:
     found = {segment.tobytes() for batch, _ in read() for segment in batch.numpy()}
     if not found <= {segment.tobytes() for segment in segments}:
         raise DifferentResults("records and arrays hold other segments")
-    sides = {}
+    fit, peer = compiled(MODEL, POLICY).fit, "arrays in memory"
+    sides = {peer: functools.partial(fit, features, target, batch_size=size, verbose=0)}
     for side, cache in (("records from the disk", False), ("records kept in memory", True)):
         batches = targets.with_targets(read(cache=cache).repeat(), np.ones(genres, np.float32))
-        fit = compiled(MODEL, POLICY).fit
-        sides[side] = functools.partial(
-            fit, batches, steps_per_epoch=steps, shuffle=False, verbose=0
-        )
-    fit = compiled(MODEL, POLICY).fit
-    sides["arrays in memory"] = functools.partial(fit, features, target, batch_size=size, verbose=0)
+        fit = functools.partial(compiled(MODEL, POLICY).fit, shuffle=False, verbose=0)
+        sides[side] = functools.partial(fit, batches, steps_per_epoch=steps)
     times = measure(sides, rounds=rounds, units=steps)
-    for side in list(sides)[:2]:
-        yield compared(
-            f"Training from {side}",
-            f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
-            times,
-            side,
-            "arrays in memory",
-            unit="steps/s",
-            equal="the same segments",
-            is_share=True,
-            target=(">=", 0.95),
-        )
+    what = f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}"
+    details = {"equal": "the same segments", "is_share": True, "target": (">=", 0.95)}
+    for side in list(sides)[1:]:
+        yield compared(f"Training from {side}", what, times, side, peer, unit="steps/s", **details)
     models = {name: compiled(name, "none") for name in names_for(records.manifest.kind)}
     batch = features[:size], target[:size]
     sides = {name: functools.partial(one.train_on_batch, *batch) for name, one in models.items()}
