@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import posixpath
 import re
 import shutil
@@ -55,11 +56,11 @@ def choose_notebooks() -> Path:
 
     The root contains the committed notebooks. It is returned if an executed one is missing.
     """
-    try:
+    with contextlib.suppress(UserError):  # the committed notebooks need no data
         executed = EXECUTED / find_dataset().name
-    except UserError:  # the committed notebooks need no data
-        return PROJECT_ROOT
-    return executed if all((executed / name).exists() for name in NOTEBOOKS) else PROJECT_ROOT
+        if all((executed / name).exists() for name in NOTEBOOKS):
+            return executed
+    return PROJECT_ROOT
 
 
 def build(notebooks: Path, out: Path) -> Path:
@@ -169,8 +170,7 @@ def _write_modules(sources: Path) -> dict[str, str]:
         name, code = display_path(file), file.read_text(encoding="utf-8")
         purpose = (ast.get_docstring(ast.parse(code)) or "").partition("\n")[0]
         links[name] = f"/modules/{name.removesuffix('.py')}.md"
-        fence = "`" * 10
-        text = f"# {name}\n\n{purpose}\n\n{fence}python\n{code}{fence}\n"
+        text = f"# {name}\n\n{purpose}\n\n``````````python\n{code}``````````\n"
         _write(sources / links[name][1:], text)
         pages.append(Page(links[name], f"{name}: {purpose}"))
     _render(sources / "modules" / "index.md", modules=pages)
