@@ -117,10 +117,10 @@ def generate(
             f"{out / found[0]} exists, but {out / JOURNAL}, the record of its settings, does not: "
             "choose another output folder, or delete this one"
         )
-    tracks, of = plan.index.tolist(), tracks_per_job
+    tracks, step = plan.index.tolist(), tracks_per_job
     tasks = [
-        Task(out, dataset.audio_dir, parameters, kinds, tuple(tracks[start : start + of]))
-        for start in range(0, len(tracks), of)
+        Task(out, dataset.audio_dir, parameters, kinds, tuple(tracks[start : start + step]))
+        for start in range(0, len(tracks), step)
     ]
     # The name contains the kinds: with other kinds it is another job, which keeps finished images.
     jobs = [
