@@ -43,12 +43,13 @@ _METADATA = {
 class _TalkingClient(NotebookClient):
     """A client that prints the current cell and its output."""
 
-    def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
-        super().__init__(notebook, timeout=None, kernel_name="python3", **options)
+    def __init__(self, notebook: nbformat.NotebookNode, source: Path) -> None:
+        resources = {"metadata": {"path": str(source.parent)}}
+        super().__init__(notebook, timeout=None, kernel_name="python3", resources=resources)
         # The kernel would warn about its TCP connection, which is local.
         self.extra_arguments = ["--log-level=ERROR"]
         self.record_timing = False  # execution times differ in every run
-        self.title = title
+        self.title = source.stem
 
     async def async_execute_cell(
         self, cell: Any, cell_index: int, *args: Any, **options: Any
@@ -68,20 +69,14 @@ class _TalkingClient(NotebookClient):
 def execute(source: Path, target: Path) -> None:
     """Execute a notebook in a new kernel and write it with its outputs.
 
-    The target may be the source. The kernel runs in the folder of the source, as in Jupyter.
-
-    Raises
-    ------
-    UserError
-        If a cell fails. The target then holds the notebook up to that cell, unless it is the
-        source.
+    The kernel runs in the folder of the source, as in Jupyter. The target may be the source. A
+    `UserError` is raised if a cell fails; the target then holds the notebook up to that cell,
+    unless it is the source.
     """
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    client = _TalkingClient(
-        notebook, source.stem, resources={"metadata": {"path": str(source.parent)}}
-    )
+    client = _TalkingClient(notebook, source)
     problem = None
     try:
         client.execute()
@@ -110,11 +105,8 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
     cells = nbformat.read(notebook, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     modules = used_modules("\n".join(code))
-    parts = [
-        *code,
-        *(code_digest(module.read_text(encoding="utf-8")) for module in modules),
-        *(f"{name}={value}" for name, value in sorted((surroundings or {}).items())),
-    ]
+    parts = [*code, *(code_digest(module.read_text(encoding="utf-8")) for module in modules)]
+    parts += [f"{name}={value}" for name, value in sorted((surroundings or {}).items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -123,14 +115,6 @@ def surroundings() -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name.startswith("FMA_")}
     weights = (PROJECT_ROOT / "data" / "pretrained").glob("*.weights.h5")
     return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}
-
-
-def _is_up_to_date(source: Path, target: Path) -> bool:
-    if not target.exists():
-        return False
-    made, now = (nbformat.read(path, as_version=4) for path in (target, source))
-    same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
-    return same_text and made.metadata.get("digest") == digest(source, surroundings())
 
 
 def main() -> None:
@@ -161,9 +145,12 @@ def main() -> None:
         if not source.exists():
             raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
         target = source if arguments.in_place else EXECUTED / dataset.name / name
-        if not arguments.in_place and _is_up_to_date(source, target):
-            print(f"{name}: up to date in {display_path(target)}")
-            continue
+        if not arguments.in_place and target.exists():
+            made, now = (nbformat.read(path, as_version=4) for path in (target, source))
+            same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
+            if same_text and made.metadata.get("digest") == digest(source, surroundings()):
+                print(f"{name}: up to date in {display_path(target)}")
+                continue
         execute(source, target)
     if not arguments.in_place:
         print(f"Executed notebooks: {display_path(EXECUTED / dataset.name)}")
