@@ -16,6 +16,7 @@ from typing import Any
 from crc32c import crc32c
 
 from common.errors import UserError
+from common.fma.dataset import notice
 from common.jobs.files import atomic_write, find_damage
 
 MANIFEST = "manifest.json"
@@ -144,6 +145,11 @@ class Manifest:
             wanted = " or ".join(map(repr, kinds))
             raise UserError(f"{folder} holds {manifest.kind!r} records, {wanted} ones are needed")
         return manifest
+
+    @property
+    def notice(self) -> str:
+        """str: message of notebooks, with a warning for the demo set."""
+        return notice(self.data_set["title"], is_demo=self.data_set["synthetic"])
 
     def counts(self, what: str, split: str) -> list[int]:
         """List the ``"segments"`` or ``"tracks"`` of each genre in a split, in label order."""

@@ -336,7 +336,7 @@ def low_pass(study: Study, best: Row, rival: Row) -> None:
 
 def learning_curve(study: Study, best: Row, rival: Row) -> None:
     """Measure the test accuracy by the share of the training tracks."""
-    rows = []
+    rows: list[tuple[float, str, Sequence[Predictions]]] = []
     for share in SHARES:
         of_svm, of_network = [], []
         for seed in range(SEEDS):
