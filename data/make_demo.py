@@ -19,7 +19,7 @@ from common.jobs.files import atomic_write
 from common.jobs.journal import JOURNAL
 from common.jobs.run import Job, run_jobs
 from common.paths import PROJECT_ROOT
-from common.plotting.mp3 import encode_mp3
+from common.plotting.players import encode_mp3
 from data.composing.music import compose, make_artist, perform
 from data.importing.tables import write_metadata
 

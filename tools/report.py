@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import posixpath
 import re
 import shutil
@@ -55,26 +56,18 @@ def choose_notebooks() -> Path:
 
     The root contains the committed notebooks. It is returned if an executed one is missing.
     """
-    try:
+    with contextlib.suppress(UserError):  # the committed notebooks need no data
         executed = EXECUTED / find_dataset().name
-    except UserError:  # the committed notebooks need no data
-        return PROJECT_ROOT
-    return executed if all((executed / name).exists() for name in NOTEBOOKS) else PROJECT_ROOT
+        if all((executed / name).exists() for name in NOTEBOOKS):
+            return executed
+    return PROJECT_ROOT
 
 
 def build(notebooks: Path, out: Path) -> Path:
-    """Build the site in `out`, replace an earlier site, and return the index page.
+    """Build a site of a folder's `NOTEBOOKS`, replace an earlier one, and return its index page.
 
-    Parameters
-    ----------
-    notebooks : Path
-        Folder with executed `NOTEBOOKS`.
-
-    Raises
-    ------
-    UserError
-        If a notebook is missing or invalid, `out` contains anything but such a site, or Sphinx
-        fails.
+    A `UserError` is raised if a notebook is missing or invalid, `out` contains anything but such a
+    site, or Sphinx fails.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / _SITE_MARK).exists():
         raise UserError(f"{out} holds something other than a report; choose another folder")
@@ -82,9 +75,14 @@ def build(notebooks: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".report-") as folder:
         sources, site = Path(folder, "sources"), Path(folder, "site")
         banner = _collect(notebooks, sources)
-        options = ("-q", "-d", f"{folder}/doctrees")
-        setting = ("-D", f"html_theme_options.announcement={banner}")
-        command = (sys.executable, "-m", "sphinx", *options, *setting, str(sources), str(site))
+        options = (
+            "-q",
+            "-d",
+            f"{folder}/doctrees",
+            "-D",
+            f"html_theme_options.announcement={banner}",
+        )
+        command = (sys.executable, "-m", "sphinx", *options, str(sources), str(site))
         if subprocess.run(command, check=False).returncode:
             raise UserError("Sphinx could not build the report; see its message above")
         if out.exists():
@@ -99,7 +97,15 @@ def _collect(notebooks: Path, sources: Path) -> str:
     links = {name: f"/{name}" for name in NOTEBOOKS} | _write_modules(sources)
     pages, notices = [], []
     for name in NOTEBOOKS:
-        notebook = _read_notebook(notebooks / name)
+        path = notebooks / name
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except FileNotFoundError:
+            raise UserError(
+                f"{path}: there is no such notebook; make run executes them all"
+            ) from None
+        except nbformat.reader.NotJSONError:
+            raise UserError(f"{path} is not a notebook; delete it and run make run") from None
         pages.append(Page(name, _heading(notebook.cells[0].source)))
         notices.append(_notice(notebook))
         _prepare(notebook, name, links)
@@ -117,15 +123,6 @@ def _collect(notebooks: Path, sources: Path) -> str:
         results=results,
     )
     return banner
-
-
-def _read_notebook(path: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such notebook; make run executes them all") from None
-    except nbformat.reader.NotJSONError:
-        raise UserError(f"{path} is not a notebook; delete it and run make run") from None
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
@@ -173,8 +170,7 @@ def _write_modules(sources: Path) -> dict[str, str]:
         name, code = display_path(file), file.read_text(encoding="utf-8")
         purpose = (ast.get_docstring(ast.parse(code)) or "").partition("\n")[0]
         links[name] = f"/modules/{name.removesuffix('.py')}.md"
-        fence = "`" * 10
-        text = f"# {name}\n\n{purpose}\n\n{fence}python\n{code}{fence}\n"
+        text = f"# {name}\n\n{purpose}\n\n``````````python\n{code}``````````\n"
         _write(sources / links[name][1:], text)
         pages.append(Page(links[name], f"{name}: {purpose}"))
     _render(sources / "modules" / "index.md", modules=pages)

@@ -24,22 +24,14 @@ STATISTICS = {
 
 ABSENT = "–"
 
-LEADERBOARD_FILE = "leaderboard.csv"
-"""Name of a leaderboard in the folder of its models."""
+LEADERBOARD_FILE = "leaderboard.csv"  # name of a leaderboard in the folder of its models
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row of a leaderboard.
+    """One row of a leaderboard: the scores on the test split, and the training time in seconds.
 
-    Attributes
-    ----------
-    scores : Scores
-        Scores on the test split.
-    parameters : int, optional
-        Number of parameters; None where it has no meaning.
-    seconds : float, optional
-        Training time.
+    ``parameters`` is None where it has no meaning.
     """
 
     model: str
@@ -53,12 +45,8 @@ class Result:
 def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
     """Tabulate results: baselines in the given order, then models from the best to the worst.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` the columns
-        ``s``, ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and
-        ``note``.
+    The columns are ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` ``s``,
+    ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and ``note``.
     """
     ranked = sorted(
         rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.track_accuracy.value

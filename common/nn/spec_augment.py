@@ -80,13 +80,12 @@ class SpecAugment(keras.layers.Layer):
 
     Input and output have the same shape, 3 or 4 axes, and the layer's compute dtype; only the batch
     size may be unknown. Each example of a batch has its own random numbers; all channels of an
-    example share them.
+    example share them. Invalid arguments, and those that do not fit the input, are a `UserError`.
 
     Parameters
     ----------
     policy : Policy or mapping
-        In frames and bins of the input; a mapping has the fields of `Policy`. Widths above the
-        size of the input are reduced to it.
+        In frames and bins; larger widths are reduced to the size of the input.
     fill : "mean", number or sequence of number
         Value of masked points: the mean of each channel of each example before the warp, a number,
         or one number per channel.
@@ -95,11 +94,6 @@ class SpecAugment(keras.layers.Layer):
         time from left to right, (batch, height, width, channels), have 2 and 1.
     seed : int, optional
         By default derived from `keras.utils.set_random_seed`.
-
-    Raises
-    ------
-    UserError
-        If an argument is invalid, or does not fit the axes and channels of the input.
 
     Notes
     -----

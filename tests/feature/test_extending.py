@@ -33,7 +33,7 @@ def _registered(tf, monkeypatch):
 
     monkeypatch.setenv("REGISTER_TOY", "1")
     monkeypatch.setitem(KINDS, KIND.name, KIND)
-    monkeypatch.setitem(models.MODELS, "toy", models.Network(toy, features=KIND.name))
+    monkeypatch.setitem(models.MODELS, "toy", models.Network(toy, features=(KIND.name,)))
 
 
 @pytest.mark.usefixtures("_registered")
@@ -46,7 +46,8 @@ def test_a_toy_kind_and_a_toy_network_go_all_the_way(tiny_fma, tmp_path):
     generate(tiny_fma, tmp_path / "records", workers=1, parameters=LoudnessParameters())
     records = training.open_records(tmp_path / "records", ["toy"])
     assert records.shape == (40, 2)
-    with pytest.raises(UserError, match="holds 'loudness' records, 'constant-q' ones are needed"):
+    message = "holds 'loudness' records, 'constant-q' or 'imported' ones are needed"
+    with pytest.raises(UserError, match=message):
         training.open_records(tmp_path / "records", ["cnn"])
 
     options = TrainingOptions(epochs=2, batch_size=8, augment="SS")
