@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from common.fma.audio import read_audio
-from common.fma.audio_stream import stream_audio
+from common.fma.audio_stream import AudioStream
 from common.fma.genres import ROOT_GENRES
 from common.plotting.mp3 import encode_mp3
 from common.quiet import import_tensorflow
@@ -78,7 +78,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             raise DifferentResults(f"predict reads {predicted:.1f} s of {seconds:.1f} s")
         sides = {
             "predict": lambda: classifier.predict(path),
-            "decoding and resampling": lambda: [None for _ in stream_audio(path)],
+            "decoding and resampling": lambda: [None for _ in AudioStream(path)],
         }
         times = measure(sides, rounds=rounds, units=seconds)
     times = Times(times.seconds | {"real time": [1.0] * rounds})

@@ -62,11 +62,6 @@ class AudioStream(AudioBlocks):
             yield resampler.resample_chunk(nothing, last=True)
 
 
-def stream_audio(path: str | Path, sr: int = 22_050) -> AudioStream:
-    """Decode audio to mono at the asked sample rate, a block at a time; see `AudioStream`."""
-    return AudioStream(path, sr)
-
-
 def check_audio(
     path: str | Path,
     seconds: float,

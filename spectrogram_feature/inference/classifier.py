@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from common.errors import AudioSilent, AudioTooShort, UserError
-from common.fma.audio_stream import AudioStream, stream_audio
+from common.fma.audio_stream import AudioStream
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from common.quiet import import_tensorflow
 from common.training.model_files import ModelCard, load_model, read_card
@@ -180,7 +180,7 @@ class GenreClassifier:
         AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable, AudioSilent
             All are `AudioError`, and name the file.
         """
-        blocks = stream_audio(path, self.parameters.sample_rate)
+        blocks = AudioStream(path, self.parameters.sample_rate)
         return self.predict_blocks(blocks, path, keep_features=keep_features)
 
     def predict_blocks(
