@@ -60,8 +60,8 @@ class Dataset:
         """str: message of commands, with a warning for the demo set."""
         if self.is_demo:
             return (
-                "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; its numbers say nothing "
-                "about music. For the real FMA: python data/download.py medium"
+                "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; scores on it do not "
+                "transfer to real music. For the real FMA: python data/download.py medium"
             )
         return f"Data set: {self.title}"
 
