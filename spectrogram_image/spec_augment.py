@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, Policy, SpecAugment
+from common.nn.policies import Policy
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, SpecAugment
 from common.records.quantization import FULL_SCALE
 
 
@@ -21,7 +22,7 @@ def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
     Parameters
     ----------
     name : str
-        A key of `common.nn.spec_augment.POLICIES`.
+        A key of `common.nn.policies.POLICIES`.
     size : (int, int)
         Width and height of an image in pixels.
     seconds : float > 0
