@@ -78,7 +78,7 @@ def make_demo(
     sizes = [size for result in results for size in result["files"].values()]
     marker = {
         "synthetic": True,
-        "what": "music composed and synthesised by data/make_demo.py; it says nothing about music",
+        "what": "music composed and synthesised by data/make_demo.py; scores do not transfer",
         **settings,
         "damaged": {recording.damage: recording.track_id for recording in plan if recording.damage},
     }

@@ -29,7 +29,7 @@ MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image", 
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
-_SYNTHETIC = "The notebooks show the synthetic demo set: their numbers say nothing about music."
+_SYNTHETIC = "The notebooks use the synthetic demo set: their scores do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 

@@ -20,6 +20,7 @@ from common.evaluation.leaderboard import (
     leaderboard,
     style_leaderboard,
     style_per_genre,
+    text_leaderboard,
 )
 from common.evaluation.metrics import (
     Predictions,
@@ -303,6 +304,13 @@ def test_leaderboard_survives_csv(board, tmp_path):
     again = pd.read_csv(tmp_path / "board.csv")
     shown = style_leaderboard(board, caption="x").data
     pd.testing.assert_frame_equal(style_leaderboard(again, caption="x").data, shown)
+
+
+def test_older_leaderboard_is_shown_without_the_statistics_it_lacks(board):
+    older = board.drop(columns=[c for c in board if c.startswith("segment_macro_f1")])
+    assert "Segment accuracy" in text_leaderboard(older)
+    assert "Segment macro-F1" not in text_leaderboard(older)
+    assert "Segment macro-F1" not in style_leaderboard(older, caption="x").data
 
 
 def test_styled_leaderboard(board):
