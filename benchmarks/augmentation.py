@@ -22,7 +22,7 @@ from harness.timing import measure, require_equal
 from spectrogram_feature.training import build_model
 
 if TYPE_CHECKING:
-    from common.nn.spec_augment import Policy
+    from common.nn.policies import Policy
 
 POLICY = "LD"
 BATCH = 32

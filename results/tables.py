@@ -39,13 +39,7 @@ SHORT = (
     ("one_model", "SVM on bin statistics", "SVM on bin statistics of the CQT"),
     ("one_model", "texture", "`texture`, one network"),
     ("four_members", "texture", "`texture`, four networks averaged"),
-    ("musicnn_one_model", "SVM on musicnn", "SVM on musicnn's embedding"),
     ("musicnn_one_model", "musicnn", "`musicnn`, a probe on published weights"),
-    (
-        "together_four_members",
-        "average of these 2",
-        "`texture` and unscaled `musicnn` together, four of each",
-    ),
 )
 """Rows of the README's table: folder, model, description. The best model is added if missing."""
 

@@ -244,12 +244,7 @@ def main() -> None:
         workers=arguments.cluster or arguments.workers,
         parameters=KINDS[arguments.features].parameters(),
     )
-    print(summary(manifest, out))
-
-
-def summary(manifest: Manifest, out: Path) -> str:
-    """Describe a folder of records in a few lines."""
-    return shards.summarise(manifest, out, "segments")
+    print(shards.summarise(manifest, out, "segments"))
 
 
 if __name__ == "__main__":

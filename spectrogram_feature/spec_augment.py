@@ -5,7 +5,8 @@ The layer is `common.nn.spec_augment.SpecAugment`.
 
 from __future__ import annotations
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
+from common.nn.policies import POLICIES, Policy
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, SpecAugment
 from spectrogram_feature.features.parameters import FeatureParameters, StoredParameters
 
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, Policy, SpecAugment
+from common.nn.policies import Policy
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, SpecAugment
 from common.records.quantization import FULL_SCALE
 
 
 def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
-    """Convert a policy of `common.nn.spec_augment.POLICIES` to pixels.
+    """Convert a policy of `common.nn.policies.POLICIES` to pixels.
 
     Frequency masks keep their share of the axis. Time masks and the warp keep their length in
     seconds: in images of 25 s, time masks cover half of the paper's share. `size` is width and

@@ -213,12 +213,13 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
         lost = len(read_table(out / kind / FAILURES))
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
         lines.append(f"  {kind:<11} {counts}; {lost:,} skipped{where}")
-    kind, images = next(iter(sets.items()))  # all kinds have the same tracks
-    counts = read_tables(out / kind, images.genres).groupby("split")["genre"].value_counts()
-    by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
-    for found in find_shortcomings(images.genres, by_split):
-        lines.append(f"warning: {found}; training will refuse these images")
-    return "\n".join([*lines, *describe_similar(images.genres)])
+    for kind, images in list(sets.items())[:1]:  # all kinds have the same tracks
+        counts = read_tables(out / kind, images.genres).groupby("split")["genre"].value_counts()
+        by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
+        for found in find_shortcomings(images.genres, by_split):
+            lines.append(f"warning: {found}; training will refuse these images")
+        lines += describe_similar(images.genres)
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image", 
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
-_SYNTHETIC = "The notebooks show the synthetic demo set: their numbers say nothing about music."
+_SYNTHETIC = "The notebooks use the synthetic demo set: their scores do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
@@ -111,13 +111,16 @@ def _collect(notebooks: Path, sources: Path) -> str:
         _prepare(notebook, name, links)
         _write(sources / name, nbformat.writes(notebook))
     readmes = sorted((PROJECT_ROOT / "results").glob("*/README.md"))
-    results = [_copy_results(readme, sources, links) for readme in readmes]
+    results = [page for readme in readmes for page in _copy_results(readme, sources, links)]
     banner = _SYNTHETIC if any("SYNTHETIC" in notice for notice in notices) else ""
     real = "; ".join(dict.fromkeys(notices))
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, after = readme.partition("## Results on the FMA and on real music\n")
+    shown, _, _ = after.partition("\n## ")
     _render(
         sources / "index.md",
         introduction=next(part for part in readme.split("\n\n") if part[:1].isalpha()),
+        scores=_link_files(shown.replace("(results/", "(/results/"), "", links),
         data_set=f"**{banner}** The README explains how to use the FMA." if banner else real,
         notebooks=pages,
         results=results,
@@ -153,10 +156,11 @@ def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
 
 
 def _notice(notebook: nbformat.NotebookNode) -> str:
-    """Return the first printed line of a notebook, which describes its data set."""
+    """Return the first line that `common.fma.dataset.notice` made, which names the data set."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     texts = [output.text for output in outputs if output.output_type == "stream"]
-    return texts[0].splitlines()[0] if texts else ""
+    lines = [line for text in texts for line in text.splitlines()]
+    return next((line for line in lines if line.startswith(("*** SYN", "Data set:"))), "")
 
 
 def _write_modules(sources: Path) -> dict[str, str]:
@@ -177,13 +181,20 @@ def _write_modules(sources: Path) -> dict[str, str]:
     return links
 
 
-def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> Page:
-    """Copy a page of results and its figures."""
+def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> list[Page]:
+    """Copy a page of results, its figures and its notebooks; return the pages."""
     folder = display_path(readme.parent)
     shutil.copytree(readme.parent, sources / folder)
     text = readme.read_text(encoding="utf-8")
     _write(sources / folder / readme.name, _link_files(text, folder, links))
-    return Page(f"{folder}/{readme.name}", _heading(text))
+    pages = [Page(f"{folder}/{readme.name}", _heading(text))]
+    for path in sorted((sources / folder).glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        _prepare(notebook, f"{folder}/{path.name}", links)
+        _write(path, nbformat.writes(notebook))
+        title = f"{_heading(text)}: {path.stem}"
+        pages.append(Page(f"{folder}/{path.name}", title))
+    return pages
 
 
 def _heading(text: str) -> str:

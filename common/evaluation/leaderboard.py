@@ -78,7 +78,10 @@ def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) ->
 
 
 def text_leaderboard(table: pd.DataFrame) -> str:
-    """Format a leaderboard, as made by `leaderboard` or read from its CSV, for a terminal."""
+    """Format a leaderboard, as made by `leaderboard` or read from its CSV, for a terminal.
+
+    Statistics that the table lacks are omitted.
+    """
     return _as_text(table).to_string(index=False)
 
 
@@ -89,12 +92,13 @@ def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
     """
     shown = _as_text(table)
     bold = pd.DataFrame("", index=shown.index, columns=shown.columns)
-    for name, heading in STATISTICS.items():
+    present = {name: heading for name, heading in STATISTICS.items() if name in table}
+    for name, heading in present.items():
         bold.loc[table[name] == table[name].max(), heading] = "font-weight: bold"
-    numbers = [*STATISTICS.values(), "Parameters", "Training time"]
+    numbers = [*present.values(), "Parameters", "Training time"]
     return (
         styled(shown, caption, right=numbers)
-        .format(_in_two_lines, subset=list(STATISTICS.values()))
+        .format(_in_two_lines, subset=list(present.values()))
         .apply(lambda _: bold, axis=None)
         .hide(axis="index")
     )
@@ -116,6 +120,8 @@ def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"Model": table["model"]})
     for name, heading in STATISTICS.items():
+        if name not in table:  # written before this statistic was added
+            continue
         values = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
         shown[heading] = [str(Score(*value)) for value in values]
     for name, heading, write in (

@@ -71,8 +71,8 @@ def notice(title: str, *, is_demo: bool) -> str:
     """Return the line that names a data set, with a warning for the demo set."""
     if is_demo:
         return (
-            "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; scores describe the "
-            "software, not music. For the real FMA: python data/download.py medium"
+            "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; scores on it do not "
+            "transfer to real music. For the real FMA: python data/download.py medium"
         )
     return f"Data set: {title}"
 

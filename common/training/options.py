@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.nn.policies import POLICIES
 
-AUGMENTATIONS = ("none", "LB", "LD", "SM", "SS")
-"""No augmentation, and the names of `common.nn.spec_augment.POLICIES`, which needs Keras."""
+AUGMENTATIONS = ("none", *POLICIES)
+"""No augmentation, and the policies of SpecAugment."""
 
 
 def _option(

@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.evaluation.cross_validation import SPLIT_RULES, make_folds
 from common.evaluation.judging import judge_on_test
 from common.fma.dataset import get_audio_path
+from common.nn.policies import POLICIES
 from common.training.options import AUGMENTATIONS, TrainingOptions
 from spectrogram_feature.features.kinds import KINDS
 
@@ -65,9 +66,7 @@ def test_a_toy_kind_and_a_toy_network_go_all_the_way(tiny_fma, tmp_path):
     assert export(classifier, tmp_path / "exported").difference < 1e-3
 
 
-def test_every_augmentation_of_the_options_is_a_policy(tf):
-    from common.nn.spec_augment import POLICIES
-
+def test_every_augmentation_of_the_options_is_a_policy():
     assert ("none", *POLICIES) == AUGMENTATIONS
 
 
