@@ -149,6 +149,7 @@ def test_without_balancing_every_track_gives_three_segments():
     assert (plan["segments"] == 3).all()
 
 
+@pytest.mark.skipif(not REAL_TRACKS.exists(), reason="the FMA's metadata is not in ../shared")
 @pytest.mark.parametrize(
     ("mapping", "labels", "frequent"),
     [
