@@ -70,9 +70,9 @@ class ConstantQ:
         The magnitude of a sine of amplitude ``a`` at a bin's frequency is about ``a / 2`` times the
         square root of the bin's window length in samples.
         """
-        return self.parameters.by_signal(samples, self._transform)
+        return self.parameters.by_signal(samples, self.write_magnitude)
 
-    def _transform(self, samples: np.ndarray, magnitude: np.ndarray) -> None:
+    def write_magnitude(self, samples: np.ndarray, magnitude: np.ndarray) -> None:
         """Write the magnitudes [shape=(frames, n_bins)] of one signal [shape=(n,)]."""
         halvings = 0
         for rate in self.rates:
@@ -86,7 +86,7 @@ class ConstantQ:
             level = halvings
             for octave in rate.octaves:
                 while level < octave.level:
-                    signal = self._halve(signal)
+                    signal = self.halve(signal)
                     level += 1
                 place = layout[level - halvings]
                 starts = octave.starts(len(magnitude), self.parameters.hop_length, *place)
@@ -95,7 +95,8 @@ class ConstantQ:
                 in_time = response.swapaxes(0, 1).reshape(-1, response.shape[-1])
                 magnitude[:, octave.bins] = in_time[: len(magnitude)]
 
-    def _halve(self, signal: np.ndarray) -> np.ndarray:
+    def halve(self, signal: np.ndarray) -> np.ndarray:
+        """Halve the rate of a signal with a short filter."""
         parts = signal.reshape(-1, 2 * BLOCK) @ self.halving
         return (parts[:-1, :BLOCK] + parts[1:, BLOCK:]).ravel()
 

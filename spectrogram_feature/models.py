@@ -79,7 +79,7 @@ def resnet(
     inputs, x = segments(input_shape, augmentation)
     x = max_pool(first_convolution(x, width, plain_convolution), 2, 2)
     for block in range(depth):
-        x = _residual_block(x, width * 2**block, strides=1 if block == 0 else 2)
+        x = residual_block(x, width * 2**block, strides=1 if block == 0 else 2)
     return classifier(inputs, statistics(rectified(x)), genres, dropout, "resnet")
 
 
@@ -179,7 +179,7 @@ def texture(
     return classifier(inputs, x, genres, dropout, "texture")
 
 
-def _residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
+def residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
     """Apply a residual block: (batch, frames, bands, c) → (…, channels), strided."""
     before = rectified(x)
     if x.shape[-1] != channels or strides > 1:

@@ -85,17 +85,17 @@ def cnn(
     x = convolution(x, width, kernel=min(patch, height), strides=min(patch, height))
     x = layers.Permute((2, 1, 3), name="time_first")(x)
     if window is None and shift is None:
-        return classifier(inputs, _encode(x, width, depth), genres, dropout, "cnn")
-    x = _windows(x, window, shift, patch, columns)
+        return classifier(inputs, encode(x, width, depth), genres, dropout, "cnn")
+    x = cut_windows(x, window, shift, patch, columns)
     windows = x.shape[1]
     # A single batch of all windows is several times as fast as TimeDistributed.
-    x = _encode(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
+    x = encode(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
     x = ops.reshape(x, (-1, windows, x.shape[1]))
     x = layers.GRU(4 * width, use_cudnn=False)(x)
     return classifier(inputs, x, genres, dropout, "cnn")
 
 
-def _encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
+def encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
     """Apply convolutions and statistics pooling: (batch, frames, bands, c) → float32 (batch, n)."""
     for block in range(1, depth + 1):
         x = max_pool(x, 2, 2)
@@ -103,7 +103,7 @@ def _encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
     return statistics(x)
 
 
-def _windows(
+def cut_windows(
     x: keras.KerasTensor, window: int | None, shift: int | None, patch: int, columns: int
 ) -> keras.KerasTensor:
     """Cut (batch, frames, bands, c) into windows of a size in pixels."""

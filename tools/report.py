@@ -31,6 +31,10 @@ _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
 _SYNTHETIC = "The notebooks use the synthetic demo set: their scores do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
+_FOLDED_TABLE = {
+    "code_prompt_show": "Show the whole table",
+    "code_prompt_hide": "Hide the whole table",
+}
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
 
@@ -129,10 +133,15 @@ def _collect(notebooks: Path, sources: Path) -> str:
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
-    """Hide code until a click, and link the files that the text names."""
+    """Name the folded tables, give plain ones the theme's style, link files that the text names.
+
+    The theme folds the code of cells tagged ``hide-input`` and the outputs of those tagged
+    ``hide-output``.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+            if "hide-output" in cell.metadata.get("tags", []):
+                cell.metadata["mystnb"] = _FOLDED_TABLE
             for output in cell.outputs:
                 html = output.get("data", {}).get("text/html")
                 if html:  # the theme styles plain tables of pandas
@@ -217,7 +226,7 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python -m tools.report",
-        "Build a static site of the notebooks: figures, tables, sounds, and code on a click.\n\n"
+        "Build a static site of the notebooks: code, figures, tables and sounds.\n\n"
         "The site contains the notebooks that make run executed on the current data set, or the\n"
         "committed ones if there are none. Its index page needs no server and no network.",
         "  python -m tools.report\n"

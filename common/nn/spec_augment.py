@@ -100,10 +100,10 @@ class SpecAugment(keras.layers.Layer):
         order += [axis for axis in range(1, len(x.shape)) if axis not in order]
         x = _transposed(x, order)
         batch, *sizes = ops.shape(x)
-        x = ops.reshape(self._augmented(x), (batch, *sizes))
+        x = ops.reshape(self.augment(x), (batch, *sizes))
         return _transposed(x, [order.index(axis) for axis in range(len(order))])
 
-    def _augmented(self, x: Any) -> Any:
+    def augment(self, x: Any) -> Any:
         """Augment (batch, frames, bins[, channels]) → (batch, frames, bins · channels)."""
         policy, batch = self.policy, ops.shape(x)[0]
         frames, bins, channels = (*x.shape[1:], 1)[:3]
@@ -112,12 +112,13 @@ class SpecAugment(keras.layers.Layer):
         shape = (batch, ends[1] + 2 * policy.frequency_masks)
         draws = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
         for_warp, for_time, for_frequency = ops.split(draws, ends, axis=1)
-        in_time = _masks(for_time, frames, min(policy.time_width, int(policy.time_share * frames)))
-        in_frequency = _masks(for_frequency, bins, policy.frequency_width)
+        widest = min(policy.time_width, int(policy.time_share * frames))
+        in_time = draw_masks(for_time, frames, widest)
+        in_frequency = draw_masks(for_frequency, bins, policy.frequency_width)
         in_frequency = ops.repeat(in_frequency, channels, axis=1)
         filling = ops.tile(self._filling(x, channels), (1, bins))
         # The rest is faster on a CPU with fewer axes.
-        x = _warped(ops.reshape(x, (batch, frames, bins * channels)), policy.warp, for_warp)
+        x = warp_time(ops.reshape(x, (batch, frames, bins * channels)), policy.warp, for_warp)
         return ops.where(in_time[:, :, None] | in_frequency[:, None], filling[:, None], x)
 
     def _filling(self, x: Any, channels: int) -> Any:
@@ -159,7 +160,7 @@ def _transposed(x: Any, order: Sequence[int]) -> Any:
     return x if order == sorted(order) else ops.transpose(x, order)
 
 
-def _masks(draws: Any, size: int, widest: int) -> Any:
+def draw_masks(draws: Any, size: int, widest: int) -> Any:
     """Compute the union of masks [shape=(batch, size), bool] from draws (batch, 2 · masks)."""
     widths, starts = ops.split(ops.expand_dims(draws, -1), 2, axis=1)
     widths = ops.floor(widths * (min(widest, size) + 1))
@@ -168,7 +169,7 @@ def _masks(draws: Any, size: int, widest: int) -> Any:
     return ops.any((starts <= position) & (position < starts + widths), axis=1)
 
 
-def _warped(x: Any, furthest: int, draws: Any) -> Any:
+def warp_time(x: Any, furthest: int, draws: Any) -> Any:
     """Warp the time of (batch, frames, n), given two draws (batch, 2)."""
     last = x.shape[1] - 1
     # The point stays at least one frame from either end.

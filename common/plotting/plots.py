@@ -155,6 +155,43 @@ def spectrogram_grid(
     return figure
 
 
+@plt.rc_context(STYLE)
+def spectrogram_difference(
+    first: tuple[str, np.ndarray],
+    second: tuple[str, np.ndarray],
+    *,
+    hop_seconds: float,
+    frequencies: np.ndarray | None,
+    floor: float,
+    title: str,
+    unit: str = "dB",
+) -> Figure:
+    """Show two titled spectrograms (frames, bins), and the second minus the first.
+
+    The difference is shown where the first is above ``floor``. Its colours are symmetric about zero
+    and end at the 99th percentile. For the other parameters see `spectrogram_grid`.
+    """
+    figure, axes = new_figure(1, 3, size=(11.4, 3.4), title=title, sharex=True, sharey=True)
+    both = np.stack([first[1], second[1]])
+    compared = first[1] > floor
+    difference = np.where(compared, second[1] - first[1], 0)
+    # A few large differences would hide the others.
+    end = max(float(np.quantile(np.abs(difference[compared]), 0.99)), 1e-6)
+    limits, around_zero = (float(both.min()), float(both.max())), (-end, end)
+    for panel, (name, features) in zip(axes[0], (first, second), strict=False):
+        mesh = draw_spectrogram(panel, features, hop_seconds, frequencies, limits)
+        panel.set_title(name)
+    figure.colorbar(mesh, ax=axes[0, :2], label=f"Magnitude ({unit})", pad=0.01)
+    last = axes[0, 2]
+    mesh = draw_spectrogram(last, difference, hop_seconds, frequencies, around_zero, cmap="RdBu_r")
+    last.set_title(f"{second[0]} minus {first[0]}")
+    figure.colorbar(mesh, ax=last, label="Difference (dB)", pad=0.01, extend="both")
+    for panel in axes[0]:
+        panel.set_xlabel("Time (s)")
+    axes[0, 0].set_ylabel(frequency_label(frequencies))
+    return figure
+
+
 def draw_spectrogram(
     panel: Axes,
     features: np.ndarray,

@@ -111,15 +111,7 @@ def train(
         with strategy.scope():
             model = compile_model(build(), options, options.epochs * steps)
         if not is_finished(read_history(folder), options):
-            model.fit(
-                with_targets(training, weights, mixup=options.mixup),
-                validation_data=with_targets(validation, np.ones_like(weights)),
-                initial_epoch=resume(model, folder),
-                epochs=options.epochs,
-                callbacks=make_callbacks(folder, options, steps),
-                shuffle=False,
-                verbose=0,
-            )
+            fit(model, training, validation, weights, options, folder)
         history = keep_best(folder)
         if strategy.num_replicas_in_sync > 1:  # rebuild the model for one device
             model = compile_model(build(), options, options.epochs * steps)
@@ -159,16 +151,10 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> k
 
     `steps` is the number of steps of the whole training.
     """
-    warmup = max(1, steps // 20)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=options.learning_rate,
-        warmup_steps=warmup,
-    )
+    rate = learning_rate(options, steps)
     devices.synchronise(model)
     model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay),
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=options.weight_decay),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
         weighted_metrics=[],
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
@@ -178,6 +164,42 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> k
     # The optimiser's state must exist before a checkpoint is loaded.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def learning_rate(
+    options: TrainingOptions, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Schedule the learning rate over a training of `steps` steps; see `TrainingOptions`."""
+    warmup = max(1, steps // 20)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=options.learning_rate,
+        warmup_steps=warmup,
+    )
+
+
+def fit(
+    model: keras.Model,
+    training: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    weights: np.ndarray,
+    options: TrainingOptions,
+    folder: Path,
+) -> None:
+    """Fit a compiled model, beginning after the last epoch that is saved in the folder.
+
+    ``weights`` are those of each genre in the training loss (genres,).
+    """
+    model.fit(
+        with_targets(training, weights, mixup=options.mixup),
+        validation_data=with_targets(validation, np.ones_like(weights)),
+        initial_epoch=resume(model, folder),
+        epochs=options.epochs,
+        callbacks=make_callbacks(folder, options, len(training)),
+        shuffle=False,  # the training batches are shuffled already
+        verbose=0,
+    )
 
 
 def make_callbacks(

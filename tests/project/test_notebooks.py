@@ -98,6 +98,20 @@ def test_a_committed_notebook_shows_what_its_code_does_now(name):
     assert tidied == notebook, "outputs differ from run to run"
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_shows_its_science_and_folds_its_imports(name):
+    notebook = nbformat.read(PROJECT_ROOT / name, as_version=4)
+    parameters, imports, *others = (c for c in notebook.cells if c.cell_type == "code")
+    assert "tags" not in parameters.metadata
+    assert imports.source.startswith(("import ", "from "))
+    assert imports.metadata["tags"] == ["hide-input"]
+    tags = {tag for cell in others for tag in cell.metadata.get("tags", [])}
+    assert tags <= {"hide-input", "hide-output"}
+    for cell in others:
+        if cell.source.startswith("show_source("):
+            assert "tags" not in cell.metadata
+
+
 @pytest.fixture
 def executed():
     """Make a notebook of two cells as a clean run leaves it."""
@@ -187,6 +201,20 @@ def test_nothing_that_differs_from_run_to_run_is_kept():
 
 
 @pytest.mark.notebooks
+def test_tags_are_kept(tmp_path):
+    source = write_notebook(tmp_path / "Tagged.ipynb", "A = 1", "print(A)")
+    notebook = nbformat.read(source, as_version=4)
+    tags = [["hide-input"], ["hide-input", "hide-output"]]
+    for cell, own in zip(notebook.cells, tags, strict=True):
+        cell.metadata["tags"] = own
+    nbformat.write(notebook, source)
+    execute(source, tmp_path / "out.ipynb")
+    execute(source, source)
+    for path in (source, tmp_path / "out.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        assert [dict(cell.metadata) for cell in cells] == [{"tags": own} for own in tags]
+
+
 @pytest.mark.notebooks
 def test_parameters_of_a_rendering_are_in_its_first_cell(tmp_path):
     source = write_notebook(tmp_path / "Set.ipynb", "A, B = 1, 2\nC = 'c'", "print(A, B, C)")

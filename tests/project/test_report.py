@@ -15,6 +15,7 @@ import pytest
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
+from common.plotting.source import show_source
 from tools import report
 from tools.notebooks import NOTEBOOKS
 
@@ -179,17 +180,58 @@ def test_the_next_page_is_the_next_notebook_in_the_order_of_reading(page, site):
         assert unquote(page.url).endswith(name.replace(".ipynb", ".html"))
 
 
-def test_code_is_hidden_until_it_is_asked_for(page, site):
-    visit(page, site / "spectrogram_feature" / "Training.html")
+def test_code_is_shown_unless_its_cell_is_tagged(page, site):
+    name = "spectrogram_feature/Training.ipynb"
+    notebook = nbformat.read(PROJECT_ROOT / name, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    wanted = ["hide-input" not in cell.metadata.get("tags", []) for cell in cells]
+    assert 0 < wanted.count(False) < len(wanted) / 3
+    visit(page, site / name.replace(".ipynb", ".html"))
     code = page.locator(".cell_input")
-    visible = [code.nth(i).is_visible() for i in range(code.count())]
-    assert visible and not any(visible)
+
+    def visible():
+        return [code.nth(i).is_visible() for i in range(code.count())]
+
+    assert visible() == wanted
     page.get_by_text("Show code").first.click()
-    assert [code.nth(i).is_visible() for i in range(2)] == [True, False]
+    assert visible().count(False) == wanted.count(False) - 1
     page.get_by_role("button", name="Show all code").click()
-    assert all(code.nth(i).is_visible() for i in range(code.count()))
+    assert all(visible())
     page.get_by_role("button", name="Hide all code").click()
-    assert not code.first.is_visible()
+    assert visible() == wanted
+
+
+def test_a_long_table_is_a_click_away(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "MODULE_FOLDERS", ())
+    write_notebooks(tmp_path, "Data set: FMA medium")
+    path = tmp_path / NOTEBOOKS[-1]
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].metadata["tags"] = ["hide-output"]
+    nbformat.write(notebook, path)
+    report.build(tmp_path, tmp_path / "site")
+    visit(page, tmp_path / "site" / NOTEBOOKS[-1].replace(".ipynb", ".html"))
+    output = page.locator(".cell_output")
+    assert page.locator(".cell_input").is_visible() and not output.is_visible()
+    page.get_by_text("Show the whole table").click()
+    assert output.is_visible()
+
+
+def test_formulas_and_sources_are_shown_without_a_script(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "MODULE_FOLDERS", ())
+    write_notebooks(tmp_path, "Data set: FMA medium")
+    path = tmp_path / NOTEBOOKS[-1]
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\nAn $x_i$ and\n\n$$\\frac{a}{b}$$"
+    data = show_source(show_source).data
+    output = nbformat.v4.new_output("display_data", {"text/markdown": data})
+    notebook.cells[1].outputs.append(output)
+    nbformat.write(notebook, path)
+    report.build(tmp_path, tmp_path / "site")
+    visit(page, tmp_path / "site" / NOTEBOOKS[-1].replace(".ipynb", ".html"))
+    assert page.troubles == []
+    assert page.locator("math").count() == 2
+    assert page.locator("math mfrac").is_visible()
+    assert page.locator(".cell_output .highlight-python .k").first.inner_text() == "def"
 
 
 @on_a_desktop

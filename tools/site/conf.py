@@ -1,4 +1,10 @@
-"""How Sphinx builds the report; `tools.report` collects the pages and calls it."""
+"""Configuration of Sphinx for the report; `tools.report` collects the pages and calls it."""
+
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
 
 project = "FMA genre research"
 html_title = project
@@ -8,6 +14,8 @@ nb_execution_mode = "off"
 nb_code_prompt_show = "Show code"
 nb_code_prompt_hide = "Hide code"
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"
 root_doc = "index"
 
 html_theme = "sphinx_book_theme"
@@ -30,3 +38,17 @@ html_show_sphinx = False
 html_show_copyright = False
 html_show_search_summary = False  # excerpts are fetched, which browsers refuse for file:
 html_use_index = False
+
+
+def setup(app: Sphinx) -> None:
+    """Write formulas as MathML, which browsers show without a script from elsewhere."""
+
+    def write(translator: Any, node: nodes.Element, *, as_block: bool) -> None:
+        translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+        raise nodes.SkipNode
+
+    app.add_html_math_renderer(
+        "mathml",
+        (lambda translator, node: write(translator, node, as_block=False), None),
+        (lambda translator, node: write(translator, node, as_block=True), None),
+    )

@@ -1,6 +1,6 @@
 // What the pages of notebooks add to a plain page: all code at once, and figures in their own size.
 document.addEventListener("DOMContentLoaded", () => {
-  addCodeButton([...document.querySelectorAll("div.cell details.hide")]);
+  addCodeButton([...document.querySelectorAll("div.cell details.hide.above-input")]);
   document.querySelectorAll(".cell_output img[src*='_images/']").forEach(linkToFigure);
 });
 
