@@ -44,7 +44,8 @@ def setup(app: Sphinx) -> None:
     """Write formulas as MathML, which browsers show without a script from elsewhere."""
 
     def write(translator: Any, node: nodes.Element, *, as_block: bool) -> None:
-        translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+        formula = tex2mathml(node.astext(), as_block=as_block)
+        translator.body.append(f'<div class="formula">{formula}</div>' if as_block else formula)
         raise nodes.SkipNode
 
     app.add_html_math_renderer(
