@@ -12,6 +12,7 @@ import pandas as pd
 
 from common import cli
 from common.errors import AudioError, UserError
+from common.fma.artist_splits import deal_artists, require_every_split
 from common.fma.audio_stream import check_audio
 from common.fma.dataset import DEMO_MARKER, get_audio_path
 from common.fma.metadata import SPLITS
@@ -20,7 +21,6 @@ from common.jobs.run import Job, run_jobs
 from common.jobs.workers import default_workers
 from common.paths import display_path
 from common.tables import write_table
-from data.importing.artist_splits import deal_artists, require_every_split
 from data.importing.sources import ARTIST_FROM, read_sources
 from data.importing.tables import (
     KNOWN,

@@ -77,7 +77,6 @@ def all_sides(folder: Path, records: ImageRecords, batch_size: int) -> dict[str,
 
     Each side has read all images once, so caches are filled and functions compiled.
     """
-    levels = ImageRecords(records.folder, records.manifest, colors=False)
 
     def side(opened: ImageRecords, *, cache: bool) -> Side:
         batches = opened.batches(SPLIT, batch_size=batch_size, cache=cache).repeat()
@@ -88,9 +87,10 @@ def all_sides(folder: Path, records: ImageRecords, batch_size: int) -> dict[str,
         "files by tf.data": files_side(folder, records, batch_size),
         "records": side(records, cache=False),
         "records cached": side(records, cache=True),
-        "levels": side(levels, cache=False),
-        "levels cached": side(levels, cache=True),
     }
+    if records.has_levels:
+        levels = ImageRecords(records.folder, records.manifest, colors=False)
+        sides |= {"levels": side(levels, cache=False), "levels cached": side(levels, cache=True)}
     epoch = -(-sum(records.manifest.segments[SPLIT].values()) // batch_size)
     for read in sides.values():
         for _ in itertools.islice(read(), epoch + 1):

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from common.fma.artist_splits import SHARES, deal_artists, require_every_split
 from common.fma.audio import read_audio
 from common.fma.dataset import find_dataset, get_audio_path
 from common.fma.metadata import SPLITS
 from data.import_folder import import_folder
-from data.importing.artist_splits import SHARES, deal_artists, require_every_split
 from data.importing.sources import read_sources
 from data.importing.tables import summary
 from spectrogram_feature.features.segment_plan import plan_segments

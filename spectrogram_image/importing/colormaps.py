@@ -1,0 +1,97 @@
+"""Colours of Matplotlib's colour maps, turned back into levels."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from scipy.spatial import cKDTree
+
+from spectrogram_image.images.rendering import COLORS, palette
+
+NEAR = 3.0
+"""Distance up to which a colour is one of the map: rounding differs by at most 1 a channel."""
+
+SAMPLED_COLORS = 4000
+"""Pixels that are compared with all maps."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Agreement of pixels with a colour map.
+
+    Attributes
+    ----------
+    exact : float
+        Share of the pixels that have one of the map's colours, to 1 in each channel.
+    mean, largest : float
+        Distance to the nearest colour of the map, Euclidean, 0 to 442.
+    """
+
+    exact: float
+    mean: float
+    largest: float
+
+
+@functools.cache
+def _tree(cmap: str) -> cKDTree:
+    """Index the colours of a map, as rounded and as truncated: Matplotlib does either."""
+    truncated = matplotlib.colormaps[cmap](np.linspace(0, 1, COLORS))[:, :3] * 255
+    return cKDTree(np.concatenate([palette(cmap), truncated.astype(np.uint8)]).astype(float))
+
+
+def to_levels(colors: np.ndarray, cmap: str) -> tuple[np.ndarray, Match]:
+    """Turn colours back into the levels of a map, by the nearest colour.
+
+    Parameters
+    ----------
+    colors : np.ndarray [shape=(..., 3), uint8]
+    cmap : str
+        A name that `spectrogram_image.images.rendering.palette` takes.
+
+    Returns
+    -------
+    levels : np.ndarray [shape=(...), uint8]
+    match : Match
+    """
+    packed = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    used, where, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    channels = np.stack([used >> 16, used >> 8 & 255, used & 255], axis=1)
+    distance, nearest = _tree(cmap).query(channels.astype(float))
+    levels = (nearest % COLORS).astype(np.uint8)[where].reshape(colors.shape[:-1])
+    total = counts.sum()
+    match = Match(
+        exact=float(counts[distance <= np.sqrt(3)].sum() / total),
+        mean=float((distance * counts).sum() / total),
+        largest=float(distance.max()),
+    )
+    return levels, match
+
+
+def find_colormap(colors: np.ndarray) -> str:
+    """Return the colour map of Matplotlib's that fits some colours best.
+
+    A map and its reversal have the same colours: the one without ``_r`` is returned.
+
+    Parameters
+    ----------
+    colors : np.ndarray [shape=(n, 3), uint8]
+
+    Returns
+    -------
+    str
+        The map with the smallest mean distance, the distance of a pixel being at most 30, so that a
+        few foreign pixels decide nothing.
+    """
+    if len(colors) > SAMPLED_COLORS:
+        colors = colors[np.random.default_rng(0).choice(len(colors), SAMPLED_COLORS, False)]
+    values = colors.astype(float)
+    names = [name for name in matplotlib.colormaps if not name.endswith("_r")]
+
+    def score(name: str) -> float:
+        distance, _ = _tree(name).query(values)
+        return float(np.minimum(distance, 30).mean())
+
+    return min(names, key=score)

@@ -1,0 +1,210 @@
+"""Lists of pictures with their genres, artists and splits: FMA's layout, folders or a CSV."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from common.errors import UserError
+from common.fma.audio_files import NO_PICTURE, search_folder
+from common.fma.genres import clean_name, map_genres
+from common.fma.metadata import SPLITS, SUBSETS, load, select_subset
+from common.fma.track_plan import PLAN_COLUMNS, artist_of, plan_tracks
+from common.tables import read_rows
+from common.text import name_text, one_line
+from spectrogram_image.importing.pictures import SUFFIXES
+
+_REQUIRED = ("path", "genre")
+_OPTIONAL = ("split", "artist")
+
+_FMA_NAME = re.compile(r"(?:.*/)?(\d{3})/(\1\d{3,})\.\w+")
+"""Name of a picture in FMA's layout, such as ``000/000002.png``."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures to import.
+
+    Attributes
+    ----------
+    folder : Path
+        Absolute; the pictures' paths are relative to it.
+    tracks : pandas.DataFrame
+        Indexed by ``track_id``, in ascending order: ``path``, ``genre``, and ``split`` and
+        ``artist``, empty if they are not known.
+    title : str
+    subset : str
+        One of FMA's subsets, empty for other pictures.
+    notes : list of str
+        Messages about skipped files.
+    """
+
+    folder: Path
+    tracks: pd.DataFrame
+    title: str
+    subset: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def read_listing(
+    source: Path, metadata: Path | None = None, subset: str | None = None, mapping: str = "all"
+) -> Listing:
+    """List the pictures of a folder or of a CSV.
+
+    Parameters
+    ----------
+    source : Path
+        A folder with FMA's names, a folder with a folder for each genre, or a CSV.
+    metadata : Path, optional
+        FMA's ``tracks.csv`` or its folder.
+    subset : str, optional
+        FMA's subset; by default the smallest that has all pictures.
+    mapping : str
+        A key of `common.fma.genres.GENRE_MAPPINGS`.
+
+    Raises
+    ------
+    UserError
+        If there are no pictures, fewer than two genres, or the tables do not fit.
+    """
+    if source.is_file():
+        listing = _read_table(source.absolute())
+    elif source.is_dir():
+        listing = _read_folder(source.absolute(), metadata, subset, mapping)
+    else:
+        raise UserError(f"{source}: there is no such folder or CSV")
+    if not listing.subset and (metadata or subset):
+        raise UserError(
+            f"{source} does not have FMA's names (000/000002.png): leave out --metadata and "
+            "--subset, or choose another folder"
+        )
+    tracks = listing.tracks
+    if not listing.subset:
+        tracks["genre"] = map_genres(tracks["genre"], mapping)
+        tracks = tracks[tracks["genre"].notna()]
+    genres = sorted(set(tracks["genre"]))
+    if len(genres) < 2:
+        found = f" ({one_line(genres[0])})" if genres else ""
+        raise UserError(f"{source} has fewer than two genres{found}: a classifier needs two")
+    return Listing(listing.folder, tracks, listing.title, listing.subset, listing.notes)
+
+
+def _read_folder(folder: Path, metadata: Path | None, subset: str | None, mapping: str) -> Listing:
+    found = search_folder(folder, SUFFIXES, NO_PICTURE)
+    skipped = found.describe_skipped()
+    notes = [f"skipped: {skipped}"] if skipped else []
+    names = [path.relative_to(folder).as_posix() for path in found.paths]
+    if not names:
+        raise UserError(
+            f"{folder} holds no pictures{f' ({skipped})' if skipped else ''}: expected are "
+            "000/000002.png or genre/name.png, see --help"
+        )
+    if metadata or 2 * sum(bool(_FMA_NAME.fullmatch(name)) for name in names) > len(names):
+        return _read_fma(folder, names, metadata, subset, mapping, notes)
+    inside = [name for name in names if "/" in name]
+    if not inside:
+        raise UserError(
+            f"{folder} holds {len(names):,} pictures but no folders of genres: expected are "
+            "genre/name.png, or a CSV with the columns path and genre"
+        )
+    if outside := len(names) - len(inside):
+        notes.append(f"skipped: {outside:,} pictures outside the folders of genres")
+    tracks = pd.DataFrame({"path": inside})
+    tracks["genre"] = [clean_name(name_text(name.split("/")[0])) for name in inside]
+    return Listing(folder, _numbered(tracks), name_text(folder.name), notes=notes)
+
+
+def _read_fma(
+    folder: Path,
+    names: list[str],
+    metadata: Path | None,
+    subset: str | None,
+    mapping: str,
+    notes: list[str],
+) -> Listing:
+    """List the tracks of a subset of the FMA, with those whose picture is missing."""
+    tracks = load(_tracks_csv(folder, metadata), [*PLAN_COLUMNS, ("set", "subset")])
+    paths: dict[int, str] = {}
+    for name in names:
+        if match := _FMA_NAME.fullmatch(name):
+            paths.setdefault(int(match[2]), name)
+    known = tracks.index.intersection(list(paths))
+    if known.empty:
+        raise UserError(f"no picture of {folder} has the id of a track: is {metadata} its table?")
+    if subset is None:
+        subset = str(tracks.loc[known, ("set", "subset")].max())
+    elif subset not in SUBSETS:
+        raise UserError(f"there is no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
+    plan = plan_tracks(select_subset(tracks, subset), mapping)
+    if unused := len(names) - len(plan.index.intersection(known)):
+        notes.append(f"skipped: {unused:,} pictures of no track of FMA {subset} with a genre")
+    standard = [f"{track:06d}"[:3] + f"/{track:06d}.png" for track in plan.index]
+    plan["path"] = [
+        paths.get(track, name) for track, name in zip(plan.index, standard, strict=True)
+    ]
+    plan["artist"] = artist_of(tracks).reindex(plan.index).fillna("").astype(str)
+    return Listing(folder, plan.drop(columns="label"), f"FMA {subset}", subset, notes)
+
+
+def _tracks_csv(folder: Path, metadata: Path | None) -> Path:
+    if metadata:
+        return metadata / "tracks.csv" if metadata.is_dir() else metadata
+    places = [folder / "tracks.csv"]
+    places += [place / "fma_metadata" / "tracks.csv" for place in (folder, *folder.parents)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise UserError(
+        f"{folder} has FMA's names (000/000002.png), but neither it nor a folder above it has "
+        "fma_metadata/tracks.csv: name it with --metadata"
+    )
+
+
+def _read_table(path: Path) -> Listing:
+    rows = read_rows(path, _REQUIRED, _OPTIONAL)
+    if not rows:
+        raise UserError(f"{path} has no rows: there is nothing to import")
+    folder = path.parent
+    for number, row in rows:
+        for name in _REQUIRED:
+            if not row[name]:
+                raise UserError(
+                    f"{path}: row {number} has no {name}: fill it in, or delete the row"
+                )
+        place = os.path.normpath(folder / row["path"])
+        if not Path(place).is_relative_to(folder):
+            raise UserError(
+                f"{path}: row {number} has the path {one_line(row['path'])}, which leaves the "
+                "folder of the CSV: move the CSV above the pictures"
+            )
+        row["path"] = Path(place).relative_to(folder).as_posix()
+        if row.get("split") and row["split"] not in SPLITS:
+            raise UserError(
+                f"{path}: row {number} has the split {one_line(row['split'])!r}: use one of "
+                f"{', '.join(SPLITS)}, or omit the column"
+            )
+    tracks = pd.DataFrame([row for _, row in rows])
+    tracks["genre"] = tracks["genre"].map(clean_name)
+    for name in _OPTIONAL:
+        tracks[name] = tracks[name].fillna("") if name in tracks else ""
+    tracks["artist"] = tracks["artist"].map(clean_name)
+    if (twice := tracks["path"].duplicated()).any():
+        again = one_line(tracks["path"][twice].iloc[0])
+        raise UserError(f"{path} names {again} twice: delete a row")
+    if (tracks["split"] == "").any() and (tracks["split"] != "").any():
+        raise UserError(f"{path} has a split in some rows only: fill in all, or omit the column")
+    return Listing(folder, _numbered(tracks), name_text(path.stem))
+
+
+def _numbered(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Assign numbers to the tracks from 1 in the order of their paths."""
+    tracks = tracks.sort_values("path", ignore_index=True)
+    tracks.index = pd.RangeIndex(1, len(tracks) + 1, name="track_id")
+    for name in _OPTIONAL:
+        if name not in tracks:
+            tracks[name] = ""
+    return tracks[["path", "genre", "split", "artist"]]

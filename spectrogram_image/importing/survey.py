@@ -1,0 +1,252 @@
+"""Survey of the pictures before an import: sizes, colours and margins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import UserError
+from common.jobs.run import progress_bar
+from common.text import one_line
+from spectrogram_image.images.folder import ImageError
+from spectrogram_image.importing.colormaps import NEAR, Match, find_colormap, to_levels
+from spectrogram_image.importing.pictures import Box, picture_size, read_picture
+
+SAMPLE = 48
+"""Pictures that are decoded before an import."""
+
+UNCUT: Box = (0, 0, 0, 0)
+
+EXACT_SHARE = 0.98
+"""Smallest share of exact pixels in pictures that have not been compressed with loss."""
+
+LOSSY_MEAN = 12.0
+"""Largest mean distance from the map in compressed pictures."""
+
+_READERS = 8
+"""Threads that read headers."""
+
+_RING = 0.9
+"""Smallest share of one colour among the outermost pixels of pictures with a margin."""
+
+_CHANGE = 24
+"""Smallest difference between pictures where they differ by more than JPEG's noise."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a sample shows, and the sizes of all pictures.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Most frequent width and height, without the margins that are cut off.
+    sizes : Counter
+        Width and height → number of pictures, likewise.
+    cmap : str or None
+        The colour map, empty for grey pictures, None for pictures in colours.
+    match : Match or None
+        Agreement of the sample with the colour map.
+    """
+
+    size: tuple[int, int]
+    sizes: Counter
+    cmap: str | None
+    match: Match | None = None
+
+
+def survey(
+    folder: Path, names: Sequence[str], crop: Box | None = None, cmap: str | None = None
+) -> Survey:
+    """Read the sizes of all pictures, and colours and margins of some.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str
+        Paths relative to the folder.
+    crop : Box, optional
+        Margins to cut off. Without it, pictures with a margin are an error.
+    cmap : str, optional
+        Name of the colour map, by default the one that is found; ``"none"`` keeps colours.
+
+    Raises
+    ------
+    UserError
+        If no picture can be read, if the margins are larger than the pictures, if the pictures have
+        margins but `crop` is not given, or if they do not have the colours of `cmap`.
+    """
+    found = dict(_read_sizes(folder, names))
+    if not found:
+        raise UserError(
+            f"none of {len(names):,} pictures in {folder} can be read, the first being "
+            f"{one_line(names[0])}: {_reason(folder / names[0])}"
+        )
+    left, top, right, bottom = crop or UNCUT
+    sizes = Counter(
+        (width - left - right, height - top - bottom)
+        for width, height in found.values()
+        if width > left + right and height > top + bottom
+    )
+    if not sizes:
+        width, height = Counter(found.values()).most_common(1)[0][0]
+        raise UserError(
+            f"--crop {_comma(crop or UNCUT)} cuts off all of the pictures, which have {width} × "
+            f"{height} pixels"
+        )
+    whole = Counter(found.values()).most_common(1)[0][0]
+    alike = sorted(name for name, size in found.items() if size == whole)
+    sample = list(_read_sample(folder, alike, crop or UNCUT))
+    if not sample:
+        raise UserError(
+            f"none of {min(SAMPLE, len(alike))} pictures of {folder} that were tried decodes, the "
+            f"first being {one_line(alike[0])}: {_reason(folder / alike[0])}"
+        )
+    if crop is None:
+        _require_no_margin(sample, cmap)
+    size = min(sizes, key=lambda size: (-sizes[size], size))
+    if cmap == "none":
+        return Survey(size, sizes, None)
+    if cmap is None and all(pixels.ndim == 2 for pixels in sample):
+        return Survey(size, sizes, "")
+    chosen, match = match_colormap(sample, cmap)
+    if fits(match):
+        return Survey(size, sizes, chosen, match)
+    if cmap is None:
+        return Survey(size, sizes, None)
+    raise UserError(
+        f"{match.exact:.0%} of the pixels have colours of {cmap}, and the mean distance from it is "
+        f"{match.mean:.0f}: name another map with --cmap, or keep the colours with --cmap none"
+    )
+
+
+def fits(match: Match) -> bool:
+    """Return whether pixels are those of a colour map, exactly or after lossy compression."""
+    return match.exact >= EXACT_SHARE or match.mean <= LOSSY_MEAN
+
+
+def match_colormap(sample: Iterable[np.ndarray], cmap: str | None = None) -> tuple[str, Match]:
+    """Return a colour map, by default the best one, and the agreement of pictures with it."""
+    pixels = np.concatenate([as_colors(pixels).reshape(-1, 3) for pixels in sample])
+    chosen = cmap or find_colormap(pixels)
+    return chosen, to_levels(pixels, chosen)[1]
+
+
+def as_colors(pixels: np.ndarray) -> np.ndarray:
+    """Return pictures with red, green and blue, also if they are grey."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+
+def _read_sizes(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    def read(name: str) -> tuple[int, int] | None:
+        try:
+            return picture_size(folder / name)
+        except ImageError:
+            return None
+
+    with (
+        ThreadPoolExecutor(_READERS) as readers,
+        progress_bar(total=len(names), desc="sizes", unit="picture", delay=2) as bar,
+    ):
+        for name, size in zip(names, readers.map(read, names), strict=True):
+            bar.update()
+            if size:
+                yield name, size
+
+
+def _read_sample(folder: Path, names: Sequence[str], crop: Box) -> Iterator[np.ndarray]:
+    for index in np.unique(np.linspace(0, len(names) - 1, SAMPLE).round().astype(int)):
+        try:
+            yield read_picture(folder / names[index], crop)
+        except ImageError:
+            continue
+
+
+def _reason(path: Path) -> str:
+    try:
+        read_picture(path)
+    except ImageError as error:
+        return one_line(error.reason)
+    return "unknown"
+
+
+def _comma(crop: Box) -> str:
+    return ",".join(map(str, crop))
+
+
+def _require_no_margin(sample: Sequence[np.ndarray], cmap: str | None) -> None:
+    box = find_margin(sample, cmap)
+    if box:
+        raise UserError(
+            f"the pictures have a margin: cut it off with --crop {_comma(box)} (left, top, right, "
+            "bottom), or keep it with --crop 0,0,0,0"
+        )
+
+
+def find_margin(sample: Sequence[np.ndarray], cmap: str | None = None) -> Box | None:
+    """Find the margin around the part in which pictures of one size differ.
+
+    Parameters
+    ----------
+    sample : sequence of np.ndarray
+        Pictures of one size, at least three.
+    cmap : str, optional
+        Their colour map, by default the one that is found. Rows and columns at the edge of the part
+        that mix its colours with those of a frame are counted to the margin.
+
+    Returns
+    -------
+    Box or None
+        None without a margin: if the outermost pixels do not have one colour in all pictures.
+    """
+    if len(sample) < 3:
+        return None
+    stack = np.stack([as_colors(pixels) for pixels in sample])
+    ring = np.concatenate(
+        [stack[:, 0], stack[:, -1], stack[:, :, 0], stack[:, :, -1]], axis=1
+    ).astype(int)
+    color = np.median(ring, axis=(0, 1))
+    uniform = (np.abs(ring - color).max(axis=2) <= _CHANGE).mean(axis=1)
+    if uniform.min() < _RING:
+        return None
+    differs = (stack.max(axis=0).astype(int) - stack.min(axis=0) > _CHANGE).any(axis=2)
+    rows, columns = (_longest(differs.mean(axis=axis)) for axis in (1, 0))
+    if rows is None or columns is None:
+        return None
+    (top, bottom), (left, right) = rows, columns
+    inside = stack[:, top:bottom, left:right]
+    chosen, match = match_colormap(inside, None if cmap == "none" else cmap)
+    if match.exact > 0.9:
+        near = _is_near(inside, chosen)
+        while bottom - top > 2 and near[0].mean() < _RING:
+            top, near = top + 1, near[1:]
+        while bottom - top > 2 and near[-1].mean() < _RING:
+            bottom, near = bottom - 1, near[:-1]
+        while right - left > 2 and near[:, 0].mean() < _RING:
+            left, near = left + 1, near[:, 1:]
+        while right - left > 2 and near[:, -1].mean() < _RING:
+            right, near = right - 1, near[:, :-1]
+    height, width = differs.shape
+    return (left, top, width - right, height - bottom)
+
+
+def _longest(shares: np.ndarray) -> tuple[int, int] | None:
+    """Return the range of rows or columns in which many pixels differ."""
+    chosen = np.flatnonzero(shares >= 0.5 * np.quantile(shares, 0.95))
+    if not shares.any() or len(chosen) in (0, len(shares)):
+        return None
+    return int(chosen[0]), int(chosen[-1]) + 1
+
+
+def _is_near(colors: np.ndarray, cmap: str) -> np.ndarray:
+    """Return the share of pictures in which a pixel has a colour of the map: (height, width)."""
+    levels, _ = to_levels(colors, cmap)
+    from spectrogram_image.images.rendering import palette
+
+    distance = np.linalg.norm(colors - palette(cmap)[levels].astype(float), axis=-1)
+    return (distance <= NEAR).mean(axis=0)
