@@ -137,7 +137,7 @@ def import_images(
             "representation": kind or out.name,
             "seed": seed,
             "source": str(source.resolve()),
-            "tracks": hashlib.sha256(tracks.to_csv().encode()).hexdigest(),
+            "tracks": _digest(tracks.to_csv()),
         },
         workers=workers,
         source=listing.folder,
@@ -160,14 +160,14 @@ def import_images(
     write_table(out / FAILURES, failure_table(plan, failures, ("reason",)))
     made = plan.loc[pictures.index].sort_index()
     write_tables(out, made)
-    origin = {
+    origin: dict[str, Any] = {
         "source": one_line(source.resolve().name),
         "crop": list(conversion.crop),
         "resized": int(pictures["resized"].sum()),
         "duplicates": len(copies),
         "splits": "given" if (tracks["split"] != "").all() else f"made, seed {seed}",
     }
-    if "exact" in pictures:
+    if surveyed.cmap:
         origin["colormap"] = {
             "name": surveyed.cmap,
             "exact_pixels": float(pictures["exact"].mean()),
@@ -202,7 +202,7 @@ def _check(
     """Check the arguments of `import_images`."""
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise UserError(f"{out} is inside {source}: choose a folder outside it with --out")
-    if not (out / JOURNAL).exists() and out.is_dir() and any(out.iterdir()):
+    if not (out / JOURNAL).exists() and out.is_dir() and any(out.glob("[!.]*")):
         raise UserError(f"{out} holds other files: choose a new folder with --out")
     if paint:
         palette(paint)  # raises for an unknown colour map
@@ -221,11 +221,14 @@ def _jobs(listing: Listing, out: Path, conversion: Conversion) -> list[Job]:
     jobs = []
     for start in range(0, len(rows), PICTURES_PER_JOB):
         some = tuple(rows[start : start + PICTURES_PER_JOB])
-        states = repr([fingerprint(listing.folder / name) for _, name in some])
-        state = hashlib.sha256(states.encode()).hexdigest()[:16]
+        state = _digest(repr([fingerprint(listing.folder / name) for _, name in some]))[:16]
         task = Task(out, listing.folder, conversion, some)
         jobs.append(Job(f"{start:07d} {state}", task, size=len(some)))
     return jobs
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def _plan(
@@ -255,6 +258,10 @@ def _plan(
             )
     elif missing := [split for split in SPLITS if split not in set(plan["split"])]:
         raise UserError(f"no track is in the split {missing[0]}: assign some tracks to it")
+    else:
+        splits = plan[~unknown].groupby("artist")["split"].nunique()
+        if several := int((splits > 1).sum()):
+            notes.append(f"warning: {several:,} artists are in several splits of the source")
     lost = set(plan["genre"]) - set(plan.loc[plan["split"] == "training", "genre"])
     if lost:
         raise UserError(f"no training track is {one_line(min(lost))}, but other tracks are")
@@ -284,14 +291,14 @@ def _describe_copies(copies: pd.DataFrame, out: Path, *, allow_duplicates: bool)
     across = int((copies["split"] != copies["same_as_split"]).sum())
     if across and not allow_duplicates:
         raise UserError(
-            f"{across:,} pictures have the same pixels as one in another split: see {where}; "
+            f"pictures with the same pixels as one in another split: {across:,}; see {where}, and "
             "delete one of each pair, or accept them with --allow-duplicates"
         )
     other = int((copies["genre"] != copies["same_as_genre"]).sum())
     genres = f", {other:,} of them with another genre" if other else ""
     splits = f", {across:,} of them in another split" if across else ""
     return [
-        f"{len(copies):,} pictures have the same pixels as an earlier one{genres}{splits}: {where}"
+        f"pictures with the same pixels as an earlier one: {len(copies):,}{genres}{splits}; {where}"
     ]
 
 
@@ -300,7 +307,13 @@ def _describe_pixels(images: ImageSet, surveyed: Survey) -> list[str]:
     origin: dict[str, Any] = images.origin or {}
     notes = []
     if surveyed.cmap is None:
-        notes.append("Pixels: colours, of no colour map of Matplotlib's")
+        notes.append("Pixels: colours, three bytes each")
+        if match := surveyed.match:
+            notes[-1] += (
+                f"; {surveyed.nearest}, the nearest of Matplotlib's colour maps, has "
+                f"{match.exact:.0%} of the pixels, and the mean distance of the others is "
+                f"{match.of_others:.0f}"
+            )
     elif not surveyed.cmap:
         notes.append("Pixels: grey, taken as levels")
     elif match := origin.get("colormap"):
@@ -309,10 +322,13 @@ def _describe_pixels(images: ImageSet, surveyed: Survey) -> list[str]:
         notes.append(
             f"Pixels: levels of {name}; {match['exact_pixels']:.2%} of the pixels have its colours "
             f"(to 1 a channel), mean distance {match['mean_distance']:.2f}, largest "
-            f"{match['largest_distance']:.0f}. --cmap {turned} would turn the levels round"
+            f"{match['largest_distance']:.0f}. --cmap {turned} would invert the levels"
         )
         if match["exact_pixels"] < 0.9:
-            notes.append("warning: the pictures were compressed with loss; levels are approximate")
+            notes.append(
+                "warning: most pixels have other colours, as after lossy compression (JPEG) or "
+                "resizing: the levels are approximate"
+            )
     if origin["resized"]:
         size = f"{images.parameters.width} × {images.parameters.height}"
         notes.append(
@@ -330,7 +346,7 @@ def _describe_failures(
         kinds = Counter(reason.split(" (")[0] for _, reason in failures)
         shown = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in kinds.most_common(4))
         notes.append(
-            f"{len(failures):,} pictures cannot be used ({shown}): {display_path(out / FAILURES)}"
+            f"pictures that cannot be used: {len(failures):,} ({shown}); {display_path(out / FAILURES)}"
         )
     counts = made.groupby("split")["genre"].value_counts()
     by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
@@ -354,7 +370,7 @@ def summary(images: ImageSet, notes: Sequence[str], out: Path) -> str:
     )
 
 
-def _numbers(text: str, separator: str, count: int, option: str, example: str) -> tuple[int, ...]:
+def _numbers(text: str, separator: str, count: int, option: str, example: str) -> Any:
     try:
         values = tuple(int(value) for value in text.lower().split(separator))
     except ValueError:

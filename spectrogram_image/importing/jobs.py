@@ -13,9 +13,9 @@ from PIL import Image
 from common.jobs.files import atomic_write
 from spectrogram_image.images.folder import ImageError, image_path
 from spectrogram_image.images.rendering import encode_png
-from spectrogram_image.importing.colormaps import to_levels
+from spectrogram_image.importing.colormaps import ALONE, to_levels
 from spectrogram_image.importing.pictures import Box, read_picture, resize
-from spectrogram_image.importing.survey import as_colors, fits
+from spectrogram_image.importing.survey import as_colors
 
 FLAT = "is flat: all pixels are equal"
 """Reason of a picture without content, such as that of a silent track."""
@@ -100,11 +100,11 @@ def _convert(path: Path, conversion: Conversion) -> tuple[np.ndarray, tuple[floa
             raise ImageError(path, "has colours, while the other pictures are grey")
     else:
         pixels, match = to_levels(as_colors(pixels), conversion.cmap)
-        if not fits(match):
+        if not match.fits(ALONE):
             raise ImageError(
                 path,
-                f"has other colours than {conversion.cmap}: {match.exact:.0%} of the pixels are "
-                f"exact, the mean distance is {match.mean:.0f}",
+                f"has other colours than {conversion.cmap} ({match.exact:.0%} of the pixels are "
+                f"exact, the mean distance of the others is {match.of_others:.0f})",
             )
         distance = (match.exact, match.mean, match.largest)
     if (pixels == pixels[0, 0]).all():

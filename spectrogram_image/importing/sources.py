@@ -71,12 +71,13 @@ def read_listing(
     UserError
         If there are no pictures, fewer than two genres, or the tables do not fit.
     """
+    given, source = source, Path(os.path.abspath(source))  # noqa: PTH100 (keeps links)
     if source.is_file():
-        listing = _read_table(source.absolute())
+        listing = _read_table(source)
     elif source.is_dir():
-        listing = _read_folder(source.absolute(), metadata, subset, mapping)
+        listing = _read_folder(source, metadata, subset, mapping)
     else:
-        raise UserError(f"{source}: there is no such folder or CSV")
+        raise UserError(f"{given}: there is no such folder or CSV")
     if not listing.subset and (metadata or subset):
         raise UserError(
             f"{source} does not have FMA's names (000/000002.png): leave out --metadata and "
@@ -175,11 +176,13 @@ def _read_table(path: Path) -> Listing:
                 raise UserError(
                     f"{path}: row {number} has no {name}: fill it in, or delete the row"
                 )
+        if "\0" in row["path"]:
+            raise UserError(f"{path}: row {number} has a path with a zero character: correct it")
         place = os.path.normpath(folder / row["path"])
         if not Path(place).is_relative_to(folder):
             raise UserError(
-                f"{path}: row {number} has the path {one_line(row['path'])}, which leaves the "
-                "folder of the CSV: move the CSV above the pictures"
+                f"{path}: row {number} has the path {one_line(row['path'])}, which is outside "
+                "the folder of the CSV: move the CSV above the pictures"
             )
         row["path"] = Path(place).relative_to(folder).as_posix()
         if row.get("split") and row["split"] not in SPLITS:

@@ -14,7 +14,15 @@ from common.errors import UserError
 from common.jobs.run import progress_bar
 from common.text import one_line
 from spectrogram_image.images.folder import ImageError
-from spectrogram_image.importing.colormaps import NEAR, Match, find_colormap, to_levels
+from spectrogram_image.images.rendering import palette
+from spectrogram_image.importing.colormaps import (
+    FOUND,
+    NAMED,
+    NEAR,
+    Match,
+    find_colormap,
+    to_levels,
+)
 from spectrogram_image.importing.pictures import Box, picture_size, read_picture
 
 SAMPLE = 48
@@ -22,17 +30,14 @@ SAMPLE = 48
 
 UNCUT: Box = (0, 0, 0, 0)
 
-EXACT_SHARE = 0.98
-"""Smallest share of exact pixels in pictures that have not been compressed with loss."""
-
-LOSSY_MEAN = 12.0
-"""Largest mean distance from the map in compressed pictures."""
-
 _READERS = 8
 """Threads that read headers."""
 
 _RING = 0.9
 """Smallest share of one colour among the outermost pixels of pictures with a margin."""
+
+_INSIDE = 0.98
+"""Smallest share of a colour map's colours in a row or column without a frame."""
 
 _CHANGE = 24
 """Smallest difference between pictures where they differ by more than JPEG's noise."""
@@ -50,13 +55,16 @@ class Survey:
         Width and height → number of pictures, likewise.
     cmap : str or None
         The colour map, empty for grey pictures, None for pictures in colours.
+    nearest : str
+        The colour map that was compared, if any.
     match : Match or None
-        Agreement of the sample with the colour map.
+        Agreement of the sample with it.
     """
 
     size: tuple[int, int]
     sizes: Counter
     cmap: str | None
+    nearest: str = ""
     match: Match | None = None
 
 
@@ -115,19 +123,15 @@ def survey(
     if cmap is None and all(pixels.ndim == 2 for pixels in sample):
         return Survey(size, sizes, "")
     chosen, match = match_colormap(sample, cmap)
-    if fits(match):
-        return Survey(size, sizes, chosen, match)
+    if match.fits(FOUND if cmap is None else NAMED):
+        return Survey(size, sizes, chosen, chosen, match)
     if cmap is None:
-        return Survey(size, sizes, None)
+        return Survey(size, sizes, None, chosen, match)
     raise UserError(
-        f"{match.exact:.0%} of the pixels have colours of {cmap}, and the mean distance from it is "
-        f"{match.mean:.0f}: name another map with --cmap, or keep the colours with --cmap none"
+        f"{match.exact:.0%} of the pixels have colours of {cmap}, and the mean distance of the "
+        f"others is {match.of_others:.0f} (limit {NAMED:.0f}): name another map with --cmap, or "
+        "keep the colours with --cmap none"
     )
-
-
-def fits(match: Match) -> bool:
-    """Return whether pixels are those of a colour map, exactly or after lossy compression."""
-    return match.exact >= EXACT_SHARE or match.mean <= LOSSY_MEAN
 
 
 def match_colormap(sample: Iterable[np.ndarray], cmap: str | None = None) -> tuple[str, Match]:
@@ -215,38 +219,35 @@ def find_margin(sample: Sequence[np.ndarray], cmap: str | None = None) -> Box | 
     if uniform.min() < _RING:
         return None
     differs = (stack.max(axis=0).astype(int) - stack.min(axis=0) > _CHANGE).any(axis=2)
-    rows, columns = (_longest(differs.mean(axis=axis)) for axis in (1, 0))
-    if rows is None or columns is None:
+    if not differs.any():
         return None
-    (top, bottom), (left, right) = rows, columns
+    # A title that differs fills a smaller share of its rows.
+    shares = (differs.mean(axis=axis) for axis in (1, 0))
+    (top, bottom), (left, right) = (
+        _first_and_last(share >= 0.7 * np.quantile(share, 0.95)) for share in shares
+    )
     inside = stack[:, top:bottom, left:right]
     chosen, match = match_colormap(inside, None if cmap == "none" else cmap)
-    if match.exact > 0.9:
+    if match.exact > _RING:
         near = _is_near(inside, chosen)
-        while bottom - top > 2 and near[0].mean() < _RING:
-            top, near = top + 1, near[1:]
-        while bottom - top > 2 and near[-1].mean() < _RING:
-            bottom, near = bottom - 1, near[:-1]
-        while right - left > 2 and near[:, 0].mean() < _RING:
-            left, near = left + 1, near[:, 1:]
-        while right - left > 2 and near[:, -1].mean() < _RING:
-            right, near = right - 1, near[:, :-1]
+        # A title first, which would lower the shares of the columns.
+        rows = _first_and_last(near.mean(axis=1) >= _RING)
+        columns = _first_and_last(near[slice(*rows)].mean(axis=0) >= _INSIDE)
+        rows = _first_and_last(near[:, slice(*columns)].mean(axis=1) >= _INSIDE)
+        top, bottom = top + rows[0], top + rows[1]
+        left, right = left + columns[0], left + columns[1]
     height, width = differs.shape
     return (left, top, width - right, height - bottom)
 
 
-def _longest(shares: np.ndarray) -> tuple[int, int] | None:
-    """Return the range of rows or columns in which many pixels differ."""
-    chosen = np.flatnonzero(shares >= 0.5 * np.quantile(shares, 0.95))
-    if not shares.any() or len(chosen) in (0, len(shares)):
-        return None
-    return int(chosen[0]), int(chosen[-1]) + 1
+def _first_and_last(chosen: np.ndarray) -> tuple[int, int]:
+    """Return the range of rows or columns from the first to the last chosen one."""
+    places = np.flatnonzero(chosen)
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(chosen))
 
 
 def _is_near(colors: np.ndarray, cmap: str) -> np.ndarray:
     """Return the share of pictures in which a pixel has a colour of the map: (height, width)."""
     levels, _ = to_levels(colors, cmap)
-    from spectrogram_image.images.rendering import palette
-
     distance = np.linalg.norm(colors - palette(cmap)[levels].astype(float), axis=-1)
     return (distance <= NEAR).mean(axis=0)
