@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from common import cli
@@ -37,7 +38,7 @@ from spectrogram_image.images.folder import (
     table_path,
     write_tables,
 )
-from spectrogram_image.images.rendering import palette
+from spectrogram_image.images.rendering import COLORS, palette
 from spectrogram_image.importing.jobs import Conversion, Task, convert_pictures
 from spectrogram_image.importing.pictures import Box
 from spectrogram_image.importing.sources import Listing, read_listing
@@ -124,7 +125,9 @@ def import_images(
         raise UserError(f"--paint {paint} needs levels, but the pictures are in colours")
     width, height = size or surveyed.size
     painted = "" if surveyed.cmap is None else paint or surveyed.cmap or "gray"
-    conversion = Conversion(width, height, crop or UNCUT, surveyed.cmap, painted)
+    conversion = Conversion(
+        width, height, crop or UNCUT, surveyed.cmap, surveyed.truncated, painted
+    )
     parameters = ImageParameters(width, height, float(seconds), 0, painted)
     require_space(out, len(tracks) * width * height * (0.5 if painted else 1.5), "images")
     results = run_jobs(
@@ -324,6 +327,8 @@ def _describe_pixels(images: ImageSet, surveyed: Survey) -> list[str]:
             f"(to 1 a channel), mean distance {match['mean_distance']:.2f}, largest "
             f"{match['largest_distance']:.0f}. --cmap {turned} would invert the levels"
         )
+        if (colors := len(np.unique(palette(name), axis=0))) < COLORS:
+            notes.append(f"The {COLORS} levels of {name} have {colors} different colours")
         if match["exact_pixels"] < 0.9:
             notes.append(
                 "warning: most pixels have other colours, as after lossy compression (JPEG) or "
@@ -346,7 +351,8 @@ def _describe_failures(
         kinds = Counter(reason.split(" (")[0] for _, reason in failures)
         shown = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in kinds.most_common(4))
         notes.append(
-            f"pictures that cannot be used: {len(failures):,} ({shown}); {display_path(out / FAILURES)}"
+            f"pictures that cannot be used: {len(failures):,} ({shown}); "
+            f"{display_path(out / FAILURES)}"
         )
     counts = made.groupby("split")["genre"].value_counts()
     by_split = {split: dict(counts.get(split, {})) for split in SPLITS}

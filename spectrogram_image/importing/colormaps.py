@@ -61,20 +61,30 @@ class Match:
 
 
 @functools.cache
-def _tree(cmap: str) -> cKDTree:
-    """Index the colours of a map, as rounded and as truncated: Matplotlib does either."""
-    truncated = matplotlib.colormaps[cmap](np.linspace(0, 1, COLORS))[:, :3] * 255
-    return cKDTree(np.concatenate([palette(cmap), truncated.astype(np.uint8)]).astype(float))
+def _tree(cmap: str, truncated: bool) -> tuple[cKDTree, np.ndarray]:
+    """Index the different colours of a map; give the lowest level of each."""
+    colors = palette(cmap)
+    if truncated:
+        colors = (matplotlib.colormaps[cmap](np.linspace(0, 1, COLORS))[:, :3] * 255).astype(int)
+    different, levels = np.unique(colors, axis=0, return_index=True)
+    return cKDTree(different.astype(float)), levels.astype(np.uint8)
 
 
-def to_levels(colors: np.ndarray, cmap: str) -> tuple[np.ndarray, Match]:
+def to_levels(
+    colors: np.ndarray, cmap: str, *, truncated: bool = False
+) -> tuple[np.ndarray, Match]:
     """Turn colours back into the levels of a map, by the nearest colour.
+
+    Where levels have the same colour, it becomes the lowest of them.
 
     Parameters
     ----------
     colors : np.ndarray [shape=(..., 3), uint8]
     cmap : str
         A name that `spectrogram_image.images.rendering.palette` takes.
+    truncated : bool
+        Whether the channels of the map were truncated to whole numbers instead of rounded:
+        Matplotlib does either. A rounded colour can be the truncated one of the next level.
 
     Returns
     -------
@@ -84,8 +94,9 @@ def to_levels(colors: np.ndarray, cmap: str) -> tuple[np.ndarray, Match]:
     packed = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     used, where, counts = np.unique(packed, return_inverse=True, return_counts=True)
     channels = np.stack([used >> 16, used >> 8 & 255, used & 255], axis=1)
-    distance, nearest = _tree(cmap).query(channels.astype(float))
-    levels = (nearest % COLORS).astype(np.uint8)[where].reshape(colors.shape[:-1])
+    tree, level_of = _tree(cmap, truncated)
+    distance, nearest = tree.query(channels.astype(float))
+    levels = level_of[nearest][where].reshape(colors.shape[:-1])
     total = counts.sum()
     match = Match(
         exact=float(counts[distance <= np.sqrt(3)].sum() / total),
@@ -117,7 +128,7 @@ def find_colormap(colors: np.ndarray) -> str:
     names = ["gray", *(name for name in matplotlib.colormaps if not name.endswith("_r"))]
 
     def score(name: str) -> float:
-        distance, _ = _tree(name).query(values)
+        distance, _ = _tree(name, truncated=False)[0].query(values)
         return float(np.minimum(distance, 30).mean())
 
     return min(names, key=score)

@@ -31,7 +31,8 @@ class Conversion:
         Pixels of the images.
     crop : Box
     cmap : str or None
-        See `Survey.cmap`.
+    truncated : bool
+        See `Survey`.
     paint : str
         Colour map of the images, empty for images in colours.
     """
@@ -40,6 +41,7 @@ class Conversion:
     height: int
     crop: Box
     cmap: str | None
+    truncated: bool
     paint: str
 
 
@@ -99,7 +101,9 @@ def _convert(path: Path, conversion: Conversion) -> tuple[np.ndarray, tuple[floa
         if pixels.ndim == 3:
             raise ImageError(path, "has colours, while the other pictures are grey")
     else:
-        pixels, match = to_levels(as_colors(pixels), conversion.cmap)
+        pixels, match = to_levels(
+            as_colors(pixels), conversion.cmap, truncated=conversion.truncated
+        )
         if not match.fits(ALONE):
             raise ImageError(
                 path,

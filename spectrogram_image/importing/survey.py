@@ -28,6 +28,9 @@ from spectrogram_image.importing.pictures import Box, picture_size, read_picture
 SAMPLE = 48
 """Pictures that are decoded before an import."""
 
+MOST = 0.9
+"""Share of the sample that decides, so that a few pictures of another kind have no influence."""
+
 UNCUT: Box = (0, 0, 0, 0)
 
 _READERS = 8
@@ -57,6 +60,8 @@ class Survey:
         The colour map, empty for grey pictures, None for pictures in colours.
     nearest : str
         The colour map that was compared, if any.
+    truncated : bool
+        See `to_levels`.
     match : Match or None
         Agreement of the sample with it.
     """
@@ -65,6 +70,7 @@ class Survey:
     sizes: Counter
     cmap: str | None
     nearest: str = ""
+    truncated: bool = False
     match: Match | None = None
 
 
@@ -120,13 +126,13 @@ def survey(
     size = min(sizes, key=lambda size: (-sizes[size], size))
     if cmap == "none":
         return Survey(size, sizes, None)
-    if cmap is None and all(pixels.ndim == 2 for pixels in sample):
+    if cmap is None and np.mean([pixels.ndim == 2 for pixels in sample]) >= MOST:
         return Survey(size, sizes, "")
-    chosen, match = match_colormap(sample, cmap)
+    chosen, truncated, match = match_colormap(sample, cmap)
     if match.fits(FOUND if cmap is None else NAMED):
-        return Survey(size, sizes, chosen, chosen, match)
+        return Survey(size, sizes, chosen, chosen, truncated, match)
     if cmap is None:
-        return Survey(size, sizes, None, chosen, match)
+        return Survey(size, sizes, None, chosen, truncated, match)
     raise UserError(
         f"{match.exact:.0%} of the pixels have colours of {cmap}, and the mean distance of the "
         f"others is {match.of_others:.0f} (limit {NAMED:.0f}): name another map with --cmap, or "
@@ -134,11 +140,32 @@ def survey(
     )
 
 
-def match_colormap(sample: Iterable[np.ndarray], cmap: str | None = None) -> tuple[str, Match]:
-    """Return a colour map, by default the best one, and the agreement of pictures with it."""
-    pixels = np.concatenate([as_colors(pixels).reshape(-1, 3) for pixels in sample])
-    chosen = cmap or find_colormap(pixels)
-    return chosen, to_levels(pixels, chosen)[1]
+def match_colormap(
+    sample: Iterable[np.ndarray], cmap: str | None = None
+) -> tuple[str, bool, Match]:
+    """Compare pictures of one size with a colour map, by default the best one.
+
+    Returns
+    -------
+    cmap : str
+    truncated : bool
+        See `to_levels`.
+    match : Match
+        Agreement of the `MOST` pictures that fit best.
+    """
+    pictures = [as_colors(pixels) for pixels in sample]
+    chosen = cmap or find_colormap(np.concatenate([p.reshape(-1, 3) for p in pictures]))
+    results = []
+    for truncated in (False, True):
+        each = [to_levels(pixels, chosen, truncated=truncated)[1] for pixels in pictures]
+        best = sorted(each, key=lambda match: match.mean)[: max(1, round(MOST * len(each)))]
+        match = Match(
+            exact=float(np.mean([match.exact for match in best])),
+            mean=float(np.mean([match.mean for match in best])),
+            largest=max(match.largest for match in best),
+        )
+        results.append((chosen, truncated, match))
+    return min(results, key=lambda result: result[2].mean)
 
 
 def as_colors(pixels: np.ndarray) -> np.ndarray:
@@ -216,7 +243,7 @@ def find_margin(sample: Sequence[np.ndarray], cmap: str | None = None) -> Box | 
     ).astype(int)
     color = np.median(ring, axis=(0, 1))
     uniform = (np.abs(ring - color).max(axis=2) <= _CHANGE).mean(axis=1)
-    if uniform.min() < _RING:
+    if np.quantile(uniform, 1 - MOST) < _RING:
         return None
     differs = (stack.max(axis=0).astype(int) - stack.min(axis=0) > _CHANGE).any(axis=2)
     if not differs.any():
@@ -227,7 +254,7 @@ def find_margin(sample: Sequence[np.ndarray], cmap: str | None = None) -> Box | 
         _first_and_last(share >= 0.7 * np.quantile(share, 0.95)) for share in shares
     )
     inside = stack[:, top:bottom, left:right]
-    chosen, match = match_colormap(inside, None if cmap == "none" else cmap)
+    chosen, _, match = match_colormap(inside, None if cmap == "none" else cmap)
     if match.exact > _RING:
         near = _is_near(inside, chosen)
         # A title first, which would lower the shares of the columns.
