@@ -6,27 +6,24 @@ The pictures become a folder of images as `spectrogram_image.spectrogram_generat
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from common import cli
 from common.cli import add_workers_option
 from common.errors import UserError
-from common.fma.artist_splits import deal_artists
-from common.fma.genres import GENRE_MAPPINGS, describe_similar
+from common.fma.genres import GENRE_MAPPINGS
 from common.fma.metadata import SPLITS
+from common.fma.track_plan import genres_of
 from common.jobs.files import fingerprint, require_space
 from common.jobs.journal import JOURNAL
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
-from common.records.coverage import find_shortcomings
 from common.records.shards import PLAN, failure_table
 from common.records.tfrecords import FAILURES
 from common.tables import write_table
@@ -38,14 +35,20 @@ from spectrogram_image.images.folder import (
     table_path,
     write_tables,
 )
-from spectrogram_image.images.rendering import COLORS, palette
+from spectrogram_image.images.rendering import palette
 from spectrogram_image.importing.jobs import Conversion, Task, convert_pictures
 from spectrogram_image.importing.pictures import Box
 from spectrogram_image.importing.sources import Listing, read_listing
-from spectrogram_image.importing.survey import UNCUT, Survey, survey
-
-DUPLICATES = "duplicates.csv"
-"""Table of the pictures with the same pixels as an earlier one."""
+from spectrogram_image.importing.survey import UNCUT, survey
+from spectrogram_image.importing.tables import (
+    DUPLICATES,
+    describe_copies,
+    describe_failures,
+    describe_genres,
+    describe_pixels,
+    find_copies,
+    plan_import,
+)
 
 SECONDS = 30.0
 
@@ -147,50 +150,24 @@ def import_images(
         description="importing",
         unit="picture",
     )
-    failures = [tuple(failed) for result in results for failed in result["failures"]]
-    columns = ["track_id", "checksum", "resized", "exact", "mean", "largest"]
-    rows = [row for result in results for row in result["pictures"]]
-    pictures = pd.DataFrame(rows, columns=columns[: len(rows[0])] if rows else columns)
-    pictures = pictures.set_index("track_id")
-    if pictures.empty:
-        write_table(out / FAILURES, failure_table(tracks, failures, ("reason",)))
-        raise UserError(f"none of {len(tracks):,} pictures can be used: see {out / FAILURES}")
-    plan, notes = _plan(tracks, pictures, seed)
-    copies = _find_copies(plan, pictures["checksum"])
-    write_table(out / DUPLICATES, copies)
-    notes += _describe_copies(copies, out, allow_duplicates=allow_duplicates)
-    write_table(out / PLAN, plan.reset_index())
-    write_table(out / FAILURES, failure_table(plan, failures, ("reason",)))
-    made = plan.loc[pictures.index].sort_index()
-    write_tables(out, made)
-    origin: dict[str, Any] = {
-        "source": one_line(source.resolve().name),
-        "crop": list(conversion.crop),
-        "resized": int(pictures["resized"].sum()),
-        "duplicates": len(copies),
-        "splits": "given" if (tracks["split"] != "").all() else f"made, seed {seed}",
-    }
+    plan, origin, notes = _finish(tracks, results, out, seed, allow_duplicates)
+    origin |= {"source": one_line(source.resolve().name), "crop": list(conversion.crop)}
     if surveyed.cmap:
-        origin["colormap"] = {
-            "name": surveyed.cmap,
-            "exact_pixels": float(pictures["exact"].mean()),
-            "mean_distance": float(pictures["mean"].mean()),
-            "largest_distance": float(pictures["largest"].max()),
-        }
+        origin["colormap"]["name"] = surveyed.cmap
     images = ImageSet(
         kind=kind or out.name,
         parameters=parameters,
         palette=palette(painted).tobytes().hex() if painted else "",
-        genres=tuple(sorted(set(plan["genre"]))),
+        genres=genres_of(plan),
         mapping=mapping,
         data_set={"title": listing.title, "subset": listing.subset, "synthetic": False},
-        images={split: int((made["split"] == split).sum()) for split in SPLITS},
+        images={split: int((plan["made"] & (plan["split"] == split)).sum()) for split in SPLITS},
         versions={name: version(name) for name in _MAKERS},
         origin=origin,
     )
     images.write(out)
-    notes = [*listing.notes, *_describe_pixels(images, surveyed), *notes]
-    return images, notes + _describe_failures(images, made, failures, out)
+    described = [*describe_pixels(images, surveyed), *notes, *describe_genres(plan)]
+    return images, listing.notes + described
 
 
 def _check(
@@ -234,131 +211,48 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _plan(
-    tracks: pd.DataFrame, pictures: pd.DataFrame, seed: int
-) -> tuple[pd.DataFrame, list[str]]:
-    """Complete the splits, and add labels and the artists' names."""
-    plan = tracks.copy()
-    notes = []
-    unknown = plan["artist"] == ""
-    if (plan["split"] == "").all():
-        # Pictures with the same pixels are in one split.
-        group = plan["artist"].where(~unknown, pictures["checksum"].reindex(plan.index))
-        group = group.fillna("track " + plan.index.to_series().astype(str))
-        usable = plan.assign(artist=group).loc[pictures.index]
-        groups = usable.groupby("genre")["artist"].nunique()
-        if groups.max() < 3:
-            raise UserError(
-                "too few tracks: no genre has three pictures or three artists, one for each split"
-            )
-        split = deal_artists(usable, seed=seed)
-        plan["split"] = group.map(split).fillna("training")
-        if unknown.any():
-            notes.append(
-                f"warning: the artists of {unknown.sum():,} tracks are unknown. They were divided "
-                "among the splits by name, so tracks of one artist may be in several splits, and "
-                "scores are too high. A CSV can name artists, see --help"
-            )
-    elif missing := [split for split in SPLITS if split not in set(plan["split"])]:
-        raise UserError(f"no track is in the split {missing[0]}: assign some tracks to it")
-    else:
-        splits = plan[~unknown].groupby("artist")["split"].nunique()
-        if several := int((splits > 1).sum()):
-            notes.append(f"warning: {several:,} artists are in several splits of the source")
-    lost = set(plan["genre"]) - set(plan.loc[plan["split"] == "training", "genre"])
-    if lost:
-        raise UserError(f"no training track is {one_line(min(lost))}, but other tracks are")
-    plan["label"] = plan["genre"].map(sorted(set(plan["genre"])).index).astype(int)
-    own = "track " + plan.index.to_series().astype(str)
-    plan["artist"] = plan["artist"].where(~unknown, own)
-    plan["path"] = [one_line(path) for path in plan["path"]]
-    return plan[["split", "genre", "label", "artist", "path"]], notes
+def _finish(
+    tracks: pd.DataFrame, results: Sequence[dict], out: Path, seed: int, allow_duplicates: bool
+) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
+    """Write the tables of an import.
 
-
-def _find_copies(plan: pd.DataFrame, checksums: pd.Series) -> pd.DataFrame:
-    """Tabulate the pictures with the same pixels as one with a smaller track id."""
-    checksums = checksums.sort_index()
-    ids = checksums.index.to_series()
-    first = ids.groupby(checksums).transform("first")
-    copies = first[first != ids]
-    columns = ["split", "genre", "path"]
-    table = plan.loc[copies.index, columns].reset_index()
-    same_as = plan.loc[copies, columns].reset_index().add_prefix("same_as_")
-    return pd.concat([table, same_as], axis=1)
-
-
-def _describe_copies(copies: pd.DataFrame, out: Path, *, allow_duplicates: bool) -> list[str]:
-    if copies.empty:
-        return []
-    where = display_path(out / DUPLICATES)
-    across = int((copies["split"] != copies["same_as_split"]).sum())
-    if across and not allow_duplicates:
-        raise UserError(
-            f"pictures with the same pixels as one in another split: {across:,}; see {where}, and "
-            "delete one of each pair, or accept them with --allow-duplicates"
-        )
-    other = int((copies["genre"] != copies["same_as_genre"]).sum())
-    genres = f", {other:,} of them with another genre" if other else ""
-    splits = f", {across:,} of them in another split" if across else ""
-    return [
-        f"pictures with the same pixels as an earlier one: {len(copies):,}{genres}{splits}; {where}"
-    ]
-
-
-def _describe_pixels(images: ImageSet, surveyed: Survey) -> list[str]:
-    """Describe how pixels became levels, and how many pictures were resized."""
-    origin: dict[str, Any] = images.origin or {}
-    notes = []
-    if surveyed.cmap is None:
-        notes.append("Pixels: colours, three bytes each")
-        if match := surveyed.match:
-            notes[-1] += (
-                f"; {surveyed.nearest}, the nearest of Matplotlib's colour maps, has "
-                f"{match.exact:.0%} of the pixels, and the mean distance of the others is "
-                f"{match.of_others:.0f}"
-            )
-    elif not surveyed.cmap:
-        notes.append("Pixels: grey, taken as levels")
-    elif match := origin.get("colormap"):
-        name = match["name"]
-        turned = name.removesuffix("_r") if name.endswith("_r") else f"{name}_r"
-        notes.append(
-            f"Pixels: levels of {name}; {match['exact_pixels']:.2%} of the pixels have its colours "
-            f"(to 1 a channel), mean distance {match['mean_distance']:.2f}, largest "
-            f"{match['largest_distance']:.0f}. --cmap {turned} would invert the levels"
-        )
-        if (colors := len(np.unique(palette(name), axis=0))) < COLORS:
-            notes.append(f"The {COLORS} levels of {name} have {colors} different colours")
-        if match["exact_pixels"] < 0.9:
-            notes.append(
-                "warning: most pixels have other colours, as after lossy compression (JPEG) or "
-                "resizing: the levels are approximate"
-            )
-    if origin["resized"]:
-        size = f"{images.parameters.width} × {images.parameters.height}"
-        notes.append(
-            f"{origin['resized']:,} of {sum(images.images.values()):,} pictures had other sizes "
-            f"and were resized to {size} pixels"
-        )
-    return notes
-
-
-def _describe_failures(
-    images: ImageSet, made: pd.DataFrame, failures: Sequence[tuple], out: Path
-) -> list[str]:
-    notes = []
-    if failures:
-        kinds = Counter(reason.split(" (")[0] for _, reason in failures)
-        shown = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in kinds.most_common(4))
-        notes.append(
-            f"pictures that cannot be used: {len(failures):,} ({shown}); "
-            f"{display_path(out / FAILURES)}"
-        )
-    counts = made.groupby("split")["genre"].value_counts()
-    by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
-    for found in find_shortcomings(images.genres, by_split):
-        notes.append(f"warning: {found}; training will refuse these images")
-    return notes + describe_similar(images.genres)
+    Returns
+    -------
+    plan : pandas.DataFrame
+        As ``tracks.csv``, with ``made``, whether a track has an image.
+    origin : dict
+        Entries of `ImageSet.origin`.
+    notes : list of str
+    """
+    failures = [tuple(failed) for result in results for failed in result["failures"]]
+    rows = [row for result in results for row in result["pictures"]]
+    if not rows:
+        write_table(out / FAILURES, failure_table(tracks, failures, ("reason",)))
+        raise UserError(f"none of {len(tracks):,} pictures can be used: see {out / FAILURES}")
+    columns = ["track_id", "checksum", "resized", "exact", "mean", "largest"]
+    pictures = pd.DataFrame(rows, columns=columns[: len(rows[0])]).set_index("track_id")
+    plan, notes = plan_import(tracks, pictures["checksum"], seed)
+    copies = find_copies(plan, pictures["checksum"])
+    write_table(out / DUPLICATES, copies)
+    notes += describe_copies(copies, out, allow_duplicates=allow_duplicates)
+    notes += describe_failures(failures, out)
+    for half_written in out.glob("*/.*.tmp"):  # by a killed run
+        half_written.unlink()
+    write_table(out / PLAN, plan.reset_index())
+    write_table(out / FAILURES, failure_table(plan, failures, ("reason",)))
+    write_tables(out, plan.loc[pictures.index].sort_index())
+    origin: dict[str, Any] = {
+        "splits": "given" if (tracks["split"] != "").all() else f"made, seed {seed}",
+        "duplicates": len(copies),
+        "resized": int(pictures["resized"].sum()),
+    }
+    if "exact" in pictures:
+        origin["colormap"] = {
+            "exact_pixels": float(pictures["exact"].mean()),
+            "mean_distance": float(pictures["mean"].mean()),
+            "largest_distance": float(pictures["largest"].max()),
+        }
+    return plan.assign(made=plan.index.isin(pictures.index)), origin, notes
 
 
 def summary(images: ImageSet, notes: Sequence[str], out: Path) -> str:
@@ -405,14 +299,15 @@ def main() -> None:
         "--crop. Pictures of other sizes are resized to the most frequent size.\n\n"
         "Without splits, about 80/10/10 % of the tracks of each genre become training, validation\n"
         "and test: by artist if the artists are known, otherwise by name.\n\n"
-        f"Output, as from spectrogram_image.spectrogram_generation: 000/000002.png, {tables},\n"
-        f"{DESCRIPTION}, {PLAN} (all tracks, with the pictures' names), {FAILURES} (pictures that\n"
-        f"cannot be used, and the reasons) and {DUPLICATES} (pictures with the same pixels). Your\n"
-        "pictures are not changed.\n\n"
+        "Output, as from spectrogram_image.spectrogram_generation: 000/000002.png,\n"
+        f"{tables}, {DESCRIPTION},\n"
+        f"{PLAN} (all tracks, with the pictures' names), {FAILURES} (pictures that cannot be\n"
+        f"used, and the reasons) and {DUPLICATES} (pictures with the same pixels). Your pictures\n"
+        "are not changed.\n\n"
         "To continue after an interruption, run the same command again.",
         "  python -m spectrogram_image.import_images ~/fma_small_mel --out data/images/fma/mel\n"
-        "  python -m spectrogram_image.import_images ~/gtzan/images_original --out data/images/\\\n"
-        "      gtzan/mel --crop 54,35,41,35\n"
+        "  python -m spectrogram_image.import_images ~/gtzan --crop 54,35,41,35 \\\n"
+        "      --out data/images/gtzan/mel\n"
         "  python -m spectrogram_image.import_images pictures.csv --cmap magma --size 256x128 \\\n"
         "      --out /fast/images/mine/log\n"
         "  python -m spectrogram_image.TFRecord_generation data/images/fma/mel",

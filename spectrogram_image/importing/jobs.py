@@ -17,7 +17,7 @@ from spectrogram_image.importing.colormaps import ALONE, to_levels
 from spectrogram_image.importing.pictures import Box, read_picture, resize
 from spectrogram_image.importing.survey import as_colors
 
-FLAT = "is flat: all pixels are equal"
+FLAT = "is flat (all pixels are equal)"
 """Reason of a picture without content, such as that of a silent track."""
 
 

@@ -48,14 +48,12 @@ _CHANGE = 24
 
 @dataclass(frozen=True)
 class Survey:
-    """What a sample shows, and the sizes of all pictures.
+    """The most frequent size, and the colours of a sample.
 
     Attributes
     ----------
     size : (int, int)
         Most frequent width and height, without the margins that are cut off.
-    sizes : Counter
-        Width and height → number of pictures, likewise.
     cmap : str or None
         The colour map, empty for grey pictures, None for pictures in colours.
     nearest : str
@@ -67,7 +65,6 @@ class Survey:
     """
 
     size: tuple[int, int]
-    sizes: Counter
     cmap: str | None
     nearest: str = ""
     truncated: bool = False
@@ -125,14 +122,14 @@ def survey(
         _require_no_margin(sample, cmap)
     size = min(sizes, key=lambda size: (-sizes[size], size))
     if cmap == "none":
-        return Survey(size, sizes, None)
+        return Survey(size, None)
     if cmap is None and np.mean([pixels.ndim == 2 for pixels in sample]) >= MOST:
-        return Survey(size, sizes, "")
+        return Survey(size, "")
     chosen, truncated, match = match_colormap(sample, cmap)
     if match.fits(FOUND if cmap is None else NAMED):
-        return Survey(size, sizes, chosen, chosen, truncated, match)
+        return Survey(size, chosen, chosen, truncated, match)
     if cmap is None:
-        return Survey(size, sizes, None, chosen, truncated, match)
+        return Survey(size, None, chosen, truncated, match)
     raise UserError(
         f"{match.exact:.0%} of the pixels have colours of {cmap}, and the mean distance of the "
         f"others is {match.of_others:.0f} (limit {NAMED:.0f}): name another map with --cmap, or "
