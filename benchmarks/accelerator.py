@@ -16,37 +16,22 @@ It needs Keras 3 and one backend, but neither TensorFlow nor data. From a checko
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import keras
+from typing import Any
 
 NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
-PRECISIONS = {"float32": "float32", "mixed": "mixed_float16"}
+PRECISIONS = ("float32", "mixed_float16")
 SHAPE, GENRES, SEGMENTS = (480, 84), 16, 71_421
 HEADER = (
     "| network | precision | steps/s, input from host memory | steps/s, input on the device "
     "| input | epoch of 71,421 segments |\n|---|---|---:|---:|---:|---:|\n"
 )
-
-
-def build(name: str, policy: str) -> keras.Model:
-    """Build and compile a network as training does."""
-    import keras
-
-    from spectrogram_feature import models
-    from spectrogram_feature.spec_augment import spec_augment
-
-    augmentation = None if policy == "none" else spec_augment(policy)
-    model = getattr(models, name)(SHAPE, GENRES, augmentation=augmentation)
-    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy")
-    return model
 
 
 def seconds_of(step: Callable[[], Any], steps: int, rounds: int) -> float:
@@ -67,15 +52,20 @@ def measure(name: str, precision: str, arguments: argparse.Namespace) -> str:
     import keras
     import numpy as np
 
-    keras.mixed_precision.set_global_policy(PRECISIONS[precision])
+    from spectrogram_feature import models
+    from spectrogram_feature.spec_augment import spec_augment
+
+    keras.mixed_precision.set_global_policy(precision)
     rng, size = np.random.default_rng(0), arguments.batch_size
     # Several batches, so that none stays in a cache of the host.
     batches = rng.integers(0, 256, (8, size, *SHAPE), dtype=np.uint8)
     target = np.eye(GENRES, dtype=np.float32)[rng.integers(0, GENRES, size)]
     on_device = [keras.ops.convert_to_tensor(x) for x in (batches[0], target)]
-    model, number = build(name, arguments.augment), iter(range(sys.maxsize))
-    options = arguments.steps, arguments.rounds
-    host = seconds_of(lambda: model.train_on_batch(batches[next(number) % 8], target), *options)
+    augmentation = None if arguments.augment == "none" else spec_augment(arguments.augment)
+    model = getattr(models, name)(SHAPE, GENRES, augmentation=augmentation)
+    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy")
+    cycle, options = itertools.cycle(batches), (arguments.steps, arguments.rounds)
+    host = seconds_of(lambda: model.train_on_batch(next(cycle), target), *options)
     device = seconds_of(lambda: model.train_on_batch(*on_device), *options)
     epoch = math.ceil(SEGMENTS / size) * host
     return (
@@ -88,7 +78,7 @@ def device() -> str:
     """Name the backend and the device."""
     import keras
 
-    backend, name = keras.backend.backend(), ""
+    backend = keras.backend.backend()
     if backend == "jax":
         import jax
 
@@ -105,13 +95,6 @@ def device() -> str:
     return f"Keras {keras.version()} with {backend} on {name}"
 
 
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return value
-
-
 def main() -> None:
     """Read the options, measure and write the table."""
     parser = argparse.ArgumentParser(
@@ -124,9 +107,9 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, metavar="NAME")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=[*PRECISIONS])
     parser.add_argument("--augment", default="LD", help="SpecAugment policy, or none (default LD)")
-    parser.add_argument("--batch-size", type=positive, default=32, help="(default 32)")
-    parser.add_argument("--steps", type=positive, default=100, help="per round (default 100)")
-    parser.add_argument("--rounds", type=positive, default=5, help="(default 5)")
+    parser.add_argument("--batch-size", type=int, default=32, help="(default 32)")
+    parser.add_argument("--steps", type=int, default=100, help="per round (default 100)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too")
     arguments = parser.parse_args()
     # The project need not be installed.

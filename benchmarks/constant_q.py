@@ -8,7 +8,6 @@ timed as CQT1992v2, since CQT2010v2 rejects a hop of 460 samples; ``make bench``
 
 from __future__ import annotations
 
-import argparse
 import functools
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -46,12 +45,7 @@ def nnaudio_magnitude() -> Callable[[np.ndarray], np.ndarray]:
     from nnAudio.features.cqt import CQT1992v2
 
     torch.set_num_threads(1)
-    layer = CQT1992v2(
-        **SETTINGS,
-        bins_per_octave=PARAMETERS.bins_per_octave,
-        pad_mode="constant",
-        verbose=False,
-    )
+    layer = CQT1992v2(**SETTINGS, pad_mode="constant", verbose=False)
 
     @torch.inference_mode()
     def magnitude(samples: np.ndarray) -> np.ndarray:
@@ -68,7 +62,7 @@ def decibels(magnitude: np.ndarray) -> np.ndarray:
     return 20 * np.log10(np.maximum(relative, 10 ** (LOWEST / 20)))
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Compare on one segment and on a batch."""
     threadpool_limits(1)
     ours, batch = ConstantQ(PARAMETERS).magnitude, segments(BATCH)
@@ -83,17 +77,17 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
         name: require_equal(levels, decibels(peer(batch)), 2, "dB", 0.95)
         for name, peer in peers.items()
     }
+    targets = {"librosa": 8.0, "nnAudio": 1.0}
     inputs = {"one segment": (batch[0], 1), f"a batch of {BATCH}": (batch, BATCH)}
     for what, (samples, units) in inputs.items():
         sides = {name: functools.partial(side, samples) for name, side in peers.items()}
         sides["ours"] = functools.partial(ours, samples)
-        times = measure(sides, rounds=arguments.rounds, units=units, seconds=0.2)
+        times = measure(sides, rounds=rounds, units=units, seconds=0.2)
         work = f"magnitudes of 10 s at 22,050 Hz, hop 460, 84 bins, {what}, one thread"
         for name in peers:
-            row = functools.partial(compared, unit="ms", equal=equal[name])
-            target = (">=", 8.0 if name == "librosa" else 1.0)
-            title = f"Constant-Q of {what}, against {name}"
-            yield row(title, work, times, "ours", name, target=target)
+            title, target = f"Constant-Q of {what}, against {name}", (">=", targets[name])
+            details = {"equal": equal[name], "target": target}
+            yield compared(title, work, times, "ours", name, unit="ms", **details)
 
 
 if __name__ == "__main__":

@@ -85,11 +85,8 @@ def _shortened(lines: list[str]) -> str:
 
 def main() -> None:
     """Run the tests, print the table and write it."""
-    cli.make_parser(
-        "python benchmarks/faults.py",
-        "Inject faults into extractions and trainings; write the lost work to faults.md.",
-        "  python benchmarks/faults.py",
-    ).parse_args()
+    name = "python benchmarks/faults.py"
+    cli.make_parser(name, __doc__, f"  {name}").parse_args()
     faults = Faults()
     options = ["-n", "0", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     files = [str(TESTS / name) for name in ("test_random_faults.py", "test_faults.py")]

@@ -8,8 +8,6 @@ file cache. Warm-up runs and the first batch of each round are not counted.
 
 from __future__ import annotations
 
-import argparse
-import functools
 import itertools
 from collections.abc import Iterator
 
@@ -39,7 +37,7 @@ def sums(side: Side, images: int) -> np.ndarray:
     return np.sort(np.concatenate(found))
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Compare ways of reading."""
     folder = kept_folder("images")
     spectrogram_generation.generate(excerpt(TRACKS), folder, kinds=[KIND], size="quarter")
@@ -51,23 +49,14 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     height, width, _ = records.shape
     images = ImageSet.read(folder).images[SPLIT]
     what = f"{images} images of {width} × {height} pixels, {KIND}, batches of {BATCH}"
-    del sides["records cached"], sides["levels cached"]
-    rates = measure(sides, rounds=arguments.rounds, seconds=1.0)
+    sides = {name: sides[name] for name in ("records", *PEERS)}
+    rates = measure(sides, rounds=rounds, seconds=1.0)
     times = Times({name: [1 / rate for rate in rates[name]] for name in rates})
     for peer, target in PEERS.items():
         ours, theirs = (sums(sides[side], images) for side in ("records", peer))
         equal = require_equal(ours, theirs, 0, "levels")
-        row = functools.partial(compared, unit="images/s", equal=equal, target=target)
-        yield row(f"Input of images, against {peer}", what, times, "records", peer)
-    yield compared(
-        "Input of images as levels, against the dataframe generator",
-        f"{what}; one byte per pixel, without colours",
-        times,
-        "levels",
-        "dataframe generator",
-        unit="images/s",
-        is_headline=False,
-    )
+        name, details = f"Input of images, against {peer}", {"equal": equal, "target": target}
+        yield compared(name, what, times, "records", peer, unit="images/s", **details)
 
 
 if __name__ == "__main__":

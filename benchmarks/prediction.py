@@ -6,7 +6,6 @@ of clips of the data set. The share of decoding and resampling is reported.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from common.fma.audio import read_audio
-from common.fma.audio_stream import stream_audio
+from common.fma.audio_stream import AudioStream
 from common.fma.genres import ROOT_GENRES
-from common.plotting.mp3 import encode_mp3
+from common.plotting.players import encode_mp3
 from common.quiet import import_tensorflow
 from harness.command import run_benchmark
 from harness.inputs import PARAMETERS, whole_clips
@@ -54,22 +53,15 @@ def make_classifier() -> GenreClassifier:
 
     keras.utils.set_random_seed(0)
     genres = tuple(ROOT_GENRES)
-    card = ModelCard(
-        name="texture",
-        kind=CONSTANT_Q,
-        parameters=PARAMETERS.to_dict(),
-        genres=genres,
-        data_set={},
-        training={},
-    )
+    card = ModelCard("texture", CONSTANT_Q, PARAMETERS.to_dict(), genres, data_set={}, training={})
     return GenreClassifier(texture(PARAMETERS.shape, len(genres)), card)
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Measure a long file and a clip."""
     import_tensorflow()
     threadpool_limits(1, user_api="blas")  # as the command does
-    classifier, clip, rounds = make_classifier(), whole_clips(1)[0], arguments.rounds
+    classifier, clip = make_classifier(), whole_clips(1)[0]
     with tempfile.TemporaryDirectory(prefix="prediction-") as folder:
         path = Path(folder, "long.mp3")
         seconds = write_long_file(path)
@@ -78,7 +70,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             raise DifferentResults(f"predict reads {predicted:.1f} s of {seconds:.1f} s")
         sides = {
             "predict": lambda: classifier.predict(path),
-            "decoding and resampling": lambda: [None for _ in stream_audio(path)],
+            "decoding and resampling": lambda: [None for _ in AudioStream(path)],
         }
         times = measure(sides, rounds=rounds, units=seconds)
     times = Times(times.seconds | {"real time": [1.0] * rounds})

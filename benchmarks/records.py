@@ -1,21 +1,17 @@
 """Records of features: size, and speed of writing and of parsing into batches.
 
-The same segments are stored as raw bytes in TFRecords (ours), as float lists in TFRecords, as a
-``.npy`` file per segment, and as one HDF5 dataset, all in the system's file cache. Each side yields
-batches of 256 in a fixed order. TFRecords are read with all cores, the others with their libraries.
+The same segments are stored as raw bytes (ours) and as float lists in TFRecords, in the system's
+file cache. Both sides yield batches of 256 in a fixed order and read with all cores.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from common.quiet import import_tensorflow
@@ -28,9 +24,10 @@ from spectrogram_feature.features.kinds import CONSTANT_Q
 from spectrogram_feature.features.records import FeatureRecords
 
 SEGMENTS = 512
-SHARDS = 4  # files of both kinds of TFRecords
+SHARDS = 4
 BATCH = 256
 EPOCHS = 40  # files are opened in each of them, reading starts once
+PEER = "float lists"
 
 
 def write_records(folder: Path, parts: list[np.ndarray]) -> None:
@@ -99,123 +96,66 @@ def open_floats(folder: Path, epochs: int) -> Iterable:
     )
 
 
-def write_arrays(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write a .npy file per segment."""
-    for number, segment in enumerate(np.concatenate(parts)):
-        np.save(folder / f"{number:06d}.npy", segment)
+def sums(batches: Iterable) -> np.ndarray:
+    """Return the sorted sums of the levels of segments, which do not depend on the order."""
+    features = np.concatenate([np.asarray(batch) for batch, _ in batches])
+    levels = np.rint(features * 255) if features.dtype == np.float32 else features
+    return np.sort(levels.astype(int).sum(axis=(1, 2)))
 
 
-@dataclass
-class Arrays:
-    """Batches loaded file by file."""
-
-    folder: Path
-    epochs: int
-
-    def __iter__(self) -> Iterator:
-        """Iterate over all epochs."""
-        paths = sorted(self.folder.glob("*.npy"))
-        for start in self.epochs * [*range(0, len(paths), BATCH)]:
-            batch = np.stack([np.load(path) for path in paths[start : start + BATCH]])
-            yield batch, np.zeros(len(batch), int)
-
-
-def write_hdf5(folder: Path, parts: list[np.ndarray]) -> None:
-    """Write one dataset with a chunk per segment, as for shuffled reading."""
-    with h5py.File(folder / "features.h5", "w") as file:
-        chunks = (1, *PARAMETERS.shape)
-        file.create_dataset("features", data=np.concatenate(parts), chunks=chunks)
-
-
-class Hdf5(Arrays):
-    """Batches read as slices."""
-
-    def __iter__(self) -> Iterator:
-        """Iterate over all epochs."""
-        with h5py.File(self.folder / "features.h5") as file:
-            dataset = file["features"]
-            for start in self.epochs * [*range(0, len(dataset), BATCH)]:
-                batch = dataset[start : start + BATCH]
-                yield batch, np.zeros(len(batch), int)
-
-
-FORMATS = {
-    "ours": (write_records, open_records),
-    "float lists": (write_floats, open_floats),
-    ".npy a segment": (write_arrays, Arrays),
-    "HDF5": (write_hdf5, Hdf5),
-}
-"""Functions that write parts of equal size and that return batches of several epochs."""
-
-
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Compare sizes and rates."""
     import_tensorflow()
     features, _ = feature_records().some("training", SEGMENTS)
-    parts = np.array_split(features, SHARDS)
+    parts, count = np.array_split(features, SHARDS), len(features)
     with tempfile.TemporaryDirectory(prefix="records-") as folder:
-        folders = {name: Path(folder, str(index)) for index, name in enumerate(FORMATS)}
-        for path in folders.values():
-            path.mkdir()
+        ours, peer = Path(folder, "ours"), Path(folder, "peer")
+        ours.mkdir()
+        peer.mkdir()
         writing = {
-            name: functools.partial(write, folders[name], parts)
-            for name, (write, _) in FORMATS.items()
+            "ours": functools.partial(write_records, ours, parts),
+            PEER: functools.partial(write_floats, peer, parts),
         }
-        written = measure(writing, rounds=arguments.rounds, units=len(features))
-        equal = _compare(folders, features)
+        written = measure(writing, rounds=rounds, units=count)
+        equal = require_equal(sums(open_records(ours, 1)), sums(open_floats(peer, 1)), 0, "levels")
+        opened = {
+            "ours": open_records(ours, EPOCHS),
+            PEER: open_floats(peer, EPOCHS),
+            "kept in memory": open_records(ours, EPOCHS, cache=True),
+        }
         reading: dict[str, Callable[[], object]] = {
-            name: functools.partial(deque, read(folders[name], EPOCHS), maxlen=0)
-            for name, (_, read) in FORMATS.items()
+            name: functools.partial(deque, batches, maxlen=0) for name, batches in opened.items()
         }
-        kept = open_records(folders["ours"], EPOCHS, cache=True)
-        reading["kept in memory"] = functools.partial(deque, kept, maxlen=0)
-        read = measure(reading, rounds=arguments.rounds, units=EPOCHS * len(features))
-        sizes = {name: _size(path) / len(features) / 1000 for name, path in folders.items()}
-    what = f"{len(features)} segments of (480, 84), batches of {BATCH}"
-    for name in list(FORMATS)[1:]:
-        is_main = name == "float lists"
-        yield Row(
-            name=f"Size of records, against {name}",
-            what=what,
-            ours=sizes["ours"],
-            peer=sizes[name],
-            against=name,
-            unit="kB/segment",
-            ratio=sizes[name] / sizes["ours"],
-            is_headline=is_main,
+        read = measure(reading, rounds=rounds, units=EPOCHS * count)
+        size, peer_size = (
+            sum(path.stat().st_size for path in one.glob("*.tfrecord")) / count / 1000
+            for one in (ours, peer)
         )
-        row = functools.partial(
-            compared, what=what, side="ours", peer=name, unit="segments/s", equal=equal
-        )
-        title, target = f"of records, against {name}", (">=", 2.5) if is_main else None
-        yield row(f"Writing {title}", times=written, is_headline=is_main)
-        yield row(f"Parsing {title}", times=read, target=target)
-    for side, source in (
-        ("ours", "from the files"),
-        ("kept in memory", "kept in memory, as in training"),
-    ):
+    what = f"{count} segments of (480, 84), batches of {BATCH}"
+    yield Row(
+        name=f"Size of records, against {PEER}",
+        what=what,
+        ours=size,
+        peer=peer_size,
+        against=PEER,
+        unit="kB/segment",
+        ratio=peer_size / size,
+    )
+    row = functools.partial(
+        compared, what=what, side="ours", peer=PEER, unit="segments/s", equal=equal
+    )
+    yield row(f"Writing of records, against {PEER}", times=written)
+    yield row(f"Parsing of records, against {PEER}", times=read, target=(">=", 2.5))
+    where = {"ours": "from the files", "kept in memory": "kept in memory, as in training"}
+    for side, source in where.items():
         yield Row(
             name=f"Parsing of records {source}",
             what=what,
             ours=read.rate_of(side),
             unit="segments/s",
-            rounds=arguments.rounds,
+            rounds=rounds,
             target=(">=", 20_000),
         )
-
-
-def _compare(folders: dict[str, Path], features: np.ndarray) -> str:
-    """Check that all formats return the same segments, in any order."""
-    expected = np.sort(features.astype(int).sum(axis=(1, 2)))
-    for name, (_, read) in FORMATS.items():
-        found = np.concatenate([np.asarray(batch) for batch, _ in read(folders[name], 1)])
-        levels = np.rint(found * 255) if found.dtype == np.float32 else found
-        equal = require_equal(expected, np.sort(levels.astype(int).sum(axis=(1, 2))), 0, "levels")
-    return equal
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix != ".json")
 
 
 if __name__ == "__main__":

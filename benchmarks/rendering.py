@@ -7,7 +7,6 @@ similarity (SSIM) of the luminance of both images is checked first.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from spectrogram_image.convert import KINDS, Representation
 from spectrogram_image.images.rendering import SIZES, encode_png, render_indices
 from spectrogram_image.sound import Sound
 
+SIZE = "full"
 SAMPLE_RATE = 48_000
 SECONDS = 25.0
 DPI = 100
@@ -36,15 +36,16 @@ COMPRESS_LEVEL = 3
 LEAST_SIMILAR = 0.95
 
 
-def write_ours(representation: Representation, size: tuple[int, int], path: Path) -> None:
+def write_ours(representation: Representation, path: Path) -> None:
     """Render and encode."""
-    path.write_bytes(encode_png(render_indices(representation, size)))
+    path.write_bytes(encode_png(render_indices(representation, SIZES[SIZE])))
 
 
-def write_figure(representation: Representation, size: tuple[int, int], path: Path) -> None:
+def write_figure(representation: Representation, path: Path) -> None:
     """Draw with specshow in a figure without axes and margins, and save it."""
     low, high = representation.limits
-    figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI)
+    width, height = SIZES[SIZE]
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     librosa.display.specshow(
@@ -65,44 +66,39 @@ def write_figure(representation: Representation, size: tuple[int, int], path: Pa
 WRITERS = {"ours": write_ours, "specshow": write_figure}
 
 
-def compare(representation: Representation, size: str, folder: Path, rounds: int) -> Row:
-    """Compare one kind at one size."""
+def compare(representation: Representation, folder: Path, rounds: int) -> Row:
+    """Compare one kind."""
     import tensorflow as tf
 
-    width, height = SIZES[size]
+    kind, (width, height) = representation.kind, SIZES[SIZE]
     sides, grey = {}, []
     for name, write in WRITERS.items():
         path = folder / f"{name}.png"
-        sides[name] = functools.partial(write, representation, SIZES[size], path)
+        sides[name] = functools.partial(write, representation, path)
         sides[name]()
         luminance = np.asarray(Image.open(path).convert("RGB").convert("L"))
         grey.append(tf.constant(luminance[..., None]))
     if (similarity := float(tf.image.ssim(*grey, max_val=255))) < LEAST_SIMILAR:
-        raise DifferentResults(
-            f"{representation.kind} at {size} size: SSIM {similarity:.3f} is below {LEAST_SIMILAR}"
-        )
+        raise DifferentResults(f"{kind}: SSIM {similarity:.3f} is below {LEAST_SIMILAR}")
     return compared(
-        f"Image of {representation.kind}, {size} size",
+        f"Image of {kind}, {SIZE} size",
         f"{width} × {height} pixels of {SECONDS:g} s, from the matrix to the PNG on the disk",
         measure(sides, rounds=rounds, seconds=0.3, warm_up=False),
         "ours",
         "specshow",
         unit="ms",
         equal=f"SSIM at least {LEAST_SIMILAR}",
-        target=(">=", 15.0 if representation.kind == "log" else 5.0),
-        is_headline=size == "full",
+        target=(">=", 15.0 if kind == "log" else 5.0),
     )
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Compare each kind at each size."""
+def measure_rows(rounds: int) -> Iterator[Row]:
+    """Compare all kinds."""
     import_tensorflow()
     sound = Sound(read_audio(whole_clips(1)[0], sr=SAMPLE_RATE, duration=SECONDS), SAMPLE_RATE)
-    representations = [function(sound) for function in KINDS.values()]
     with tempfile.TemporaryDirectory(prefix="rendering-") as folder:
-        for size in SIZES:
-            for representation in representations:
-                yield compare(representation, size, Path(folder), arguments.rounds)
+        for function in KINDS.values():
+            yield compare(function(sound), Path(folder), rounds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run all benchmarks, each in its own process; write results.json, the figure and the tables."""
+"""Run all benchmarks, each in its own process; write results.json and the tables of the pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
 from common.paths import PROJECT_ROOT, display_path
-from harness.pages import draw, renew_pages
+from harness.pages import renew_pages
 from harness.rows import RESULTS, Row, read_rows, write_rows
 
 BENCHMARKS = (
@@ -24,7 +24,6 @@ BENCHMARKS = (
     "augmentation",
     "training",
     "prediction",
-    "embedding",
 )
 
 
@@ -48,7 +47,7 @@ def main() -> None:
     """Run the command; ``--help`` explains it."""
     parser = cli.make_parser(
         "python benchmarks/run.py",
-        "Run all benchmarks; write results.json, a figure and the tables of the pages. That takes\n"
+        "Run all benchmarks; write results.json and the tables of the pages. That takes\n"
         "15 minutes on two cores. Other load on the machine distorts the results.",
         "  FMA_ROOT=/music/fma python benchmarks/run.py\n"
         "  python benchmarks/run.py --only constant_q records --results build/bench/some.json\n"
@@ -71,18 +70,16 @@ def main() -> None:
     find_dataset()  # fail early
     results = arguments.results or (None if arguments.only else RESULTS)
     options = [] if arguments.rounds is None else ["--rounds", str(arguments.rounds)]
-    started = time.perf_counter()
     rows, failed = [], []
     for name in arguments.only or BENCHMARKS:
         measured, is_complete = run(name, options)
         rows += measured
         failed += [] if is_complete else [name]
-    print(f"{len(rows)} rows in {(time.perf_counter() - started) / 60:.1f} minutes")
+    print(f"{len(rows)} rows")
     if missed := [row.name for row in rows if row.is_met is False]:
         print("Missed targets: " + "; ".join(missed))
     if results and rows:
         write_rows(rows, results)
-        draw(rows, results.with_name("speed.png"))
         print(f"Written: {display_path(results)}")
     if failed:
         raise UserError(f"these benchmarks failed, see their messages above: {', '.join(failed)}")

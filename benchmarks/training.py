@@ -7,7 +7,6 @@ network takes steps on one batch without augmentation.
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ MODEL, POLICY = "cnn", "LD"
 STEPS = 24  # of 32 segments, in each round
 
 
-def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
+def measure_rows(rounds: int) -> Iterator[Row]:
     """Compare the inputs of a network, then measure all networks."""
     import_tensorflow()
     from common.training import targets
@@ -55,32 +54,21 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
     found = {segment.tobytes() for batch, _ in read() for segment in batch.numpy()}
     if not found <= {segment.tobytes() for segment in segments}:
         raise DifferentResults("records and arrays hold other segments")
-    sides = {}
+    fit, peer = compiled(MODEL, POLICY).fit, "arrays in memory"
+    sides = {peer: functools.partial(fit, features, target, batch_size=size, verbose=0)}
     for side, cache in (("records from the disk", False), ("records kept in memory", True)):
         batches = targets.with_targets(read(cache=cache).repeat(), np.ones(genres, np.float32))
-        fit = compiled(MODEL, POLICY).fit
-        sides[side] = functools.partial(
-            fit, batches, steps_per_epoch=steps, shuffle=False, verbose=0
-        )
-    fit = compiled(MODEL, POLICY).fit
-    sides["arrays in memory"] = functools.partial(fit, features, target, batch_size=size, verbose=0)
-    times = measure(sides, rounds=arguments.rounds, units=steps)
-    for side in list(sides)[:2]:
-        yield compared(
-            f"Training from {side}",
-            f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}",
-            times,
-            side,
-            "arrays in memory",
-            unit="steps/s",
-            equal="the same segments",
-            is_share=True,
-            target=(">=", 0.95),
-        )
+        fit = functools.partial(compiled(MODEL, POLICY).fit, shuffle=False, verbose=0)
+        sides[side] = functools.partial(fit, batches, steps_per_epoch=steps)
+    times = measure(sides, rounds=rounds, units=steps)
+    what = f"{MODEL}, {steps} steps of {size} segments, SpecAugment {POLICY}, {device}"
+    details = {"equal": "the same segments", "is_share": True, "target": (">=", 0.95)}
+    for side in list(sides)[1:]:
+        yield compared(f"Training from {side}", what, times, side, peer, unit="steps/s", **details)
     models = {name: compiled(name, "none") for name in names_for(records.manifest.kind)}
     batch = features[:size], target[:size]
     sides = {name: functools.partial(one.train_on_batch, *batch) for name, one in models.items()}
-    times = measure(sides, rounds=arguments.rounds, seconds=1.0)
+    times = measure(sides, rounds=rounds, seconds=1.0)
     for name, model in models.items():
         products = f"{multiply_adds(model) / 1e6:,.1f} million multiply-adds a segment"
         yield Row(
@@ -89,7 +77,7 @@ def measure_rows(arguments: argparse.Namespace) -> Iterator[Row]:
             ours=times.rate_of(name),
             unit="steps/s",
             against=f"{model.count_params():,} parameters, {products}",
-            rounds=arguments.rounds,
+            rounds=rounds,
         )
 
 

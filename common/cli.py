@@ -14,8 +14,7 @@ from common.fma.genres import GENRE_MAPPINGS
 from common.jobs.workers import default_workers
 from common.text import accept_any_text
 
-SCRIPT_PREFIX = "fma-"
-"""Prefix of the console scripts."""
+SCRIPT_PREFIX = "fma-"  # prefix of the console scripts
 
 _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -46,15 +45,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Make a parser with a description and example command lines in its ``--help``.
 
-    Parameters
-    ----------
-    prog : str
-        The command as typed, e.g. ``python -m spectrogram_feature.training``. A console script
-        shows its own name instead.
-    description : str
-        Input, computation and output of the command.
-    examples : str
-        Command lines, one per line.
+    ``prog`` is the command as typed, e.g. ``python -m spectrogram_feature.training``; a console
+    script shows its own name instead. ``examples`` are command lines, one per line.
     """
     script = Path(sys.argv[0]).stem
     return argparse.ArgumentParser(

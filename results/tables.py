@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -22,42 +21,29 @@ from common.evaluation.leaderboard import ABSENT, LEADERBOARD_FILE
 from common.evaluation.metrics import Score
 from common.paths import PROJECT_ROOT, display_path
 from common.tables import read_table
-from tools.marked_text import add_check_option, markers, names_in, renew
+from tools.marked_text import markers, names_in, renew
 
 SCRIPT = "results/tables.py"
 README = PROJECT_ROOT / "README.md"
-PART = "results"
-"""Name of the README's table."""
-
 REAL_MUSIC = Path(__file__).parent / "real_music"
+
+STATISTICS = {
+    "track_accuracy": "track accuracy",
+    "track_macro_f1": "track macro-F1",
+    "segment_accuracy": "segment accuracy",
+}
+"""Columns of a leaderboard, and their titles in the tables."""
 
 SHORT = (
     ("one_model", "Majority class", "always the most frequent genre"),
     ("one_model", "SVM on bin statistics", "SVM on bin statistics of the CQT"),
     ("one_model", "texture", "`texture`, one network"),
     ("four_members", "texture", "`texture`, four networks averaged"),
-    ("musicnn_one_model", "SVM on musicnn", "SVM on musicnn's embedding"),
     ("musicnn_one_model", "musicnn", "`musicnn`, a probe on published weights"),
-    (
-        "together_four_members",
-        "average of these 2",
-        "`texture` and unscaled `musicnn` together, four of each",
-    ),
 )
 """Rows of the README's table: folder, model, description. The best model is added if missing."""
 
 _GAIN = re.compile(r"([+-]\d+\.\d) points (\[[+-]\d+\.\d, [+-]\d+\.\d\]) over ([^;]+)")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model of a leaderboard, with its gains in points by baseline."""
-
-    folder: str
-    model: str
-    accuracy: float  # of tracks
-    scores: tuple[str, ...]  # track accuracy, track macro-F1, segment accuracy
-    gains: dict[str, str]
 
 
 def read_gains(note: str) -> dict[str, str]:
@@ -74,72 +60,66 @@ def read_gains(note: str) -> dict[str, str]:
     return {baseline.strip(): f"{gain} {interval}" for gain, interval, baseline in found}
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """Read the leaderboard of a folder; raise a `UserError` if it is missing or malformed."""
+def read_leaderboard(folder: Path) -> pd.DataFrame:
+    """Read the leaderboard of a folder; raise a `UserError` if it is missing or malformed.
+
+    It has the columns ``folder``, ``model``, the formatted statistics of `STATISTICS`, ``gains`` by
+    baseline, and ``accuracy`` of tracks.
+    """
     path = folder / LEADERBOARD_FILE
-    try:
-        table = read_table(path)
-    except FileNotFoundError:
-        raise UserError(f"{display_path(path)} is missing: a training writes it") from None
-
-    def score(entry: pd.Series, name: str) -> str:
-        return str(Score(*entry[[name, f"{name}_low", f"{name}_high"]]))
-
-    statistics = ("track_accuracy", "track_macro_f1", "segment_accuracy")
-    return [
-        Row(
-            folder=folder.name,
-            model=entry["model"],
-            accuracy=entry["track_accuracy"],
-            scores=tuple(score(entry, name) for name in statistics),
-            gains=read_gains(entry["note"] if isinstance(entry["note"], str) else ""),
-        )
-        for _, entry in table.iterrows()
-    ]
+    if not path.exists():
+        raise UserError(f"{display_path(path)} is missing: a training writes it")
+    table = read_table(path)
+    rows = pd.DataFrame({"folder": folder.name, "model": table["model"]})
+    for name, title in STATISTICS.items():
+        scores = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+        rows[title] = [str(Score(*score)) for score in scores]
+    rows["gains"] = [read_gains(note) for note in table["note"].fillna("")]
+    rows["accuracy"] = table["track_accuracy"]
+    return rows
 
 
-def long_table(rows: Sequence[Row]) -> str:
+def long_table(rows: pd.DataFrame) -> str:
     """Format all rows of a leaderboard, with a column of gains for each baseline."""
-    baselines = list(dict.fromkeys(name for row in rows for name in row.gains))
-    header = ("model", "track accuracy", "track macro-F1", "segment accuracy")
-    gains = [f"over {baseline}, points" for baseline in baselines]
+    baselines = list(dict.fromkeys(name for gains in rows["gains"] for name in gains))
     lines = [
-        (row.model, *row.scores, *(row.gains.get(name, ABSENT) for name in baselines))
-        for row in rows
+        [
+            row["model"],
+            *row[[*STATISTICS.values()]],
+            *(row["gains"].get(b, ABSENT) for b in baselines),
+        ]
+        for _, row in rows.iterrows()
     ]
-    return _markdown((*header, *gains), lines)
+    gains = [f"over {baseline}, points" for baseline in baselines]
+    return _markdown(("model", *STATISTICS.values(), *gains), lines)
 
 
-def short_table(rows: Sequence[Row]) -> str:
+def short_table(rows: pd.DataFrame) -> str:
     """Format the rows of `SHORT` and, in bold, the best row of all.
 
     A `UserError` is raised if a row of `SHORT` is in no leaderboard.
     """
-    known = {(row.folder, row.model): row for row in rows}
-    if absent := [key for *key, _ in SHORT if tuple(key) not in known]:
-        raise UserError(f"results/real_music/{absent[0][0]} has no row {absent[0][1]!r} any more")
-    best = max(rows, key=lambda row: row.accuracy)
+    known = {(row["folder"], row["model"]): row for _, row in rows.iterrows()}
     titles = {(folder, model): title for folder, model, title in SHORT}
-    titles.setdefault((best.folder, best.model), f"the best of all: {best.model}, `{best.folder}`")
+    if absent := [key for key in titles if key not in known]:
+        raise UserError(f"results/real_music/{absent[0][0]} has no row {absent[0][1]!r} any more")
+    best = max(known, key=lambda key: known[key]["accuracy"])
+    titles.setdefault(best, f"the best of all: {best[1]}, `{best[0]}`")
     lines = []
     for key, title in titles.items():
         row = known[key]
-        name = f"**{title}**" if row is best else title
-        accuracy, macro_f1, _ = row.scores
-        gains = ", ".join(f"{gain} over {baseline}" for baseline, gain in row.gains.items())
-        lines.append((name, accuracy, macro_f1, gains or ABSENT))
+        gains = ", ".join(f"{gain} over {baseline}" for baseline, gain in row["gains"].items())
+        name = f"**{title}**" if key == best else title
+        lines.append((name, row["track accuracy"], row["track macro-F1"], gains or ABSENT))
     return _markdown(("model", "track accuracy", "track macro-F1", "gain, points"), lines)
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    unbroken = [[_unbroken(cell) for cell in row] for row in rows]
+    """Format a table with no-break spaces in percentages and intervals."""
+    breaks = re.compile(r" (?=%)|(?<=\d,) (?=[\d+-][\d.]*\])")
+    unbroken = [[breaks.sub("\u00a0", cell) for cell in row] for row in rows]
     lines = [header, ["---"] * len(header), *unbroken]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _unbroken(cell: str) -> str:
-    """Use no-break spaces in percentages and intervals."""
-    return re.sub(r" (?=%)|(?<=\d,) (?=[\d+-][\d.]*\])", "\u00a0", cell)
 
 
 def main() -> None:
@@ -154,7 +134,9 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=REAL_MUSIC, help="folder of the page and its results"
     )
-    add_check_option(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail if a page is out of date"
+    )
     arguments = parser.parse_args()
     page = arguments.folder / "README.md"
     folders = names_in(page.read_text(encoding="utf-8"), SCRIPT)
@@ -162,11 +144,11 @@ def main() -> None:
     if unshown := [name for name in present if name not in folders]:
         lines = " and ".join(markers(unshown[0], SCRIPT))
         raise UserError(f"{display_path(page)} does not show {unshown[0]}: add the lines {lines}")
-    tables = {name: read_rows(arguments.folder / name) for name in folders}
+    tables = {name: read_leaderboard(arguments.folder / name) for name in folders}
     parts = {name: long_table(rows) for name, rows in tables.items()}
     renew(page, parts, SCRIPT, check=arguments.check)
-    short = short_table([row for rows in tables.values() for row in rows])
-    renew(arguments.readme, {PART: short}, SCRIPT, check=arguments.check)
+    short = short_table(pd.concat(tables.values()))
+    renew(arguments.readme, {"results": short}, SCRIPT, check=arguments.check)
 
 
 if __name__ == "__main__":

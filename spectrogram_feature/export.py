@@ -18,8 +18,7 @@ from spectrogram_feature.features.parameters import SegmentParameters
 from spectrogram_feature.inference.classifier import GenreClassifier
 from spectrogram_feature.inference.default_model import find_model
 
-CARD_FILE = "model.json"
-"""The model's card, beside TensorFlow's files."""
+CARD_FILE = "model.json"  # the model's card, beside TensorFlow's files
 
 TOLERANCE = 1e-3
 """Largest permitted difference between probabilities of the exported model and of the model."""
@@ -27,16 +26,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Check:
-    """Check of an exported model.
-
-    Attributes
-    ----------
-    difference : float
-        Largest difference between its probabilities and those of the model.
-    load_seconds : float
-    size : int
-        Size of all files, in bytes.
-    """
+    """Difference to the model's probabilities, seconds to load, and size of the files in bytes."""
 
     difference: float
     load_seconds: float
@@ -51,20 +41,8 @@ def export(classifier: GenreClassifier, out: str | Path) -> Check:
     genres). The signature ``describe`` takes nothing and returns ``genres``, strings in this order,
     and ``card``, the model's card as JSON, which `CARD_FILE` contains too.
 
-    Parameters
-    ----------
-    classifier : GenreClassifier
-    out : path-like
-        The folder. It appears when it is complete and replaces an earlier export.
-
-    Returns
-    -------
-    Check
-
-    Raises
-    ------
-    UserError
-        If the folder holds anything else, or the probabilities differ by more than `TOLERANCE`.
+    The folder appears when it is complete and replaces an earlier export. A `UserError` is raised
+    if the folder holds anything else, or the probabilities differ by more than `TOLERANCE`.
     """
     out = Path(out)
     if out.exists() and not _is_replaceable(out):
@@ -117,21 +95,13 @@ def _check(classifier: GenreClassifier, folder: Path) -> Check:
     )
 
 
-def make_sound(parameters: SegmentParameters, segments: float = 2.4) -> np.ndarray:
-    """Synthesize decaying tones with noise, a test signal for comparing models.
+def make_sound(parameters: SegmentParameters) -> np.ndarray:
+    """Synthesize decaying tones with noise, float32 (samples,), to compare models.
 
-    Parameters
-    ----------
-    parameters : SegmentParameters
-    segments : float
-        Length in segments; by default the last segment overlaps the one before it.
-
-    Returns
-    -------
-    np.ndarray [shape=(samples,), dtype=float32]
+    They last 2.4 segments, so that the last segment overlaps the one before it.
     """
     random = np.random.default_rng(0)
-    seconds = np.arange(round(segments * parameters.segment_samples)) / parameters.sample_rate
+    seconds = np.arange(round(2.4 * parameters.segment_samples)) / parameters.sample_rate
     pitches = random.choice(parameters.frequencies, (3, 1))
     sound = np.sin(2 * np.pi * pitches * seconds).sum(axis=0) * np.exp(-4 * (seconds % 0.5))
     return (0.2 * sound + 0.01 * random.standard_normal(seconds.size)).astype(np.float32)

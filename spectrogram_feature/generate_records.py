@@ -27,7 +27,13 @@ from common.paths import output_root
 from common.records import shards
 from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records.tfrecords import Manifest
-from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS, kind_of, transform_of
+from spectrogram_feature.features.kinds import (
+    CONSTANT_Q,
+    KINDS,
+    computed_kinds,
+    kind_of,
+    transform_of,
+)
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 from spectrogram_feature.features.segment_plan import plan_segments
 
@@ -225,7 +231,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--features",
-        choices=list(KINDS),
+        choices=computed_kinds(),
         default=KIND,
         help="constant-q, or log-mel for training.py --model musicnn",
     )
@@ -244,12 +250,7 @@ def main() -> None:
         workers=arguments.cluster or arguments.workers,
         parameters=KINDS[arguments.features].parameters(),
     )
-    print(summary(manifest, out))
-
-
-def summary(manifest: Manifest, out: Path) -> str:
-    """Describe a folder of records in a few lines."""
-    return shards.summarise(manifest, out, "segments")
+    print(shards.summarise(manifest, out, "segments"))
 
 
 if __name__ == "__main__":

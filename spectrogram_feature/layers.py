@@ -12,14 +12,9 @@ from keras import layers, ops
 from common.nn.blocks import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
 from common.records.quantization import FULL_SCALE
 
-FRAMES_PER_STEP = 4
-"""Stride of the first layer in frames: four frames of 21 ms become one of 84 ms."""
-
-TEXTURE_FRAMES = 120
-"""Length of a texture window in frames: 2.5 s, a bar or two."""
-
-BINS_PER_BAND = 3
-"""Bins averaged into one modulation spectrum: a quarter of an octave."""
+FRAMES_PER_STEP = 4  # stride of the first layer in frames: four frames of 21 ms become one of 84 ms
+TEXTURE_FRAMES = 120  # length of a texture window in frames: 2.5 s, a bar or two
+BINS_PER_BAND = 3  # bins averaged into one modulation spectrum: a quarter of an octave
 
 MODULATION_FLOOR = 3e-6
 """Power of a modulation by 0.3 dB, the quantization step of features, added before the logarithm so

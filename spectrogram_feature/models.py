@@ -9,8 +9,7 @@ about as long as one of `cnn`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -28,7 +27,6 @@ from common.nn.blocks import (
 from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
 
 if TYPE_CHECKING:
-    from common.training.options import TrainingOptions
     from spectrogram_feature.features.records import FeatureRecords
 
 
@@ -49,20 +47,9 @@ def cnn(
     of the classification head, as for speaker recognition (Snyder et al. 2018, "X-vectors: robust
     DNN embeddings for speaker recognition", ICASSP).
 
-    Parameters
-    ----------
-    input_shape : (int, int)
-        Frames, bins.
-    genres : int
-        Number of classes.
-    width : int
-        Channels of the first layer; each further layer has twice as many.
-    depth : int
-        Number of 3×3 convolutions.
-    dropout : float
-        Rate before the classification head.
-    augmentation : keras.Layer, optional
-        Applied to float (batch, frames, bins).
+    The input shape is (frames, bins). The first layer has ``width`` channels, each further one
+    twice as many; ``depth`` is the number of 3×3 convolutions, ``dropout`` the rate before the
+    classification head, and ``augmentation`` a layer on float (batch, frames, bins).
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(x, width)
@@ -202,24 +189,6 @@ def _residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of fine-tuning."""
-
-    name: str
-    build: Callable[[FeatureRecords, Path], keras.Model]  # from the folder of the training before
-    rate: float  # learning rate, as a share of that of the first training
-    epochs: float = 0.1  # number of epochs, as a share
-
-    def options(self, options: TrainingOptions) -> TrainingOptions:
-        """Derive the options of the stage from those of the first training."""
-        return replace(
-            options,
-            learning_rate=self.rate * options.learning_rate,
-            epochs=max(1, round(self.epochs * options.epochs)),
-        )
-
-
-@dataclass(frozen=True)
 class Network:
     """A network of the registry.
 
@@ -229,10 +198,9 @@ class Network:
 
     build: Callable[..., keras.Model]  # has the parameters of `cnn`
     name: str = ""  # by default that of the function
-    features: str = "constant-q"  # a key of `features.kinds.KINDS`
+    features: tuple[str, ...] = ("constant-q", "imported")  # keys of `features.kinds.KINDS`
     prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
     finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
-    stages: tuple[Stage, ...] = ()  # of fine-tuning, after the training
 
     def __post_init__(self) -> None:
         """Name the network after its function."""
@@ -258,18 +226,6 @@ def _with_embedder(head: keras.Model, embedded: Any) -> keras.Model:
     return complete(embedded.network, head)
 
 
-def _last_layers(records: FeatureRecords, before: Path) -> keras.Model:
-    from spectrogram_feature.musicnn.finetuning import last_layers
-
-    return last_layers(records, before)
-
-
-def _all_layers(records: FeatureRecords, before: Path) -> keras.Model:
-    from spectrogram_feature.musicnn.finetuning import all_layers
-
-    return all_layers(records, before)
-
-
 MODELS = {
     network.name: network
     for network in (
@@ -280,15 +236,7 @@ MODELS = {
         Network(crnn),
         Network(texture),
         Network(
-            _probe,
-            name="musicnn",
-            features="log-mel",
-            prepare=_embed,
-            finish=_with_embedder,
-            stages=(
-                Stage("musicnn-last-layers", _last_layers, rate=0.1),
-                Stage("musicnn-all-layers", _all_layers, rate=0.03),
-            ),
+            _probe, name="musicnn", features=("log-mel",), prepare=_embed, finish=_with_embedder
         ),
     )
 }
@@ -304,4 +252,4 @@ def find(name: str) -> Network:
 
 def names_for(kind: str) -> list[str]:
     """List the networks of a kind of features."""
-    return [name for name, network in MODELS.items() if network.features == kind]
+    return [name for name, network in MODELS.items() if kind in network.features]

@@ -49,22 +49,13 @@ def predict_out_of_fold(
 ) -> Predictions:
     """Predict every track by models that were trained without it and its artist.
 
-    For each fold, every other fold is the validation set of one model, and the models are
-    averaged. With 10 % wrong labels on 240 tracks of 16 genres, 46 to 88 % of the tracks with the
-    lowest label quality (as many as had wrong labels) had one; with one model a fold, 29 to 75 %.
+    For each fold, every other fold is the validation set of one model, and the models are averaged.
+    With 10 % wrong labels on 240 tracks of 16 genres, 46 to 88 % of the tracks with the lowest
+    label quality (as many as had wrong labels) had one; with one model a fold, 29 to 75 %.
 
-    Parameters
-    ----------
-    records : FeatureRecords
-        The records of the segments.
-    segments : Segments
-        All segments, with the labels for training.
-    model : str
-        `SVM`, or a key of `models.MODELS`.
-    folder : path-like
-        Folder of the networks. Networks that were trained with the same labels are loaded.
-    options : TrainingOptions
-        Options of the networks.
+    ``segments`` are all segments of the records, with the labels for training, and ``model`` is
+    `SVM` or a key of `models.MODELS`. Networks that were trained in ``folder`` with the same labels
+    are loaded.
     """
     data, members = (records, segments, folds), len(folds) - 1
     if model == SVM:

@@ -23,23 +23,15 @@ from spectrogram_feature.inference.classifier import GenreClassifier, Prediction
 from spectrogram_feature.inference.default_model import default_model, find_model
 from spectrogram_feature.inference.text import Table, as_bars, as_json
 
-Found = Path | AudioError
-"""A file to predict, or its error."""
+Found = Path | AudioError  # a file to predict, or its error
 
 
 def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
-    """List the audio files of some files and folders.
+    """List the audio files of some files and folders, or the error of an argument.
 
-    Parameters
-    ----------
-    arguments : iterable of path-like
-        Folders are searched recursively; hidden files are skipped.
-
-    Yields
-    ------
-    Path or AudioError
-        Files in the order of the arguments, those of a folder sorted, or the error of an argument.
-        Formats that need another program are included, so that they are reported.
+    Folders are searched recursively; hidden files are skipped. Files are in the order of the
+    arguments, those of a folder sorted. Formats that need another program are included, so that
+    they are reported.
     """
     for argument in arguments:
         path = Path(argument)
@@ -65,21 +57,7 @@ def find_audio(arguments: Iterable[str | Path]) -> Iterator[Found]:
 def predict_all(
     classifier: GenreClassifier, found: Iterable[Found], *, keep_features: bool = False
 ) -> Iterator[tuple[Path, Prediction | AudioError]]:
-    """Predict files one after the other; a broken file yields its error.
-
-    Parameters
-    ----------
-    classifier : GenreClassifier
-    found : iterable
-        See `find_audio`.
-    keep_features : bool
-        See `GenreClassifier.predict`.
-
-    Yields
-    ------
-    path : Path
-    prediction : Prediction or AudioError
-    """
+    """Predict files of `find_audio` one after the other; a broken file yields its error."""
     for item in found:
         if isinstance(item, AudioError):
             yield Path(item.path), item
@@ -95,17 +73,10 @@ def draw(
 ) -> None:
     """Draw the genre probabilities of a file over time, above its features.
 
-    Parameters
-    ----------
-    path : Path
-    prediction : Prediction
-        With its features.
-    parameters : SegmentParameters
-        Parameters of the features.
-    out : path-like
-        The figure; its suffix selects the format.
+    The prediction must contain the features; ``parameters`` are theirs. The suffix of ``out``
+    selects the format.
     """
-    from common.plotting.prediction_plots import genres_over_time
+    from common.plotting.plots import genres_over_time
 
     figure = genres_over_time(
         prediction.edges,

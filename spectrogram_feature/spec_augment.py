@@ -5,15 +5,16 @@ The layer is `common.nn.spec_augment.SpecAugment`.
 
 from __future__ import annotations
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, POLICIES, Policy, SpecAugment
-from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
+from common.nn.policies import POLICIES, Policy
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, SpecAugment
+from spectrogram_feature.features.parameters import FeatureParameters, StoredParameters
 
 __all__ = ["DEFAULT_POLICY", "POLICIES", "scaled_policy", "spec_augment"]
 
 DEFAULT_POLICY = "LD"  # the best of the paper on LibriSpeech, with utterances of 12 s on average
 
 
-def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Policy:
+def scaled_policy(name: str, parameters: StoredParameters | None = None) -> Policy:
     """Convert a policy of the paper to the resolution of some features.
 
     Frequency masks keep their share of the axis. Time masks and the warp keep their length in
@@ -33,15 +34,15 @@ def scaled_policy(name: str, parameters: SegmentParameters | None = None) -> Pol
     Constant-Q features.
     """
     parameters = parameters or FeatureParameters()
-    hop_seconds = parameters.hop_length / parameters.sample_rate
+    _, bins = parameters.shape
     return Policy.named(name).scaled(
-        time=PAPER_HOP_SECONDS / hop_seconds, frequency=parameters.n_bins / PAPER_BINS
+        time=PAPER_HOP_SECONDS / parameters.hop_seconds, frequency=bins / PAPER_BINS
     )
 
 
 def spec_augment(
     name: str = DEFAULT_POLICY,
-    parameters: SegmentParameters | None = None,
+    parameters: StoredParameters | None = None,
     *,
     seed: int | None = None,
 ) -> SpecAugment:

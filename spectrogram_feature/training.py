@@ -18,12 +18,19 @@ from common import cli
 from common.errors import UserError
 from common.evaluation.baselines import BASELINES, svm
 from common.evaluation.cross_validation import SPLIT_RULES, Fold, cross_validate, make_folds
-from common.evaluation.judging import Fitted, Judged, average_models, judge_on_test, note_gain
-from common.evaluation.leaderboard import text_leaderboard, write_leaderboard
+from common.evaluation.judging import (
+    Fitted,
+    Judged,
+    average_models,
+    judge_on_test,
+    judge_seeds,
+    note_gain,
+)
+from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
 from common.records.folder import RecordFolder
-from common.records.segments import Segments
+from common.records.segments import MemoryRecords, Segments
 from common.records.tfrecords import Manifest
 from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
@@ -83,34 +90,6 @@ def build_model(
     return build(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
 
 
-def finetune(
-    records: FeatureRecords,
-    name: str,
-    *,
-    folder: str | Path,
-    options: TrainingOptions | None = None,
-) -> Run:
-    """Train a network, then the stages of its fine-tuning, and return the run of the last one.
-
-    The last stage is trained in ``folder``, the network and the other stages in folders inside it.
-    """
-    from common.training.train import train
-    from spectrogram_feature import models
-
-    folder, options = Path(folder), options or TrainingOptions()
-    stages = models.find(name).stages
-    run = train_model(records, name, folder=folder / name, options=options)
-    for stage in stages:
-        run = train(
-            stage.name,
-            partial(stage.build, records, run.folder),
-            records,
-            folder=folder if stage is stages[-1] else folder / stage.name,
-            options=stage.options(options),
-        )
-    return run
-
-
 def cross_validate_model(
     records: FeatureRecords,
     segments: Segments,
@@ -127,46 +106,20 @@ def cross_validate_model(
     ``records`` are those of the training, and ``segments`` all of their segments. For the other
     parameters see `common.evaluation.cross_validation.cross_validate` and `train_model`.
     """
-    from common.training.train import fold_trainer
+    from common.training.train import train
 
-    fit = fold_trainer(
-        name,
-        lambda _: build_model(records, name, options.augment, **architecture),
-        folder=folder,
-        options=options,
-        architecture=architecture,
-    )
+    def fit(fold: MemoryRecords) -> Run:
+        return train(
+            name,
+            lambda: build_model(records, name, options.augment, **architecture),
+            fold,
+            folder=Path(folder) / fold.name,
+            options=options,
+            architecture=architecture,
+            save=False,
+        )
+
     return cross_validate(fit, records, segments, folds, members=members, folder=folder)
-
-
-def cross_validate_stages(
-    records: FeatureRecords,
-    folds: list[Fold],
-    name: str,
-    *,
-    folder: Path,
-    options: TrainingOptions,
-    members: int = 1,
-) -> list[Judged]:
-    """Cross-validate the stages of a network's fine-tuning, after `cross_validate_model`.
-
-    ``records`` are of the network's features. ``folder`` contains the folder of the network, called
-    ``name``, and those of the stages.
-    """
-    from common.training.train import fold_trainer
-    from spectrogram_feature import models
-
-    segments, judged, before = Segments.read(records), [], folder / name
-    for stage in models.find(name).stages:
-        own = folder / stage.name
-
-        def build(part: str, stage: models.Stage = stage, before: Path = before) -> keras.Model:
-            return stage.build(records, before / part)
-
-        fit = fold_trainer(stage.name, build, folder=own, options=stage.options(options))
-        judged.append(cross_validate(fit, records, segments, folds, members=members, folder=own))
-        before = own
-    return judged
 
 
 def baselines_for(
@@ -199,10 +152,10 @@ def open_records(folder: str | Path, names: Sequence[str]) -> FeatureRecords:
     for other in others:
         if kinds[other] != kinds[first]:
             raise UserError(
-                f"{other} takes other features than the others ({kinds[other]}, not "
-                f"{kinds[first]}): train it separately"
+                f"{other} takes other features than the others ({kinds[other][0]}, not "
+                f"{kinds[first][0]}): train it separately"
             )
-    return FeatureRecords.open(folder, kinds[first])
+    return FeatureRecords.open(folder, *kinds[first])
 
 
 def default_folder(records: FeatureRecords, name: str) -> Path:
@@ -217,47 +170,45 @@ def main() -> None:
     Manifest.read(arguments.records)  # mistakes are reported before TensorFlow is imported
     import_tensorflow()
     from common.training.devices import prepare_device
-    from spectrogram_feature import models
 
     names = arguments.model
     records = open_records(arguments.records, names)
-    if arguments.finetune and not (len(names) == 1 and models.find(names[0]).stages):
-        those = " or ".join(name for name, network in models.MODELS.items() if network.stages)
-        raise UserError(f"--finetune is for --model {those}: other networks have no stages")
     if len(names) > 1 and not arguments.folds:
         raise UserError("several models at once need --folds: train them one by one")
+    if arguments.seeds > 1 and arguments.folds:
+        raise UserError("--seeds is for the splits: with --folds, use --members")
     print(f"{records.manifest.data_set['title']}; {prepare_device()}")
     protocol = _on_folds if arguments.folds else _on_splits
-    run_name = f"{names[0]}, fine-tuned" if arguments.finetune else names[0]
-    run_name = "cross-validation" if arguments.folds else run_name
+    run_name = "cross-validation" if arguments.folds else names[0]
     folder = Path(arguments.out or default_folder(records, run_name))
-    judged = protocol(records, arguments, options, folder)
+    results = protocol(records, arguments, options, folder)
     how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
     title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
-    print(text_leaderboard(write_leaderboard([result for result, _ in judged], folder, title)))
+    print(text_leaderboard(write_leaderboard(results, folder, title)))
     print(f"Models, learning curves, predictions and logs: {folder}")
 
 
 def _on_splits(
     records: FeatureRecords, arguments: argparse.Namespace, options: TrainingOptions, folder: Path
-) -> list[Judged]:
+) -> list[Result]:
     """Train on the training split, and evaluate on the test split."""
     from common.training.checkpoints import SETTINGS
 
     [name] = arguments.model
-    if arguments.resume and not (folder / SETTINGS).exists():
+    if arguments.resume and not any(folder.rglob(SETTINGS)):
         raise UserError(f"{folder} contains no training to resume: omit --resume")
-    train_one = finetune if arguments.finetune else train_model
-    run = train_one(records, name, folder=folder, options=options)
+    runs = [
+        train_model(records, name, folder=own, options=seeded)
+        for seeded, own in options.with_seeds(arguments.seeds, folder)
+    ]
     pairs = [] if arguments.no_baselines else baselines_for(records, arguments.model)
     judged = [judge_on_test(fit(source), source) for fit, source in pairs]
-    row = f"{name}, fine-tuned" if arguments.finetune else name
-    return [*judged, judge_on_test(run, records, row)]
+    return [*(result for result, _ in judged), judge_seeds(runs, records)[0]]
 
 
 def _on_folds(
     records: FeatureRecords, arguments: argparse.Namespace, options: TrainingOptions, folder: Path
-) -> list[Judged]:
+) -> list[Result]:
     """Cross-validate on all tracks."""
     from spectrogram_feature import models
 
@@ -272,19 +223,16 @@ def _on_folds(
         cross_validate(fit, source, segments_of(source), folds, members=members)
         for fit, source in pairs
     ]
-    how: dict[str, Any] = {"options": options, "members": members}
     judged = []
     for name in arguments.model:
         data = models.find(name).prepare(records)
-        own = folder / name
-        judged.append(cross_validate_model(data, segments_of(data), folds, name, folder=own, **how))
-    if arguments.finetune:
-        judged += cross_validate_stages(records, folds, arguments.model[0], folder=folder, **how)
-    elif len(judged) > 1:
+        how: dict[str, Any] = {"folder": folder / name, "options": options, "members": members}
+        judged.append(cross_validate_model(data, segments_of(data), folds, name, **how))
+    if len(judged) > 1:
         judged.append(average_models(judged))
     if baselines:
         judged = [note_gain(one, baselines[-1]) for one in judged]
-    return [*baselines, *judged]
+    return [result for result, _ in (*baselines, *judged)]
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -333,11 +281,6 @@ def _parse_arguments() -> argparse.Namespace:
         default=1,
         help="with --folds: number of models to train and average for a fold, each with another "
         "of the other folds for validation",
-    )
-    parser.add_argument(
-        "--finetune",
-        action="store_true",
-        help="with --model musicnn: train the last layers, then all, after the probe (slow)",
     )
     parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines for comparison"

@@ -32,9 +32,6 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 CONSTANT_Q_BINS = 84
 """Semitones from C1 (32.7 Hz) to B7 (3,951 Hz)."""
 
-CHROMA_BINS_PER_OCTAVE = 36
-"""Resolution of the chromagram's constant-Q transform: librosa's default, three a semitone."""
-
 TEMPO_LIMITS = (16.0, 480.0)
 """BPM: specshow's default range of a tempogram."""
 
@@ -51,9 +48,7 @@ class Representation:
     kind : str
         A key of `KINDS`.
     values : np.ndarray [shape=(bins, frames), float32]
-        Lowest frequency first, clipped to `limits`.
-    limits : (float, float)
-        The range of the colours.
+        Lowest frequency first, clipped to `limits`, the range of the colours.
     seconds : np.ndarray [shape=(frames,)]
         Centres of the frames.
     bins : np.ndarray [shape=(bins,)]
@@ -76,7 +71,7 @@ def linear_spectrogram(sound: Sound) -> Representation:
     """Compute the power of the short-time Fourier transform on a linear axis."""
     bins = librosa.fft_frequencies(sr=sound.sample_rate, n_fft=sound.window)
     title = "Linear-frequency spectrogram"
-    return _in_levels("linear", title, sound.levels, bins, "linear", sound)
+    return _represent("linear", title, sound.levels, bins, "linear", sound)
 
 
 def log_spectrogram(sound: Sound) -> Representation:
@@ -90,7 +85,7 @@ def mel_spectrogram(sound: Sound) -> Representation:
     # The centres of the bands. By default, specshow spreads the bands from 0 Hz to half the rate,
     # and the lowest and highest are off by a band.
     bins = librosa.mel_frequencies(MEL_BANDS + 2, fmin=0.0, fmax=sound.sample_rate / 2)[1:-1]
-    return _in_levels("mel", "Mel spectrogram", sound.mel_levels, bins, "mel", sound)
+    return _represent("mel", "Mel spectrogram", sound.mel_levels, bins, "mel", sound)
 
 
 def log_mel_spectrogram(sound: Sound) -> Representation:
@@ -110,13 +105,13 @@ def constant_q(sound: Sound) -> Representation:
     )
     levels = in_decibels(np.abs(response[:, : sound.frames]) ** 2)
     bins = librosa.cqt_frequencies(CONSTANT_Q_BINS, fmin=librosa.note_to_hz("C1"))
-    return _in_levels("cqt", "Constant-Q power", levels, bins, "cqt_note", sound)
+    return _represent("cqt", "Constant-Q power", levels, bins, "cqt_note", sound)
 
 
 def linear_chromagram(sound: Sound) -> Representation:
     """Compute pitch classes from the short-time Fourier transform, with a maximum of 1 a frame."""
     chroma = librosa.feature.chroma_stft(S=sound.power, sr=sound.sample_rate, tuning=0.0)
-    return _represent("chroma-stft", "Linear chromagram", chroma, np.arange(12.0), "chroma", sound)
+    return _chromagram("chroma-stft", "Linear chromagram", chroma, sound)
 
 
 def constant_q_chromagram(sound: Sound) -> Representation:
@@ -125,11 +120,10 @@ def constant_q_chromagram(sound: Sound) -> Representation:
         y=sound.samples,
         sr=sound.sample_rate,
         hop_length=sound.hop,
-        bins_per_octave=CHROMA_BINS_PER_OCTAVE,
+        bins_per_octave=36,
         tuning=0.0,
-    )[:, : sound.frames]
-    title = "Constant-Q chromagram"
-    return _represent("chroma-cqt", title, chroma, np.arange(12.0), "chroma", sound)
+    )
+    return _chromagram("chroma-cqt", "Constant-Q chromagram", chroma[:, : sound.frames], sound)
 
 
 def tempogram(sound: Sound) -> Representation:
@@ -153,7 +147,8 @@ def tempogram(sound: Sound) -> Representation:
         math.ceil(frames_per_minute / lowest), int(frames_per_minute / highest) - 1, -1
     )
     bins = frames_per_minute / lags
-    return _represent("tempogram", "Tempogram", repetition[lags], bins, "tempo", sound)
+    values = repetition[lags]
+    return _represent("tempogram", "Tempogram", values, bins, "tempo", sound, "0…1", (0.0, 1.0))
 
 
 KINDS: dict[str, Callable[[Sound], Representation]] = {
@@ -169,29 +164,19 @@ KINDS: dict[str, Callable[[Sound], Representation]] = {
 
 
 def convert(samples: np.ndarray, sample_rate: int, kind: str) -> Representation:
-    """Compute a representation by its name, a key of `KINDS`.
+    """Compute a representation of finite mono samples (n,) by its name, a key of `KINDS`.
 
     For several representations of one recording, call the functions of `KINDS` on one `Sound`,
-    which caches the shared intermediate results.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,), floating-point]
-        Mono and finite; otherwise a `ValueError`.
-    sample_rate : int
-        Hz, at least `spectrogram_image.sound.LOWEST_SAMPLE_RATE`; otherwise a `ValueError`.
-    kind : str
-        An unknown kind is a `UserError`.
+    which caches the shared intermediate results. An unknown kind is a `UserError`, invalid samples
+    or a low sample rate a `ValueError`.
     """
     if kind not in KINDS:
         raise UserError(f"unknown representation {kind!r}: choose from {', '.join(KINDS)}")
     return KINDS[kind](Sound(samples, sample_rate))
 
 
-def _in_levels(
-    kind: str, title: str, levels: np.ndarray, bins: np.ndarray, axis: str, sound: Sound
-) -> Representation:
-    return _represent(kind, title, levels, bins, axis, sound, unit="dB", limits=LEVELS)
+def _chromagram(kind: str, title: str, chroma: np.ndarray, sound: Sound) -> Representation:
+    return _represent(kind, title, chroma, np.arange(12.0), "chroma", sound, "0…1", (0.0, 1.0))
 
 
 def _represent(
@@ -201,9 +186,8 @@ def _represent(
     bins: np.ndarray,
     axis: str,
     sound: Sound,
-    *,
-    unit: str = "0…1",
-    limits: tuple[float, float] = (0.0, 1.0),
+    unit: str = "dB",
+    limits: tuple[float, float] = LEVELS,
 ) -> Representation:
     seconds = librosa.times_like(values, sr=sound.sample_rate, hop_length=sound.hop)
     # librosa's matrices are contiguous along the bins; rendering reads rows.

@@ -19,12 +19,7 @@ STEM_COLUMNS = 155
 class SlidingWindows(layers.Layer):
     """Cut windows along time: (batch, frames, …) → (batch, windows, window, …).
 
-    Parameters
-    ----------
-    window : int > 0
-        Length of a window in frames.
-    shift : int > 0
-        Frames from one window to the next. A remainder at the end is dropped.
+    The step is `shift` frames. A remainder at the end is dropped.
     """
 
     def __init__(self, window: int, shift: int, **kwargs: Any) -> None:
@@ -64,12 +59,12 @@ def cnn(
     window, and a gated recurrent unit their outputs (Choi, Fazekas, Sandler and Cho 2017,
     "Convolutional recurrent neural networks for music classification", ICASSP).
 
+    The model maps uint8 (batch, height, width, channels) to probabilities, float32 (batch, genres).
+
     Parameters
     ----------
     input_shape : (int, int, int)
         Height, width and channels of an image.
-    genres : int
-        Number of classes.
     width : int
         Channels of the first layer; each further layer doubles them.
     depth : int
@@ -81,11 +76,6 @@ def cnn(
         window. A `UserError` if the window does not fit the image.
     augmentation : keras.Layer, optional
         Applied to float (batch, height, width, channels).
-
-    Returns
-    -------
-    keras.Model
-        uint8 (batch, height, width, channels) → float32 (batch, genres).
     """
     height, columns, _ = input_shape
     patch = max(1, round(columns / STEM_COLUMNS))

@@ -8,24 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, Policy, SpecAugment
+from common.nn.policies import Policy
+from common.nn.spec_augment import PAPER_BINS, PAPER_HOP_SECONDS, SpecAugment
 from common.records.quantization import FULL_SCALE
 
 
 def scaled_policy(name: str, size: tuple[int, int], seconds: float) -> Policy:
-    """Convert a policy of the paper to pixels.
+    """Convert a policy of `common.nn.policies.POLICIES` to pixels.
 
     Frequency masks keep their share of the axis. Time masks and the warp keep their length in
-    seconds: in images of 25 s, time masks cover half of the paper's share.
-
-    Parameters
-    ----------
-    name : str
-        A key of `common.nn.spec_augment.POLICIES`.
-    size : (int, int)
-        Width and height of an image in pixels.
-    seconds : float > 0
-        Duration of an image.
+    seconds: in images of 25 s, time masks cover half of the paper's share. `size` is width and
+    height of an image in pixels, `seconds` its duration.
     """
     width, height = size
     return Policy.named(name).scaled(

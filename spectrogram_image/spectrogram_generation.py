@@ -91,15 +91,11 @@ def generate(
         and is filled with silence.
     sample_rate : int
         Hz; audio is resampled to it.
-    cmap : str
-        Name of a Matplotlib colour map.
     mapping : str
         A key of `fma_utils.GENRE_MAPPINGS`.
     workers : int or str, optional
         Number of processes, by default one per core; or the address of a Dask scheduler. The bytes
         do not depend on it.
-    tracks_per_job : int
-        Number of tracks for each line of the journal.
 
     Returns
     -------
@@ -121,11 +117,10 @@ def generate(
             f"{out / found[0]} exists, but {out / JOURNAL}, the record of its settings, does not: "
             "choose another output folder, or delete this one"
         )
-    tracks = plan.index.tolist()
-    starts = range(0, len(tracks), tracks_per_job)
+    tracks, step = plan.index.tolist(), tracks_per_job
     tasks = [
-        Task(out, dataset.audio_dir, parameters, kinds, tuple(tracks[i : i + tracks_per_job]))
-        for i in starts
+        Task(out, dataset.audio_dir, parameters, kinds, tuple(tracks[start : start + step]))
+        for start in range(0, len(tracks), step)
     ]
     # The name contains the kinds: with other kinds it is another job, which keeps finished images.
     jobs = [
@@ -219,8 +214,7 @@ def summary(sets: dict[str, ImageSet], out: Path) -> str:
         where = f": {display_path(out / kind / FAILURES)}" if lost else ""
         lines.append(f"  {kind:<11} {counts}; {lost:,} skipped{where}")
     for kind, images in list(sets.items())[:1]:  # all kinds have the same tracks
-        made = read_tables(out / kind, images.genres)
-        counts = made.groupby("split")["genre"].value_counts()
+        counts = read_tables(out / kind, images.genres).groupby("split")["genre"].value_counts()
         by_split = {split: dict(counts.get(split, {})) for split in SPLITS}
         for found in find_shortcomings(images.genres, by_split):
             lines.append(f"warning: {found}; training will refuse these images")

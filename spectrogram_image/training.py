@@ -18,7 +18,7 @@ import numpy as np
 
 from common import cli
 from common.evaluation.baselines import SVM_NAME, bin_statistics, majority, svm
-from common.evaluation.judging import Judged, judge_on_test
+from common.evaluation.judging import Judged, judge_on_test, judge_seeds
 from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
 from common.paths import output_root
 from common.quiet import import_tensorflow
@@ -186,9 +186,12 @@ def main() -> None:
             rows = [result for result, _ in judge_baselines(records)]
             results += rows[1:] if results else rows
         own = out / records.folder.resolve().name if arguments.out else default_folder(records)
-        run = train_model(records, folder=own, options=options, **architecture)
+        runs = [
+            train_model(records, folder=inner, options=seeded, **architecture)
+            for seeded, inner in options.with_seeds(arguments.seeds, own)
+        ]
         print(f"Model, learning curves, predictions and logs: {own}")
-        results.append(judge_on_test(run, records, describe(MODEL, records))[0])
+        results.append(judge_seeds(runs, records, describe(MODEL, records))[0])
     title = f"{opened[0].manifest.data_set['title']}: test split, 95 % intervals"
     print(text_leaderboard(write_leaderboard(results, out, title)))
     print(f"Table and figure: {out}")

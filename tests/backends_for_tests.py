@@ -13,7 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from common.nn.spec_augment import Policy, SpecAugment
+from common.nn.policies import Policy
+from common.nn.spec_augment import SpecAugment
 from spectrogram_feature import models
 from spectrogram_feature.features.keras_layers import ConstantQLayer, LogMelLayer
 from spectrogram_feature.features.log_mel import LogMelParameters

@@ -57,6 +57,35 @@ def fail_at_one(argument: Argument) -> dict:
     return {"square": n * n}
 
 
+def fail_beside_another(argument: Argument) -> dict:
+    """Jobs 1 and 0 fail in this order, while job 2 works on for a second."""
+    folder, n = note_call(argument)
+    if (folder / "mended").exists():
+        return {"square": n * n}
+    if n == 2:
+        (folder / "working").touch()
+    if n >= 2:
+        time.sleep(1 if n == 2 else 0.1)
+    while n < 2 and not (folder / "working").exists():
+        time.sleep(0.01)
+    if n < 2:
+        time.sleep(0.3 * (1 - n))
+        raise ValueError(f"job {n} is broken")
+    return {"square": n * n}
+
+
+def die_beside_a_failure(argument: Argument) -> dict:
+    """Job 0 fails; job 1 takes its process with it later."""
+    folder, n = note_call(argument)
+    if n == 1:
+        (folder / "working").touch()
+        time.sleep(0.5)
+        os._exit(1)
+    while not (folder / "working").exists():
+        time.sleep(0.01)
+    raise ValueError(f"job {n} is broken")
+
+
 def mistake(argument: Argument) -> dict:
     raise UserError("the disk of job 0 is full: free some space")
 

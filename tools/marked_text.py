@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,10 +34,7 @@ def with_part(text: str, name: str, script: str, content: str) -> str:
 def renew(page: Path, parts: Mapping[str, str], script: str, *, check: bool = False) -> None:
     """Write the parts of a page, from name to content; with `check`, only compare them.
 
-    Raises
-    ------
-    UserError
-        If a marker is missing, or if `check` finds a part that is out of date.
+    A `UserError` is raised if a marker is missing, or if `check` finds a part out of date.
     """
     text = renewed = page.read_text(encoding="utf-8")
     for name, content in parts.items():
@@ -48,10 +44,3 @@ def renew(page: Path, parts: Mapping[str, str], script: str, *, check: bool = Fa
     if renewed != text:
         with atomic_write(page) as file:
             file.write(renewed.encode())
-
-
-def add_check_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--check``."""
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; fail if a page is out of date"
-    )

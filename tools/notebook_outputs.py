@@ -23,8 +23,9 @@ def tidy(notebook: NotebookNode) -> None:
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in _joined(cell.outputs) if _tidy_output(output)]
-            _name_tables(cell)
+            names: dict[str, str] = {}
+            cell.outputs = _joined(cell.outputs)
+            cell.outputs = [out for out in cell.outputs if _tidy_output(out, cell.id, names)]
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -38,23 +39,17 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return joined
 
 
-def _tidy_output(output: NotebookNode) -> bool:
-    """Tidy an output; return whether anything is left."""
+def _tidy_output(output: NotebookNode, cell: str, names: dict[str, str]) -> bool:
+    """Tidy an output of a cell; return whether anything is left."""
     if output.output_type == "stream":
         seen = [line.rstrip("\r").split("\r")[-1] for line in output.text.split("\n")]
         output.text = "\n".join(line for line in seen if not _BAR.match(line))
         return bool(output.text.strip())
-    text = output.get("data", {}).get("text/plain")
-    if text is not None:
-        output.data["text/plain"] = _ADDRESS.sub("", text)
+    data = output.get("data", {})
+    if "text/plain" in data:
+        data["text/plain"] = _ADDRESS.sub("", data["text/plain"])
+    if "text/html" in data:
+        data["text/html"] = _STYLED.sub(
+            lambda found: names.setdefault(found[0], f"T_{cell}_{len(names)}"), data["text/html"]
+        )
     return True
-
-
-def _name_tables(cell: NotebookNode) -> None:
-    names: dict[str, str] = {}
-    for output in cell.outputs:
-        html = output.get("data", {}).get("text/html")
-        if html is not None:
-            output.data["text/html"] = _STYLED.sub(
-                lambda found: names.setdefault(found[0], f"T_{cell.id}_{len(names)}"), html
-            )

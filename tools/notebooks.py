@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,12 +45,13 @@ _METADATA = {
 class _TalkingClient(NotebookClient):
     """A client that prints the current cell and its output."""
 
-    def __init__(self, notebook: nbformat.NotebookNode, title: str, **options: Any) -> None:
-        super().__init__(notebook, timeout=None, kernel_name="python3", **options)
+    def __init__(self, notebook: nbformat.NotebookNode, source: Path) -> None:
+        resources = {"metadata": {"path": str(source.parent)}}
+        super().__init__(notebook, timeout=None, kernel_name="python3", resources=resources)
         # The kernel would warn about its TCP connection, which is local.
         self.extra_arguments = ["--log-level=ERROR"]
         self.record_timing = False  # execution times differ in every run
-        self.title = title
+        self.title = source.stem
 
     async def async_execute_cell(
         self, cell: Any, cell_index: int, *args: Any, **options: Any
@@ -65,23 +68,25 @@ class _TalkingClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def execute(source: Path, target: Path) -> None:
+def execute(source: Path, target: Path, parameters: Mapping[str, Any] | None = None) -> None:
     """Execute a notebook in a new kernel and write it with its outputs.
 
-    The target may be the source. The kernel runs in the folder of the source, as in Jupyter.
-
-    Raises
-    ------
-    UserError
-        If a cell fails. The target then holds the notebook up to that cell, unless it is the
-        source.
+    The kernel runs in the folder of the source, as in Jupyter. The target may be the source. The
+    `parameters` are added to the first cell with code. A `UserError` is raised if this cell does
+    not assign one of them, or if a cell fails; the target then holds the notebook up to that cell,
+    unless it is the source.
     """
     notebook = nbformat.read(source, as_version=4)
+    if parameters:
+        cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        assigned = set(re.findall(r"^[A-Z_]+(?= =|, )|(?<=, )[A-Z_]+(?= =)", cell.source, re.M))
+        if unknown := sorted(set(parameters) - assigned):
+            raise UserError(f"{source.name} has no parameter {unknown[0]}: see its first cell")
+        lines = [f"{name} = {value!r}" for name, value in parameters.items()]
+        cell.source += "\n\n# Changed for these results\n" + "\n".join(lines)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    client = _TalkingClient(
-        notebook, source.stem, resources={"metadata": {"path": str(source.parent)}}
-    )
+    client = _TalkingClient(notebook, source)
     problem = None
     try:
         client.execute()
@@ -110,11 +115,8 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
     cells = nbformat.read(notebook, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     modules = used_modules("\n".join(code))
-    parts = [
-        *code,
-        *(code_digest(module.read_text(encoding="utf-8")) for module in modules),
-        *(f"{name}={value}" for name, value in sorted((surroundings or {}).items())),
-    ]
+    parts = [*code, *(code_digest(module.read_text(encoding="utf-8")) for module in modules)]
+    parts += [f"{name}={value}" for name, value in sorted((surroundings or {}).items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -125,12 +127,15 @@ def surroundings() -> dict[str, str]:
     return variables | {"pretrained": ", ".join(sorted(path.name for path in weights))}
 
 
-def _is_up_to_date(source: Path, target: Path) -> bool:
-    if not target.exists():
-        return False
-    made, now = (nbformat.read(path, as_version=4) for path in (target, source))
-    same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
-    return same_text and made.metadata.get("digest") == digest(source, surroundings())
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """Parse ``NAME=VALUE``; other text is a `UserError`."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise UserError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def main() -> None:
@@ -142,11 +147,28 @@ def main() -> None:
         "up to date (same cells, same modules, same FMA_ variables) are skipped.",
         "  python -m tools.notebooks\n"
         "  python -m tools.notebooks --in-place\n"
-        "  FMA_EPOCHS=2 python -m tools.notebooks 'spectrogram_feature/Training.ipynb'",
+        "  FMA_EPOCHS=2 python -m tools.notebooks 'spectrogram_feature/Training.ipynb'\n"
+        "  python -m tools.notebooks spectrogram_feature/Training.ipynb --out results/mine \\\n"
+        "      --set RECORDS=data/records/mine EPOCHS=15",
     )
     parser.add_argument("notebooks", nargs="*", help="by default all", default=NOTEBOOKS)
     parser.add_argument("--in-place", action="store_true", help="write outputs into the notebooks")
+    parser.add_argument("--out", type=Path, help="folder for the executed copies")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters of the first cell; a value that is no Python literal is text",
+    )
     arguments = parser.parse_args()
+    parameters = dict(parse_parameter(text) for text in arguments.set)
+    if arguments.out or parameters:
+        if not (arguments.out and len(arguments.notebooks) < len(NOTEBOOKS)):
+            raise UserError("--set and --out go together, with the names of notebooks")
+        for name in arguments.notebooks:
+            execute(PROJECT_ROOT / name, arguments.out / Path(name).name, parameters)
+        return
     variables = sorted({name for name in os.environ if name.startswith("FMA_")} - {"FMA_ROOT"})
     if arguments.in_place and variables:
         raise UserError(f"--in-place writes the committed outputs: unset {', '.join(variables)}")
@@ -161,9 +183,12 @@ def main() -> None:
         if not source.exists():
             raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
         target = source if arguments.in_place else EXECUTED / dataset.name / name
-        if not arguments.in_place and _is_up_to_date(source, target):
-            print(f"{name}: up to date in {display_path(target)}")
-            continue
+        if not arguments.in_place and target.exists():
+            made, now = (nbformat.read(path, as_version=4) for path in (target, source))
+            same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
+            if same_text and made.metadata.get("digest") == digest(source, surroundings()):
+                print(f"{name}: up to date in {display_path(target)}")
+                continue
         execute(source, target)
     if not arguments.in_place:
         print(f"Executed notebooks: {display_path(EXECUTED / dataset.name)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import posixpath
 import re
 import shutil
@@ -28,7 +29,7 @@ MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image", 
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
-_SYNTHETIC = "The notebooks show the synthetic demo set: their numbers say nothing about music."
+_SYNTHETIC = "The notebooks use the synthetic demo set: their scores do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
 _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
@@ -55,26 +56,18 @@ def choose_notebooks() -> Path:
 
     The root contains the committed notebooks. It is returned if an executed one is missing.
     """
-    try:
+    with contextlib.suppress(UserError):  # the committed notebooks need no data
         executed = EXECUTED / find_dataset().name
-    except UserError:  # the committed notebooks need no data
-        return PROJECT_ROOT
-    return executed if all((executed / name).exists() for name in NOTEBOOKS) else PROJECT_ROOT
+        if all((executed / name).exists() for name in NOTEBOOKS):
+            return executed
+    return PROJECT_ROOT
 
 
 def build(notebooks: Path, out: Path) -> Path:
-    """Build the site in `out`, replace an earlier site, and return the index page.
+    """Build a site of a folder's `NOTEBOOKS`, replace an earlier one, and return its index page.
 
-    Parameters
-    ----------
-    notebooks : Path
-        Folder with executed `NOTEBOOKS`.
-
-    Raises
-    ------
-    UserError
-        If a notebook is missing or invalid, `out` contains anything but such a site, or Sphinx
-        fails.
+    A `UserError` is raised if a notebook is missing or invalid, `out` contains anything but such a
+    site, or Sphinx fails.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / _SITE_MARK).exists():
         raise UserError(f"{out} holds something other than a report; choose another folder")
@@ -82,9 +75,14 @@ def build(notebooks: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".report-") as folder:
         sources, site = Path(folder, "sources"), Path(folder, "site")
         banner = _collect(notebooks, sources)
-        options = ("-q", "-d", f"{folder}/doctrees")
-        setting = ("-D", f"html_theme_options.announcement={banner}")
-        command = (sys.executable, "-m", "sphinx", *options, *setting, str(sources), str(site))
+        options = (
+            "-q",
+            "-d",
+            f"{folder}/doctrees",
+            "-D",
+            f"html_theme_options.announcement={banner}",
+        )
+        command = (sys.executable, "-m", "sphinx", *options, str(sources), str(site))
         if subprocess.run(command, check=False).returncode:
             raise UserError("Sphinx could not build the report; see its message above")
         if out.exists():
@@ -99,33 +97,35 @@ def _collect(notebooks: Path, sources: Path) -> str:
     links = {name: f"/{name}" for name in NOTEBOOKS} | _write_modules(sources)
     pages, notices = [], []
     for name in NOTEBOOKS:
-        notebook = _read_notebook(notebooks / name)
+        path = notebooks / name
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except FileNotFoundError:
+            raise UserError(
+                f"{path}: there is no such notebook; make run executes them all"
+            ) from None
+        except nbformat.reader.NotJSONError:
+            raise UserError(f"{path} is not a notebook; delete it and run make run") from None
         pages.append(Page(name, _heading(notebook.cells[0].source)))
         notices.append(_notice(notebook))
         _prepare(notebook, name, links)
         _write(sources / name, nbformat.writes(notebook))
     readmes = sorted((PROJECT_ROOT / "results").glob("*/README.md"))
-    results = [_copy_results(readme, sources, links) for readme in readmes]
+    results = [page for readme in readmes for page in _copy_results(readme, sources, links)]
     banner = _SYNTHETIC if any("SYNTHETIC" in notice for notice in notices) else ""
     real = "; ".join(dict.fromkeys(notices))
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, after = readme.partition("## Results on the FMA and on real music\n")
+    shown, _, _ = after.partition("\n## ")
     _render(
         sources / "index.md",
         introduction=next(part for part in readme.split("\n\n") if part[:1].isalpha()),
+        scores=_link_files(shown.replace("(results/", "(/results/"), "", links),
         data_set=f"**{banner}** The README explains how to use the FMA." if banner else real,
         notebooks=pages,
         results=results,
     )
     return banner
-
-
-def _read_notebook(path: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such notebook; make run executes them all") from None
-    except nbformat.reader.NotJSONError:
-        raise UserError(f"{path} is not a notebook; delete it and run make run") from None
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
@@ -156,10 +156,11 @@ def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
 
 
 def _notice(notebook: nbformat.NotebookNode) -> str:
-    """Return the first printed line of a notebook, which describes its data set."""
+    """Return the first line that `common.fma.dataset.notice` made, which names the data set."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     texts = [output.text for output in outputs if output.output_type == "stream"]
-    return texts[0].splitlines()[0] if texts else ""
+    lines = [line for text in texts for line in text.splitlines()]
+    return next((line for line in lines if line.startswith(("*** SYN", "Data set:"))), "")
 
 
 def _write_modules(sources: Path) -> dict[str, str]:
@@ -173,21 +174,27 @@ def _write_modules(sources: Path) -> dict[str, str]:
         name, code = display_path(file), file.read_text(encoding="utf-8")
         purpose = (ast.get_docstring(ast.parse(code)) or "").partition("\n")[0]
         links[name] = f"/modules/{name.removesuffix('.py')}.md"
-        fence = "`" * 10
-        text = f"# {name}\n\n{purpose}\n\n{fence}python\n{code}{fence}\n"
+        text = f"# {name}\n\n{purpose}\n\n``````````python\n{code}``````````\n"
         _write(sources / links[name][1:], text)
         pages.append(Page(links[name], f"{name}: {purpose}"))
     _render(sources / "modules" / "index.md", modules=pages)
     return links
 
 
-def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> Page:
-    """Copy a page of results and its figures."""
+def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> list[Page]:
+    """Copy a page of results, its figures and its notebooks; return the pages."""
     folder = display_path(readme.parent)
     shutil.copytree(readme.parent, sources / folder)
     text = readme.read_text(encoding="utf-8")
     _write(sources / folder / readme.name, _link_files(text, folder, links))
-    return Page(f"{folder}/{readme.name}", _heading(text))
+    pages = [Page(f"{folder}/{readme.name}", _heading(text))]
+    for path in sorted((sources / folder).glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        _prepare(notebook, f"{folder}/{path.name}", links)
+        _write(path, nbformat.writes(notebook))
+        title = f"{_heading(text)}: {path.stem}"
+        pages.append(Page(f"{folder}/{path.name}", title))
+    return pages
 
 
 def _heading(text: str) -> str:

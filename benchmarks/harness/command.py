@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,14 @@ from harness.timing import DifferentResults
 def run_benchmark(
     script: str,
     description: str,
-    measure: Callable[[argparse.Namespace], Iterator[Row]],
+    measure: Callable[[int], Iterator[Row]],
     *,
     rounds: int = 5,
 ) -> None:
     """Parse the command line of a benchmark; print and write each row that `measure` yields.
 
-    `script` and `description` are ``__file__`` and ``__doc__`` of the benchmark.
+    `script` and `description` are ``__file__`` and ``__doc__`` of the benchmark. `measure` is
+    called with the number of rounds.
     """
 
     def main() -> None:
@@ -40,7 +40,7 @@ def run_benchmark(
         print(dataset.notice)
         rows: list[Row] = []
         try:
-            for row in measure(arguments):
+            for row in measure(arguments.rounds):
                 rows.append(replace(row, where=f"{machine()}, {dataset.title}"))
                 name, ours, against, ratio, target = cells(row)
                 print(f"{name:<46} {ours:>22}  {ratio:<26} {target:<16} {against}")

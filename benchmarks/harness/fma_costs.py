@@ -57,34 +57,28 @@ QUANTITIES = {
     "medium_megabytes": "all shards, MB",
     "parent": "peak memory of the parent, MB",
     "worker": "peak memory of the largest worker, MB",
+    "segment": "Size of records, against float lists",
 }
-"""Names in this module and in scale.md."""
+"""Names in this module, and in scale.md or results.json."""
 
 
 def read_speeds(rows: Iterable[Row], scale: Path) -> dict[str, float]:
-    """Return `QUANTITIES` of the largest run in scale.md, kB per segment, and steps per second."""
-    ours = {row.name: row.ours for row in rows}
+    """Return `QUANTITIES`, of the largest run in scale.md, and steps per second of each network."""
+    if not scale.exists():
+        raise UserError(f"{scale} is missing: make bench-scale writes it")
+    last_columns = re.findall(r"^\| (.+?) \|.* ([\d.,]+) \|$", scale.read_text("utf-8"), re.M)
+    measured = {name: float(value.replace(",", "")) for name, value in last_columns}
+    measured |= {row.name: row.ours for row in rows}
+    names = QUANTITIES | {name: f"Training of {name}" for name in NETWORKS}
     try:
-        text = scale.read_text(encoding="utf-8")
-        speeds = {name: _largest_run(text, quantity) for name, quantity in QUANTITIES.items()}
-        speeds["segment"] = ours["Size of records, against float lists"]
-        return speeds | {name: ours[f"Training of {name}"] for name in NETWORKS}
-    except FileNotFoundError:
-        raise UserError(f"{scale} is missing: make bench-scale writes it") from None
+        return {name: measured[quantity] for name, quantity in names.items()}
     except KeyError as error:
         raise UserError(f"{error} is in neither the results nor {scale}: measure again") from None
 
 
-def _largest_run(text: str, quantity: str) -> float:
-    if not (found := re.search(rf"^\| {re.escape(quantity)} \|.* ([\d.,]+) \|$", text, re.M)):
-        raise KeyError(quantity)
-    return float(found[1].replace(",", ""))
-
-
 def _roughly(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    minutes = f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return f"{seconds:.0f} s" if seconds < 90 else minutes
 
 
 def _on_both(seconds: float) -> str:

@@ -1,15 +1,12 @@
-"""Result tables in README.md, benchmarks/README.md and docs/fma-costs.md, and their figure."""
+"""Result tables in README.md, benchmarks/README.md and docs/fma-costs.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-
-import matplotlib.pyplot as plt
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
-from common.plotting.style import DARK, GREY, STYLE
 from harness.fma_costs import SCALE, costs_table, read_speeds
 from harness.rows import HEADER, RESULTS, Row, cells, read_rows
 from tools.marked_text import renew
@@ -24,14 +21,12 @@ README_ROWS = (
     "predict on a long file",
 )
 
-_OURS, _TARGET = "#2f6f9f", "#c62828"
-
 
 def markdown_table(rows: Iterable[Row]) -> str:
-    """Format the headline rows as a Markdown table, followed by machine and data set."""
-    shown = [row for row in rows if row.is_headline]
-    lines = [HEADER, ("---",) * len(HEADER), *map(cells, shown)]
-    places = " · ".join(dict.fromkeys(row.where for row in shown if row.where))
+    """Format rows as a Markdown table, followed by machine and data set."""
+    rows = list(rows)
+    lines = [HEADER, ("---",) * len(HEADER), *map(cells, rows)]
+    places = " · ".join(dict.fromkeys(row.where for row in rows if row.where))
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{table}\n\nMeasured on {places}.\n"
 
@@ -53,27 +48,3 @@ def renew_pages(
     }
     for page, (part, table) in tables.items():
         renew(root / page, {part: table}, SCRIPT, check=check)
-
-
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw the ratios of the headline rows, their ranges and targets."""
-    shown = [row for row in rows if row.ratio is not None and not row.is_share and row.is_headline]
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(9, 1.2 + 0.3 * len(shown)))
-        for y, row in enumerate(shown):
-            axes.barh(y, row.ratio, color=_OURS, height=0.6)
-            if row.spread:
-                axes.plot(row.spread, (y, y), color=DARK, linewidth=1)
-            if row.target:
-                marker = {"marker": "|", "markersize": 13, "markeredgewidth": 2}
-                axes.plot(row.target[1], y, color=_TARGET, **marker)
-        axes.axvline(1, color=GREY, linewidth=0.8)
-        axes.set_xscale("log")
-        axes.set_yticks(range(len(shown)), [row.name for row in shown], fontsize=8)
-        axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.grid(axis="x")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} ×")
-        axes.set_xlabel("speed relative to the peer (line: range over rounds, red: target)")
-        axes.set_title("Speed, both sides in turns in one process")
-        figure.savefig(path)
-        plt.close(figure)

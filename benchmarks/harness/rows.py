@@ -35,7 +35,6 @@ class Row:
     rounds: int | None = None
     target: tuple[str, float] | None = None  # ">=" or "<=", and a ratio, or speed without a ratio
     is_share: bool = False
-    is_headline: bool = True  # in the table and the figure
     equal: str = ""  # result of `harness.timing.require_equal`
     where: str = ""  # machine and data set
 
@@ -54,22 +53,24 @@ def compared(
 ) -> Row:
     """Compare two sides of `times` by the median of the rounds' ratios.
 
-    `unit` is ``"ms"``, ``"s"`` or units of work per second, such as ``"segments/s"``. `details`
-    are further attributes of `Row`.
+    `unit` is ``"ms"`` or units of work per second, such as ``"segments/s"``. `details` are further
+    attributes of `Row`.
     """
     ratios = times.ratios(side, peer)
-    scale = {"ms": 1000.0, "s": 1.0}.get(unit)
-    value = times.rate_of if scale is None else lambda one: scale * times.seconds_of(one)
+    ours, theirs = (
+        1000 * times.seconds_of(one) if unit == "ms" else times.rate_of(one) for one in (side, peer)
+    )
     return Row(
         name=name,
         what=what,
-        ours=value(side),
-        peer=value(peer),
+        ours=ours,
+        peer=theirs,
+        against=peer,
         unit=unit,
         ratio=statistics.median(ratios),
         spread=(min(ratios), max(ratios)),
         rounds=len(ratios),
-        **{"against": peer, **details},
+        **details,
     )
 
 

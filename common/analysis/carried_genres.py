@@ -25,21 +25,10 @@ PERMUTATIONS = 2000
 def carried_genres(
     genres_all: pd.Series, genre_table: pd.DataFrame, mapping: str = "all"
 ) -> pd.Series:
-    """Map all genres of each track to labels.
+    """Map all genres of each track, ``("track", "genres_all")``, to a frozenset of labels.
 
-    Parameters
-    ----------
-    genres_all : pandas.Series of list of int
-        ``("track", "genres_all")``, by track.
-    genre_table : pandas.DataFrame
-        ``genres.csv`` as `fma_utils.load` reads it: ``title`` and ``top_level`` by genre.
-    mapping : str
-        A key of `fma_utils.GENRE_MAPPINGS`.
-
-    Returns
-    -------
-    pandas.Series of frozenset of str
-        Without genres that the table lacks or the mapping drops.
+    ``genre_table`` is ``genres.csv`` as `fma_utils.load` reads it, and ``mapping`` a key of
+    `fma_utils.GENRE_MAPPINGS`. Genres that the table lacks or the mapping drops are omitted.
     """
     titles = map_genres(genre_table["top_level"].map(genre_table["title"]), mapping)
     known = titles.dropna().to_dict()
@@ -53,12 +42,9 @@ class CarriedErrors:
 
     Attributes
     ----------
-    errors : int
-        Wrongly predicted tracks.
-    possible : int
-        Errors on tracks that carry another genre than their label.
-    carried : int
-        Errors that predict a genre which the track carries.
+    errors, possible, carried : int
+        Wrongly predicted tracks; of these, those that carry another genre than their label, and
+        those that carry the predicted genre.
     share : Score
         ``carried / errors``; NaN without errors.
     by_chance : float
@@ -109,25 +95,12 @@ def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
 
 
 def mantel_test(a: pd.DataFrame, b: pd.DataFrame, *, seed: int = 0) -> tuple[float, float]:
-    """Test whether two measures rank pairs of genres alike.
+    """Test whether two symmetric measures (genres, genres) rank pairs of genres alike.
 
     Pairs that share a genre are not independent, so genres are permuted instead of pairs (Mantel
     1967, "The detection of disease clustering and a generalized regression approach", Cancer
-    Research 27).
-
-    Parameters
-    ----------
-    a, b : pandas.DataFrame [shape=(genres, genres)]
-        Symmetric, with the same genres in the same order.
-    seed : int
-        Seed of the permutations.
-
-    Returns
-    -------
-    correlation : float
-        Spearman's rank correlation over pairs; NaN if a measure is constant.
-    p : float
-        Share of permutations with at least this correlation.
+    Research 27). Spearman's rank correlation over pairs, NaN if a measure is constant, and p, the
+    share of permutations with at least this correlation, are returned.
     """
     n = len(a)
     upper = np.triu_indices(n, 1)

@@ -52,12 +52,10 @@ def symmetric(rates: pd.DataFrame) -> pd.DataFrame:
 def most_confused(predictions: Predictions, count: int = 10) -> pd.DataFrame:
     """List the pairs of genres with the highest mean rate of errors.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``first`` and ``second`` genre; ``first_tracks``, ``second_tracks``; ``first_as_second``
-        and ``second_as_first`` (numbers of errors); ``rate`` (a `Score`, the mean of both shares),
-        and ``probability`` (the mean of both `mean_probability`), which orders equal rates.
+    The columns are ``first`` and ``second`` genre; ``first_tracks``, ``second_tracks``;
+    ``first_as_second`` and ``second_as_first`` (numbers of errors); ``rate`` (a `Score`, the mean
+    of both shares), and ``probability`` (the mean of both `mean_probability`), which orders equal
+    rates.
     """
     tracks = predictions.by_track()
     true, predicted = (np.eye(len(tracks.genres))[x] for x in (tracks.label, tracks.predicted))
@@ -91,15 +89,8 @@ def _pair_rate(sums: np.ndarray) -> np.ndarray:
 def genre_tree(confusion: pd.DataFrame) -> np.ndarray:
     """Merge genres step by step by average linkage, the most confused first.
 
-    Parameters
-    ----------
-    confusion : pandas.DataFrame [shape=(genres, genres)]
-        As `symmetric` returns it.
-
-    Returns
-    -------
-    np.ndarray [shape=(genres - 1, 4)]
-        As `scipy.cluster.hierarchy.linkage` returns it; distance is one minus the confusion.
+    ``confusion`` (genres, genres) is the output of `symmetric`. The tree is that of
+    `scipy.cluster.hierarchy.linkage`; distance is one minus the confusion.
     """
     distance = 1 - confusion.to_numpy()
     np.fill_diagonal(distance, 0)
@@ -112,17 +103,10 @@ def groups_at(tree: np.ndarray, count: int) -> np.ndarray:
 
 
 def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
-    """Sum the probabilities of each group of genres.
+    """Sum the probabilities of each group of genres, in one row per track.
 
-    Parameters
-    ----------
-    group : np.ndarray [shape=(genres,), dtype=int]
-        Group of each genre, from 0 without gaps.
-
-    Returns
-    -------
-    Predictions
-        One row per track; the name of a group joins those of its genres.
+    ``group`` is the group of each genre [shape=(genres,)], from 0 without gaps. The name of a group
+    joins those of its genres.
     """
     tracks = predictions.by_track()
     sums = (tracks.probability @ np.eye(group.max() + 1)[group]).clip(0, 1)
@@ -136,23 +120,12 @@ def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
 def merging_curve(predictions: Predictions, tree: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
     """Measure accuracy after each merge of the most confused genres.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        Predictions of tracks that the tree was not made from.
-    tree : np.ndarray
-        As `genre_tree` returns it.
-    seed : int
-        Seed of the bootstrap and of the random merges.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``groups``, from all genres down to 1: ``merged`` (the group that this step
-        forms), ``accuracy`` and ``kappa`` (each a `Score`; kappa of one group is undefined),
-        ``majority`` (accuracy of the largest group for every track), ``guessing`` (accuracy of
-        random groups in proportion to their tracks), and ``random``, ``random_low``,
-        ``random_high`` (mean and 95 % range of the accuracy of random merges).
+    The predictions are of tracks that were not used for the tree of `genre_tree`. The table is
+    indexed by ``groups``, from all genres down to 1: ``merged`` (the group that this step forms),
+    ``accuracy`` and ``kappa`` (each a `Score`; kappa of one group is undefined), ``majority``
+    (accuracy of the largest group for every track), ``guessing`` (accuracy of random groups in
+    proportion to their tracks), and ``random``, ``random_low``, ``random_high`` (mean and 95 %
+    range of the accuracy of random merges).
     """
     tracks = predictions.by_track()
     rng = np.random.default_rng(seed)

@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 
 MOST_PERPLEXITY = 30
 
-FEW_TRACKS = 2000
-"""Number of tracks below which one thread is as fast as several."""
+FEW_TRACKS = 2000  # number of tracks below which one thread is as fast as several
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Tracks as unit vectors, sorted by track id.
-
-    Attributes
-    ----------
-    track_id, label : np.ndarray [shape=(tracks,), dtype=int64]
-    points : np.ndarray [shape=(tracks, n), dtype=float32]
-        Mean over the segments of a track, scaled to length 1.
-    genres : tuple of str
-        The genres in label order.
-    """
+    """Tracks as unit vectors (tracks, n), means over their segments, sorted by track id."""
 
     track_id: np.ndarray
     label: np.ndarray
@@ -65,12 +55,7 @@ def embed(
 ) -> Embeddings:
     """Compute the embeddings of the tracks of some splits.
 
-    Parameters
-    ----------
-    batches : sequence of tf.data.Dataset
-        Features, labels and track ids, as `RecordFolder.labelled` returns them.
-    genres : sequence of str
-        The genres in label order.
+    A split is a dataset of features, labels and track ids, as `RecordFolder.labelled` returns it.
     """
     network = embedder(model)
     parts = [
@@ -112,16 +97,10 @@ def neighbours_of_same_genre(
 ) -> tuple[pd.DataFrame, Score]:
     """Measure how often the nearest tracks by other artists share the genre.
 
-    Tracks of the same artist are excluded, since they are close whatever their genre (Pampalk,
-    Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre
-    classification", ISMIR). Distances are those of the embeddings, not of a map.
-
-    Parameters
-    ----------
-    artist : sequence of str
-        Artist of each track.
-    neighbours : int > 0
-        Number of nearest tracks; at most the number of candidates of the same genre.
+    Tracks of the same artist are excluded, since they are close in any genre (Pampalk,
+    Flexer and Widmer 2005, "Improvements of audio-based music similarity and genre classification",
+    ISMIR). Distances are those of the embeddings, not of a map. ``artist`` is the artist of each
+    track; ``neighbours`` is reduced to the number of candidates of the same genre.
 
     Returns
     -------

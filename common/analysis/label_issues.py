@@ -19,12 +19,9 @@ from common.evaluation.predictions import Predictions
 def find_label_issues(predictions: Predictions) -> pd.DataFrame:
     """Rank tracks by how probable it is that their label is wrong.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``track_id``, label issues first: ``label``, ``suggested`` (the confident genre,
-        or the label), ``margin`` (the probability of the label minus the largest of the others, -1
-        to 1; lowest first) and ``issue`` (whether label and suggestion differ).
+    The table is indexed by ``track_id``, label issues first: ``label``, ``suggested`` (the
+    confident genre, or the label), ``margin`` (the probability of the label minus the largest of
+    the others, -1 to 1; lowest first) and ``issue`` (whether label and suggestion differ).
     """
     tracks = predictions.by_track()
     suggested = confident_genre(tracks)
@@ -67,17 +64,7 @@ def confident_genre(tracks: Predictions) -> np.ndarray:
 def plant_wrong_labels(
     label: pd.Series, genres: int, *, share: float = 0.1, seed: int = 0
 ) -> pd.Series:
-    """Replace labels at random, to measure whether they are found.
-
-    Parameters
-    ----------
-    label : pandas.Series of int
-        Labels by track.
-    genres : int > 1
-        Number of genres; each other genre is equally probable.
-    share : 0 < float < 1
-        Share of tracks with a new label.
-    """
+    """Replace a share of the labels (by track) by other genres at random, all equally probable."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(label), size=round(share * len(label)), replace=False)
     planted = label.copy()
@@ -87,22 +74,12 @@ def plant_wrong_labels(
 
 
 def score_label_issues(table: pd.DataFrame, wrong: np.ndarray) -> pd.Series:
-    """Score label issues against the tracks whose labels were replaced.
+    """Score label issues, of `find_label_issues`, against the ids of tracks with replaced labels.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `find_label_issues` returns it.
-    wrong : np.ndarray of int
-        Ids of the tracks with replaced labels.
-
-    Returns
-    -------
-    pandas.Series
-        ``planted``, ``issues`` and ``found`` (the counts of replaced labels, of issues and of
-        both), ``precision``, ``recall``, ``precision_at_planted`` (over as many of the first tracks
-        as were replaced), and ``chance`` (the precision of random issues). Labels that were wrong
-        before count as false positives, so the precision is a lower bound.
+    The scores are ``planted``, ``issues`` and ``found`` (the counts of replaced labels, of issues
+    and of both), ``precision``, ``recall``, ``precision_at_planted`` (over as many of the first
+    tracks as were replaced), and ``chance`` (the precision of random issues). Labels that were
+    wrong before count as false positives, so the precision is a lower bound.
     """
     planted = table.index.isin(wrong)
     found = int((planted & table["issue"]).sum())

@@ -37,15 +37,9 @@ SEARCH_SEGMENTS = 8000
 def bin_statistics(features: np.ndarray) -> np.ndarray:
     """Compute mean, standard deviation and mean absolute step of each bin over time.
 
-    Parameters
-    ----------
-    features : np.ndarray [shape=(segments, frames, bins), dtype=uint8]
-        Scaled magnitudes in dB, at least two frames.
-
-    Returns
-    -------
-    np.ndarray [shape=(segments, 3 * bins), dtype=float32]
-        All means, then all standard deviations, then all steps, each between 0 and 1.
+    Features are uint8 (segments, frames, bins), of two frames at least. The result, float32
+    (segments, 3 · bins), has all means, then all standard deviations, then all steps, each between
+    0 and 1.
     """
     segments, frames, bins = features.shape
     if frames < 2:
@@ -85,18 +79,11 @@ def majority(records: RecordFolder) -> Fitted:
 
 @dataclass(frozen=True, eq=False)
 class SupportVectorMachine:
-    """A calibrated support-vector machine; see `fit_svm`.
+    """A calibrated support-vector machine on descriptions of segments; see `fit_svm`.
 
-    Attributes
-    ----------
-    machine : sklearn.pipeline.Pipeline
-        From descriptions of segments to decision values.
-    temperature : float > 0
-        Divisor that turns decision values into logits.
-    n_genres : int
-        Number of all genres; those without training segments have probability 0.
-    c, gamma : float
-        The values selected on validation.
+    ``temperature`` is the divisor that turns decision values into logits. Of the ``n_genres``
+    genres, those without training segments have probability 0. ``c`` and ``gamma`` are the values
+    selected on validation.
     """
 
     machine: Pipeline
@@ -144,23 +131,17 @@ def fit_svm(
 ) -> SupportVectorMachine:
     """Fit a support-vector machine with a radial basis function kernel.
 
-    The examples are segments. On real music, the statistics of whole 30 s tracks scored 0.64 track
-    accuracy in artist-grouped cross-validation, those of segments 0.67. C and gamma maximise track
-    accuracy on the validation split, and the temperature its likelihood. A temperature needs few
-    tracks and does not change the predicted genre; a logistic regression on the decision values
-    gained a point on real music of four genres and lost 27 points on the demo set's 16 genres, some
-    of which have one validation track.
+    The examples are segments, with descriptions as features, as `collect` returns them. On real
+    music, the statistics of whole 30 s tracks scored 0.64 track accuracy in artist-grouped
+    cross-validation, those of segments 0.67. ``grid`` has pairs of C and of gamma times the number
+    of statistics; the pair with the highest track accuracy on the validation split is selected. The
+    temperature maximises the likelihood there. It needs few tracks and does not change the
+    predicted genre; a logistic regression on the decision values gained a point on real music of
+    four genres and lost 27 points on the demo set's 16 genres, some of which have one validation
+    track.
 
     The time is quadratic in the segments: about 8 minutes on one core for the 31,000 of FMA medium,
     4 of them for the search.
-
-    Parameters
-    ----------
-    training, validation : Segments
-        Segments of different tracks, with descriptions as features, as `collect` returns them.
-        Training needs two genres.
-    n_genres : int > 1
-    grid : sequence of (C, gamma * number of statistics)
 
     References
     ----------

@@ -24,11 +24,8 @@ from scipy.special import log_softmax, softmax
 from common.evaluation.metrics import Score, bootstrap
 from common.evaluation.predictions import Predictions
 
-MOST_BINS = 15
-"""The number of bins of Guo et al."""
-
-TRACKS_PER_BIN = 10
-"""Smallest number of tracks in a bin."""
+MOST_BINS = 15  # number of bins of Guo et al.
+TRACKS_PER_BIN = 10  # smallest number of tracks in a bin
 
 SIMULATIONS = 2000
 

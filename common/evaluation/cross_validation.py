@@ -43,14 +43,7 @@ Computer Music Journal 34)."""
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Track ids of one fold.
-
-    Attributes
-    ----------
-    test : np.ndarray [shape=(tracks,), dtype=int64]
-    others : tuple of np.ndarray
-        The other folds, beginning with the next.
-    """
+    """Track ids of one fold, and of the other folds, beginning with the next."""
 
     test: np.ndarray
     others: tuple[np.ndarray, ...]
@@ -64,18 +57,9 @@ class Fold:
 def make_folds(tracks: pd.DataFrame, folds: int, seed: int = 0, rule: str = "artist") -> list[Fold]:
     """Divide tracks into folds with about the same shares of genres.
 
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        Indexed by track id, with ``label`` and ``artist``, as `RecordFolder.plan` returns it.
-    folds : int >= 3
-    rule : str
-        A key of `SPLIT_RULES`.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than three folds, or fewer groups than folds.
+    ``tracks`` is indexed by track id, with ``label`` and ``artist``, as `RecordFolder.plan` returns
+    it, and ``rule`` is a key of `SPLIT_RULES`. Fewer than three folds, or fewer groups than folds,
+    are a `UserError`.
     """
     if folds < 3:
         raise UserError(f"{folds} folds: at least 3 are needed for training, validation and test")
@@ -100,20 +84,10 @@ def cross_validate(
 ) -> Judged:
     """Fit classifiers to each fold, and judge their pooled predictions.
 
-    The note of the row is the range of the accuracies of the folds.
-
-    Parameters
-    ----------
-    fit : callable
-        Trains a classifier on the splits of records, here `MemoryRecords`.
-    records : RecordFolder
-        The folder of the segments.
-    segments : Segments
-        All of its segments.
-    members : int
-        Number of classifiers per fold, up to the number of other folds.
-    folder : path-like, optional
-        Folder where `PREDICTIONS_FILE` is saved.
+    ``fit`` trains a classifier on the splits of records, here `MemoryRecords`. ``segments`` are all
+    segments of the records. ``members`` is the number of classifiers per fold, up to the number of
+    other folds. `PREDICTIONS_FILE` is saved in ``folder``, if it is given. The note of the row is
+    the range of the accuracies of the folds.
     """
     if not 1 <= members <= len(folds[0].others):
         most = len(folds) - 1

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from common.evaluation.leaderboard import Result
 from common.evaluation.metrics import compare, evaluate
 from common.evaluation.predictions import Predictions, predict
@@ -15,24 +17,15 @@ from common.records.folder import RecordFolder
 PREDICTIONS_FILE = "test_predictions.npz"
 """Predictions of the test split, in the folder of a training."""
 
-Judged = tuple[Result, Predictions]
-"""A row of the leaderboard and its predictions."""
+Judged = tuple[Result, Predictions]  # a row of the leaderboard and its predictions
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fitted:
-    """A trained classifier.
+    """A trained classifier; see `common.evaluation.predictions.Classifier`.
 
-    Attributes
-    ----------
-    model : Classifier
-        See `common.evaluation.predictions.Classifier`.
-    seconds : float
-        Training time.
-    parameters : int, optional
-        Number of parameters; None where it has no meaning.
-    folder : Path, optional
-        The folder of its training.
+    ``seconds`` is the training time, ``parameters`` the number of parameters, None where it has no
+    meaning, and ``folder`` the folder of the training.
     """
 
     name: str
@@ -73,6 +66,24 @@ def judge_on_test(fitted: Fitted, records: RecordFolder, name: str | None = None
         seconds=fitted.seconds,
         is_baseline=fitted.is_baseline,
     )
+
+
+def judge_seeds(
+    runs: Sequence[Fitted], records: RecordFolder, name: str | None = None
+) -> tuple[Result, list[Predictions]]:
+    """Judge several trainings of a model that differ in their seed on the test split.
+
+    The scores are means over the trainings, with intervals over tracks. The note has the standard
+    deviation of the track accuracy between the trainings.
+    """
+    judged = [judge_on_test(run, records, name) for run in runs]
+    (first, _), predictions = judged[0], [one for _, one in judged]
+    if len(runs) == 1:
+        return first, predictions
+    accuracies = [100 * result.scores.track_accuracy.value for result, _ in judged]
+    note = f"{len(runs)} seeds, standard deviation {np.std(accuracies, ddof=1):.1f} points"
+    seconds = _sum_if_known([run.seconds for run in runs])
+    return replace(first, scores=evaluate(predictions), seconds=seconds, note=note), predictions
 
 
 def average_models(judged: Sequence[Judged]) -> Judged:

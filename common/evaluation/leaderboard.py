@@ -24,22 +24,14 @@ STATISTICS = {
 
 ABSENT = "–"
 
-LEADERBOARD_FILE = "leaderboard.csv"
-"""Name of a leaderboard in the folder of its models."""
+LEADERBOARD_FILE = "leaderboard.csv"  # name of a leaderboard in the folder of its models
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row of a leaderboard.
+    """One row of a leaderboard: the scores on the test split, and the training time in seconds.
 
-    Attributes
-    ----------
-    scores : Scores
-        Scores on the test split.
-    parameters : int, optional
-        Number of parameters; None where it has no meaning.
-    seconds : float, optional
-        Training time.
+    ``parameters`` is None where it has no meaning.
     """
 
     model: str
@@ -53,12 +45,8 @@ class Result:
 def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
     """Tabulate results: baselines in the given order, then models from the best to the worst.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` the columns
-        ``s``, ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and
-        ``note``.
+    The columns are ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` ``s``,
+    ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and ``note``.
     """
     ranked = sorted(
         rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.track_accuracy.value
@@ -90,7 +78,10 @@ def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) ->
 
 
 def text_leaderboard(table: pd.DataFrame) -> str:
-    """Format a leaderboard, as made by `leaderboard` or read from its CSV, for a terminal."""
+    """Format a leaderboard, as made by `leaderboard` or read from its CSV, for a terminal.
+
+    Statistics that the table lacks are omitted.
+    """
     return _as_text(table).to_string(index=False)
 
 
@@ -101,12 +92,13 @@ def style_leaderboard(table: pd.DataFrame, *, caption: str) -> Styler:
     """
     shown = _as_text(table)
     bold = pd.DataFrame("", index=shown.index, columns=shown.columns)
-    for name, heading in STATISTICS.items():
+    present = {name: heading for name, heading in STATISTICS.items() if name in table}
+    for name, heading in present.items():
         bold.loc[table[name] == table[name].max(), heading] = "font-weight: bold"
-    numbers = [*STATISTICS.values(), "Parameters", "Training time"]
+    numbers = [*present.values(), "Parameters", "Training time"]
     return (
         styled(shown, caption, right=numbers)
-        .format(_in_two_lines, subset=list(STATISTICS.values()))
+        .format(_in_two_lines, subset=list(present.values()))
         .apply(lambda _: bold, axis=None)
         .hide(axis="index")
     )
@@ -128,6 +120,8 @@ def style_per_genre(table: pd.DataFrame, *, caption: str) -> Styler:
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"Model": table["model"]})
     for name, heading in STATISTICS.items():
+        if name not in table:  # written before this statistic was added
+            continue
         values = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
         shown[heading] = [str(Score(*value)) for value in values]
     for name, heading, write in (

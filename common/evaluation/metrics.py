@@ -64,20 +64,26 @@ class Scores:
     segment_macro_f1: Score
 
 
-def evaluate(predictions: Predictions, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
+Runs = Predictions | Sequence[Predictions]
+"""Predictions of a model, or of several trainings of it, e.g. with other seeds."""
+
+
+def evaluate(runs: Runs, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     """Compute accuracy and macro-F1 of tracks and segments with bootstrap intervals.
 
+    The scores of several runs are means over the runs, in each resample of the tracks, too.
     Macro-F1 is the mean of F1 over the genres that occur among the true labels, in each resample
     over those that were drawn. The interval of perfect accuracy, or of zero, has no width.
     """
-    tracks = predictions.by_track()
-    tallies = np.stack([_tally(tracks), _tally(predictions)], axis=1)
+    tallies = np.stack(
+        [np.stack([_tally(run.by_track()), _tally(run)], axis=1) for run in _as_list(runs)], axis=2
+    )  # [shape=(tracks, 2 units, runs, 3, genres)]
     totals = tallies.sum(axis=0)
     drawn = _bootstrap_sums(tallies, resamples, seed)
 
     def score(statistic: Callable[[np.ndarray], np.ndarray], unit: int) -> Score:
-        value = float(statistic(totals[unit]))
-        return Score(value, *_percentile_interval(statistic(drawn[:, unit])))
+        value = float(statistic(totals[unit]).mean())
+        return Score(value, *_percentile_interval(statistic(drawn[:, unit]).mean(axis=-1)))
 
     return Scores(
         track_accuracy=score(_accuracy, 0),
@@ -87,24 +93,37 @@ def evaluate(predictions: Predictions, *, resamples: int = RESAMPLES, seed: int 
     )
 
 
-def compare(a: Predictions, b: Predictions) -> Difference:
+def compare(a: Runs, b: Runs) -> Difference:
     """Estimate the track accuracy of `a` minus that of `b` by a paired bootstrap.
 
-    Both are scored on the same resampled tracks; their segments may differ. A difference is
-    significant if its interval excludes zero.
+    Both are scored on the same resampled tracks; their segments may differ. The accuracy of several
+    runs is their mean. A difference is significant if its interval excludes zero.
 
     Raises
     ------
     ValueError
         If they are not of the same tracks, labels and genres.
     """
-    a, b = a.by_track(), b.by_track()
-    same_tracks = np.array_equal(a.track_id, b.track_id) and np.array_equal(a.label, b.label)
-    if not same_tracks or a.genres != b.genres:
-        raise ValueError("only predictions of the same tracks, labels and genres can be compared")
-    gain = (a.predicted == a.label).astype(float) - (b.predicted == b.label)
+    first, *others = (run.by_track() for run in (*_as_list(a), *_as_list(b)))
+    for run in others:
+        same = np.array_equal(run.track_id, first.track_id) and run.genres == first.genres
+        if not same or not np.array_equal(run.label, first.label):
+            raise ValueError(
+                "only predictions of the same tracks, labels and genres are comparable"
+            )
+    gain = _correctness(a) - _correctness(b)
     drawn = _bootstrap_sums(gain, RESAMPLES, seed=0) / len(gain)
     return Difference(float(gain.mean()), *_percentile_interval(drawn))
+
+
+def _as_list(runs: Runs) -> list[Predictions]:
+    return [runs] if isinstance(runs, Predictions) else list(runs)
+
+
+def _correctness(runs: Runs) -> np.ndarray:
+    """Compute the share of runs that predict each track's genre, in order of track id."""
+    tracks = [run.by_track() for run in _as_list(runs)]
+    return np.mean([run.predicted == run.label for run in tracks], axis=0)
 
 
 def bootstrap(

@@ -27,21 +27,10 @@ class Classifier(Protocol):
 class Predictions:
     """Genre probabilities of labelled segments.
 
-    Attributes
-    ----------
-    track_id : np.ndarray [shape=(segments,), dtype=int64]
-        The track of each segment, in any order.
-    label : np.ndarray [shape=(segments,), dtype=int64]
-        Index of the true genre, the same for all segments of a track.
-    probability : np.ndarray [shape=(segments, genres), dtype=float32]
-    genres : tuple of str
-        In label order.
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree, a label is out of range, a track has two labels, or a probability
-        is not between 0 and 1.
+    ``track_id`` is the track of each segment, in any order, and ``label`` the index of the true
+    genre, the same for all segments of a track, both int64 (segments,). ``probability`` is float32
+    (segments, genres). A `ValueError` is raised if the shapes disagree, a label is out of range, a
+    track has two labels, or a probability is not between 0 and 1.
     """
 
     track_id: np.ndarray

@@ -1,4 +1,4 @@
-"""Reading audio: to mono at the sample rate that is asked for."""
+"""Reading audio to mono at a given sample rate."""
 
 from __future__ import annotations
 
@@ -13,17 +13,7 @@ from common.fma.audio_blocks import AudioBlocks
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Samples of an audio file.
-
-    Attributes
-    ----------
-    samples : np.ndarray [shape=(n,), dtype=float32]
-        Mono.
-    step : float
-        Quantisation step of the file; see `silence.is_silent`.
-    notes : tuple of str
-        See `AudioBlocks.notes`.
-    """
+    """Mono samples of an audio file (n,), with its ``step`` and ``notes``; see `AudioBlocks`."""
 
     samples: np.ndarray
     step: float
@@ -38,32 +28,12 @@ def read_audio(
     duration: float | None = None,
     at_least: float | None = None,
 ) -> np.ndarray:
-    """Decode audio to mono at the asked sample rate.
+    """Decode audio to mono at a sample rate in Hz: float32 (samples,).
 
-    The duration is that of the decoded samples, not of headers or tags; see `AudioBlocks`.
-
-    Parameters
-    ----------
-    path : path-like
-        A file of any format that libsndfile reads: MP3, FLAC, OGG, WAV and others.
-    sr : int > 0
-        The sample rate of the result in Hz.
-    offset : float >= 0
-        Start, in seconds.
-    duration : float > 0, optional
-        Duration to read, in seconds; by default to the end.
-    at_least : float > 0, optional
-        Minimum duration, in seconds; by default `duration`.
-
-    Returns
-    -------
-    np.ndarray [shape=(samples,), dtype=float32]
-        ``round(duration * sr)`` samples, or fewer if `at_least` allows.
-
-    Raises
-    ------
-    AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable
-        All are `AudioError`, and name the file.
+    ``offset``, ``duration`` (by default to the end) and ``at_least`` (the minimum duration, by
+    default ``duration``) are in seconds of decoded samples, not of headers or tags; see
+    `AudioBlocks`. The result has ``round(duration * sr)`` samples, or fewer if `at_least` allows.
+    `AudioMissing`, `AudioEmpty`, `AudioTooShort` and `AudioUndecodable` name the file.
     """
     return read_recording(path, sr, offset=offset, duration=duration, at_least=at_least).samples
 

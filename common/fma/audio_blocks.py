@@ -51,8 +51,7 @@ _STEPS = {
 """Quantisation step of a format; the step of other formats is that of 16 bits."""
 
 _UNKNOWN = 2.0**62
-LOSS = "do not decode"
-"""End of a note about lost bytes."""
+LOSS = "do not decode"  # end of a note about lost bytes
 
 UNDECODABLE = "is no audio, or damaged beyond decoding"
 
@@ -62,30 +61,21 @@ _UNWRITTEN = np.uint32(0x7FA5A5A5)  # a NaN that no decoder writes
 class AudioBlocks:
     """An audio file as blocks of mono samples at the file's own sample rate.
 
-    The length in a header is ignored. If the decoder stops before the end of the file, decoding
-    continues with the next part that contains audio: joined MP3s, the links of a chained OGG,
-    frames after the end that a header states, frames after damage, another sample rate or number
-    of channels. Samples decoded before an error are used. `notes` counts the bytes that do not
-    decode, except tags and zeros.
+    ``path`` is a file of any format that libsndfile reads. The length in a header is ignored. If
+    the decoder stops before the end of the file, decoding continues with the next part that
+    contains audio: joined MP3s, the links of a chained OGG, frames after the end that a header
+    states, frames after damage, another sample rate or number of channels. Samples decoded before
+    an error are used.
 
     A block is the mean of the channels. If its power is below `OPPOSED` times that of the channels,
     the channels cancel, for example if left = -right. Then the channels opposed to the loudest one
-    are negated before the mean, and `notes` states it. Each block is decided independently; blocks
-    begin at multiples of `BLOCK_SAMPLES` in every reader.
+    are negated before the mean. Each block is decided independently; blocks begin at multiples of
+    `BLOCK_SAMPLES` in every reader.
 
-    Parameters
-    ----------
-    path : path-like
-        A file of any format that libsndfile reads: MP3, FLAC, OGG, WAV and others.
-
-    Attributes
-    ----------
-    step : float
-        Quantisation step of the format, once decoding has begun; see `silence.is_silent`.
-    seconds : float
-        Duration decoded so far.
-    notes : list of str
-        Peculiarities of the blocks so far, for example bytes that do not decode.
+    ``step`` is the quantisation step of the format, once decoding has begun (see
+    `silence.is_silent`), ``seconds`` the duration decoded so far, and ``notes`` a list of
+    peculiarities so far: opposed channels, and the number of bytes that do not decode, except tags
+    and zeros.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -95,24 +85,10 @@ class AudioBlocks:
         self.seconds = 0.0
 
     def read(self, seconds: float = np.inf) -> Iterator[tuple[int, np.ndarray]]:
-        """Decode the file from its beginning.
+        """Decode at most a duration, yielding (sample rate, float32 block (samples,)).
 
-        Parameters
-        ----------
-        seconds : float
-            Maximum duration.
-
-        Yields
-        ------
-        sr : int
-            Sample rate, Hz; it may change.
-        block : np.ndarray [shape=(samples,), dtype=float32]
-            At least one sample.
-
-        Raises
-        ------
-        AudioMissing, AudioEmpty, AudioUndecodable
-            All are `AudioError`, and name the file.
+        The sample rate may change; a block has at least one sample. `AudioMissing`, `AudioEmpty`
+        and `AudioUndecodable` name the file.
         """
         with decoding(self.path):
             file = self.path.open("rb", buffering=0)
@@ -123,7 +99,9 @@ class AudioBlocks:
             while sound is not None:
                 with sound:
                     kind = sound.format
-                    require_sample_rate(self.path, sound.samplerate)
+                    if not SAMPLE_RATES[0] <= sound.samplerate <= SAMPLE_RATES[1]:
+                        reason = f"is damaged: its sample rate is {sound.samplerate:,} Hz"
+                        raise AudioUndecodable(self.path, reason)
                     failed |= yield from self._read_part(sound, seconds)
                     stopped = file.tell()
                 if self.seconds >= seconds - 0.5 / sound.samplerate:
@@ -232,10 +210,7 @@ def _opposed_signs(samples: np.ndarray, mono: np.ndarray) -> np.ndarray | None:
 
 @functools.cache
 def _sequential() -> type[soundfile.SoundFile]:
-    """Return a `soundfile.SoundFile` that only reads on.
-
-    soundfile seeks after each read where it can, which fails at the end of some files.
-    """
+    """Return a `soundfile.SoundFile` that never seeks: seeking fails at the end of some files."""
     import soundfile
 
     class Sequential(soundfile.SoundFile):
@@ -245,30 +220,12 @@ def _sequential() -> type[soundfile.SoundFile]:
     return Sequential
 
 
-def require_sample_rate(path: Path, sr: int) -> None:
-    """Refuse a file whose header tells a sample rate that no sound has.
-
-    Raises
-    ------
-    AudioUndecodable
-        If it is outside `SAMPLE_RATES`.
-    """
-    lowest, highest = SAMPLE_RATES
-    if not lowest <= sr <= highest:
-        raise AudioUndecodable(path, f"is damaged: its sample rate is {sr:,} Hz")
-
-
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """Turn whatever keeps a file from being opened into an `AudioError` that names it.
-
-    Raises
-    ------
-    AudioMissing, AudioEmpty, AudioUndecodable
-    """
+    """Convert errors of opening a file to an `AudioError` that names it."""
     import soundfile
 
-    # A pipe would keep whoever opens it waiting, and a device may have no end.
+    # Opening a pipe would block, and a device may have no end.
     if not path.is_file():
         raise AudioMissing(path, "no such file")
     if path.stat().st_size == 0:
@@ -282,7 +239,7 @@ def decoding(path: Path) -> Iterator[None]:
 
 
 def _undecodable(path: Path) -> AudioUndecodable:
-    """Return the error of a file that does not decode, with the way to convert it if there is."""
+    """Return the error of a file that does not decode, with the command that converts it."""
     if path.suffix.lower() not in UNREADABLE:
         return AudioUndecodable(path, UNDECODABLE)
     names = f"{shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
@@ -292,10 +249,7 @@ def _undecodable(path: Path) -> AudioUndecodable:
 
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
-    """Keep what libraries write to the standard error from C off the terminal and notebooks.
-
-    Python's own errors are not affected: they are exceptions, and come afterwards.
-    """
+    """Discard what C libraries write to the standard error."""
     sys.stderr.flush()
     saved = os.dup(2)
     try:

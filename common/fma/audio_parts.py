@@ -54,20 +54,10 @@ class FilePart:
 
 
 def find_parts(file: BinaryIO, kind: str, begun: int, stopped: int) -> Iterator[int]:
-    """Find where parts with sound may begin in the rest of a file.
+    """Yield the offsets where parts with sound may begin in the rest of a file.
 
-    Parameters
-    ----------
-    file : BinaryIO
-    kind : str
-        Format, as libsndfile names it; in other formats than MP3, OGG and FLAC nothing is found.
-    begun, stopped : int
-        Where the decoder began, and where it stopped reading.
-
-    Yields
-    ------
-    int
-        Offset in the file.
+    ``kind`` is libsndfile's name of the format; only MP3, OGG and FLAC are searched. ``begun`` and
+    ``stopped`` are the offsets where the decoder began and stopped reading.
     """
     if kind == "MP3":
         yield from _mpeg_frames(file, max(begun + 1, stopped - 4))
@@ -85,21 +75,10 @@ def find_parts(file: BinaryIO, kind: str, begun: int, stopped: int) -> Iterator[
 
 
 def count_lost(file: BinaryIO, kind: str, begun: int, stopped: int, end: int) -> int:
-    """Count the bytes between a decoder's stop and the next part, tags and zeros excepted.
+    """Count the bytes between a decoder's stop and the next part, except tags and zeros.
 
-    Parameters
-    ----------
-    file : BinaryIO
-    kind : str
-    begun, stopped : int
-        As `find_parts` takes them.
-    end : int
-        Where the next part begins, or the file ends.
-
-    Returns
-    -------
-    int
-        0 if there are no more than `TOLERANCE`, and in formats whose chunks are not known here.
+    ``end`` is where the next part begins, or the file ends; the others are those of `find_parts`.
+    The count is 0 if it is at most `TOLERANCE`, and in formats of unknown chunks.
     """
     if kind == "OGG":
         pages = takewhile(lambda page: page[0] < end, _ogg_pages(file, begun))
@@ -130,14 +109,10 @@ def _windows(file: BinaryIO, start: int, overlap: int) -> Iterator[tuple[int, by
 
 
 def mpeg_frame_size(header: bytes) -> tuple[int, int]:
-    """Read the header of an MPEG audio frame.
+    """Return the size in bytes and the kind of the MPEG audio frame with this header.
 
-    Returns
-    -------
-    size : int
-        Bytes, with the header; 0 if it is not such a header.
-    kind : int
-        Equal for all frames of a stream: version, layer and sample rate.
+    The size is 0 if it is no such header. The kind (version, layer and sample rate) is equal for
+    all frames of a stream.
     """
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return 0, 0
@@ -177,7 +152,7 @@ def _is_mpeg(window: bytes, at: int) -> bool:
 
 
 def _ogg_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int, bool]]:
-    """Give each page of an OGG: first byte, byte after the last, whether a stream begins."""
+    """Yield the first byte, the byte after the last, and whether a stream begins, for each page."""
     while True:
         file.seek(start)
         header = file.read(27)

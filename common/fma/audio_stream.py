@@ -11,33 +11,14 @@ from common.errors import AudioSilent, AudioTooShort
 from common.fma.audio_blocks import AudioBlocks
 from common.fma.silence import SILENT, is_silent
 
-SILENCE_SECONDS = 10.0
-"""Length of the segments that `check_audio` looks for sound in."""
+SILENCE_SECONDS = 10.0  # length of the segments that `check_audio` looks for sound in
 
 
 class AudioStream(AudioBlocks):
-    """An audio file as blocks of mono samples at one sample rate.
+    """An audio file as blocks of mono samples at one sample rate, up to a duration in seconds.
 
-    The concatenated blocks equal the samples of `read_audio`, and errors are the same.
-
-    Parameters
-    ----------
-    path : path-like
-        A file of any format that libsndfile reads: MP3, FLAC, OGG, WAV and others.
-    sr : int > 0
-        The sample rate of the blocks in Hz.
-    duration : float > 0
-        Maximum duration to decode, in seconds.
-
-    Yields
-    ------
-    np.ndarray [shape=(samples,), dtype=float32]
-        Some blocks may be empty.
-
-    Raises
-    ------
-    AudioMissing, AudioEmpty, AudioUndecodable
-        All are `AudioError` and name the file.
+    Iteration yields float32 (samples,); some blocks may be empty. The concatenated blocks equal the
+    samples of `read_audio`, and errors are the same.
     """
 
     def __init__(self, path: str | Path, sr: int = 22_050, duration: float = np.inf) -> None:
@@ -62,11 +43,6 @@ class AudioStream(AudioBlocks):
             yield resampler.resample_chunk(nothing, last=True)
 
 
-def stream_audio(path: str | Path, sr: int = 22_050) -> AudioStream:
-    """Decode audio to mono at the asked sample rate, a block at a time; see `AudioStream`."""
-    return AudioStream(path, sr)
-
-
 def check_audio(
     path: str | Path,
     seconds: float,
@@ -74,27 +50,11 @@ def check_audio(
     at_least: float = 0.0,
     each: Callable[[np.ndarray], object] | None = None,
 ) -> list[str]:
-    """Check that the beginning of an audio file is usable.
+    """Check that the first seconds of an audio file are usable; return `AudioBlocks.notes`.
 
-    Parameters
-    ----------
-    path : path-like
-    seconds : float > 0
-        Maximum duration to decode, in seconds.
-    at_least : float >= 0
-        Minimum duration, in seconds.
-    each : callable, optional
-        Called with each block of samples at 22,050 Hz, for example to compute a checksum.
-
-    Returns
-    -------
-    list of str
-        Peculiarities of a usable file; see `AudioBlocks.notes`.
-
-    Raises
-    ------
-    AudioMissing, AudioEmpty, AudioUndecodable, AudioTooShort, AudioSilent
-        All are `AudioError` and name the file.
+    ``at_least`` is the minimum duration in seconds. ``each`` is called with each block of samples
+    at 22,050 Hz, for example to compute a checksum. `AudioMissing`, `AudioEmpty`,
+    `AudioUndecodable`, `AudioTooShort` and `AudioSilent` name the file.
     """
     stream = AudioStream(path, duration=seconds)
     length = round(SILENCE_SECONDS * stream.sr)

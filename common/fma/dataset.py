@@ -58,18 +58,23 @@ class Dataset:
     @property
     def notice(self) -> str:
         """str: message of commands, with a warning for the demo set."""
-        if self.is_demo:
-            return (
-                "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; its numbers say nothing "
-                "about music. For the real FMA: python data/download.py medium"
-            )
-        return f"Data set: {self.title}"
+        return notice(self.title, is_demo=self.is_demo)
 
     def tracks(self, columns: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
         """Read the metadata of this subset's tracks; see `load` and `select_subset`."""
         if columns is not None:
             columns = [*dict.fromkeys([*columns, ("set", "subset")])]
         return select_subset(load(self.metadata_dir / "tracks.csv", columns), self.subset)
+
+
+def notice(title: str, *, is_demo: bool) -> str:
+    """Return the line that names a data set, with a warning for the demo set."""
+    if is_demo:
+        return (
+            "*** SYNTHETIC DEMO SET *** composed by data/make_demo.py; scores on it do not "
+            "transfer to real music. For the real FMA: python data/download.py medium"
+        )
+    return f"Data set: {title}"
 
 
 def find_dataset(root: str | Path | None = None, subset: str | None = None) -> Dataset:

@@ -27,8 +27,7 @@ SPLITS = ("training", "validation", "test")
 CACHED_FROM = 50_000_000
 """Size in bytes from which the columns read from a metadata file are cached."""
 
-Column = str | tuple[str, ...]
-"""Name of a column, a tuple if the header has several rows."""
+Column = str | tuple[str, ...]  # name of a column, a tuple if the header has several rows
 
 _SUBSET_TYPE = pd.CategoricalDtype(SUBSETS[:3], ordered=True)
 _CATEGORICAL = {("track", "genre_top"), ("track", "license"), ("album", "type"), ("set", "split")}
@@ -51,24 +50,14 @@ _DATES = {(table, "date_created") for table in ("track", "album", "artist")} | {
 def load(path: str | Path, columns: Sequence[Column] | None = None) -> pd.DataFrame:
     """Read one of FMA's metadata files with its documented types.
 
-    Parameters
-    ----------
-    path : path-like
-        ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or ``raw_*.csv``.
-    columns : sequence, optional
-        Tuples such as ``("set", "split")`` for several header rows, strings for one; by default
-        all columns. Selected columns of large files (`CACHED_FROM`) are cached in `output_root`.
+    ``path`` is that of ``tracks.csv``, ``genres.csv``, ``features.csv``, ``echonest.csv`` or
+    ``raw_*.csv``. ``columns`` are tuples such as ``("set", "split")`` for several header rows,
+    strings for one; by default all columns. Selected columns of large files (`CACHED_FROM`) are
+    cached in `output_root`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by track, genre, album or artist. ``set.subset`` is an ordered categorical for
-        ``subset <= "medium"``; list columns contain lists, dates are ``datetime64``.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or not FMA's, lacks a column, or has invalid or duplicate ids.
+    The table is indexed by track, genre, album or artist. ``set.subset`` is an ordered categorical
+    for ``subset <= "medium"``; list columns contain lists, dates are ``datetime64``. A `UserError`
+    is raised if the file is missing or not FMA's, lacks a column, or has invalid or duplicate ids.
     """
     path = Path(path)
     levels = {"tracks.csv": 2, "features.csv": 3}.get(

@@ -1,4 +1,4 @@
-"""The rule that tells a silent segment from a quiet one."""
+"""The rule that separates silent segments from quiet ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import functools
 
 import numpy as np
 
-SILENT = "is silent"
-"""Reason of a segment or a file without sound."""
-
-FINEST_STEP = 2.0**-23
-"""Quantisation step of 24-bit samples, full scale being 1."""
+SILENT = "is silent"  # reason of a segment or a file without sound
+FINEST_STEP = 2.0**-23  # quantisation step of 24-bit samples, full scale being 1
 
 FRAME_SECONDS = 0.1
 AUDIBLE_FRAMES = 5
@@ -19,11 +16,10 @@ AUDIBLE_FRAMES = 5
 STEPS = 1.5
 """RMS value of inaudible frames, in quantisation steps: dither of one step has at most 1.4."""
 
-OF_OFFSET = 3e-6
-"""RMS value of what resampling adds to a constant, as a share of the constant."""
+OF_OFFSET = 3e-6  # RMS error of a resampled constant, as a share of the constant
 
 NOISE_RMS = 2.0**-14
-"""RMS value up to which a noise is dither: two steps of 16 bits, whatever format they are in."""
+"""RMS value up to which a noise is dither: two steps of 16 bits, in any format."""
 
 FLAT = 2.5
 """Largest power of a band over the mean of the bands, up to which a spectrum is that of noise."""
@@ -33,27 +29,15 @@ BANDS = np.linspace(100, 3100, 13)
 
 
 def is_silent(samples: np.ndarray, sr: int, step: float = FINEST_STEP) -> bool:
-    """Decide whether a segment is silent: no sound, or the noise of its quantisation alone.
+    """Return True if a segment has no sound, or only the noise of its quantisation.
 
-    The segment is divided into frames of `FRAME_SECONDS`, and each frame's mean and trend (a
+    The segment (n,) is divided into frames of `FRAME_SECONDS`, and each frame's mean and trend (a
     parabola) are removed, so that a constant or drifting offset is silent. A frame is inaudible if
-    its RMS value is at most `STEPS` quantisation steps, or if it is at most `NOISE_RMS` and the
-    spectrum is flat, as that of 16-bit dither in a file of 24 bits. Music at -90 dBFS in 24 bits is
-    audible: its amplitude is hundreds of steps, and its spectrum is not flat.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,), dtype=float32]
-    sr : int
-        Sample rate, Hz.
-    step : float
-        Quantisation step of the file that the samples were decoded from.
-
-    Returns
-    -------
-    bool
-        Whether fewer than `AUDIBLE_FRAMES` frames are audible; all of them, if the segment has
-        fewer than that.
+    its RMS value is at most `STEPS` quantisation steps of the decoded file, ``step``, or if it is
+    at most `NOISE_RMS` and the spectrum is flat, as that of 16-bit dither in a file of 24 bits.
+    Music at -90 dBFS in 24 bits is audible: its amplitude is hundreds of steps, and its spectrum is
+    not flat. A segment is silent if fewer than `AUDIBLE_FRAMES` of its frames are audible; if it
+    has fewer frames, all of them must be audible.
     """
     length = frame_length(sr)
     count = len(samples) // length
@@ -93,11 +77,6 @@ def trends(length: int) -> np.ndarray:
 
 @functools.cache
 def band_matrix(sr: int) -> np.ndarray:
-    """Return the matrix that adds up a frame's power spectrum in `BANDS`.
-
-    Returns
-    -------
-    np.ndarray [shape=(frame_length // 2 + 1, bands), dtype=float32]
-    """
+    """Return the matrix from power spectra to `BANDS` [shape=(frame_length // 2 + 1, bands)]."""
     bins = np.fft.rfftfreq(frame_length(sr), 1 / sr)[:, None]
     return ((bins >= BANDS[:-1]) & (bins < BANDS[1:])).astype(np.float32)

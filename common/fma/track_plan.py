@@ -14,30 +14,17 @@ from common.fma.metadata import SPLITS
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
 """Columns of ``tracks.csv`` in a plan."""
 
-MAX_PADDING = 0.1
-"""Maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s."""
+MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
 
 
 def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
     """Select the tracks with a genre and a split.
 
-    Parameters
-    ----------
-    tracks : pandas.DataFrame
-        Indexed by track id, with the columns `PLAN_COLUMNS`.
-    mapping : str
-        A key of `GENRE_MAPPINGS`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed and sorted by ``track_id``: ``split``, ``genre``, ``label`` (position of the genre
-        in alphabetical order) and ``artist`` (text, unique for a track of an unknown artist).
-
-    Raises
-    ------
-    UserError
-        If a split is empty, the training split lacks a genre, or there is only one genre.
+    ``tracks`` is indexed by track id, with the columns `PLAN_COLUMNS`; ``mapping`` is a key of
+    `GENRE_MAPPINGS`. The result is indexed and sorted by ``track_id``: ``split``, ``genre``,
+    ``label`` (position of the genre in alphabetical order) and ``artist`` (text, unique for a track
+    of an unknown artist). A `UserError` is raised if a split is empty, the training split lacks a
+    genre, or there is only one genre.
     """
     unknown_artist = "track " + tracks.index.to_series().astype("string")
     plan = pd.DataFrame(

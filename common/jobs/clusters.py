@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Executor, Future, InvalidStateErr
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from common.errors import UserError
 from common.text import flattened
@@ -59,7 +60,7 @@ def cluster_pool(address: str, folders: Sequence[Path]) -> Iterator[Executor]:
     except CancelledError:  # the state of the jobs after the scheduler is lost
         raise _lost(address) from None
     finally:
-        executor.shutdown()
+        executor.over.set()
         if client.status == "running":  # otherwise, `close` waits for the scheduler
             client.close()
 
@@ -70,18 +71,27 @@ class _ClusterExecutor(Executor):
     def __init__(self, client: Any, address: str) -> None:
         self.client, self.address = client, address
         self.inner = client.get_executor(pure=False)
-        self.pending: set[Future] = set()
+        self.pending: dict[Future, str] = {}  # with the key of its task
         self.over = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future:
-        future = self.inner.submit(_call_alone, function, *arguments, **options)
-        self.pending.add(future)
-        future.add_done_callback(self.pending.discard)
+        key = f"job-{uuid4()}"
+        future = self.inner.submit(_call_alone, function, *arguments, key=key, **options)
+        self.pending[future] = key
+        future.add_done_callback(lambda done: self.pending.pop(done, None))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self.over.set()
+        """Cancel the futures, if asked, whose tasks no worker has; never wait for the others."""
+        if not cancel_futures or self.client.status != "running":
+            return
+        # Dask cancels running tasks too, and its futures do not tell which ones run.
+        with suppress(OSError):  # the scheduler is lost: `_watch` ends all futures
+            begun = {key for keys in self.client.processing().values() for key in keys}
+            for future, key in list(self.pending.items()):
+                if key not in begun:
+                    future.cancel()
 
     def _watch(self) -> None:
         while not self.over.wait(_POLL_SECONDS):

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+)
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from tqdm import tqdm
@@ -61,6 +68,9 @@ def run_jobs(
 ) -> list[dict]:
     """Run the unfinished jobs in parallel; return the results of all jobs in their order.
 
+    When a job fails, no further ones begin, and those that have begun are finished before the
+    error is raised.
+
     Parameters
     ----------
     function : callable
@@ -107,14 +117,43 @@ def run_jobs(
                 naming(folder / JOURNAL),
                 (folder / JOURNAL).open("a", encoding="utf-8") as log,
             ):
-                running = {pool.submit(call, function, job.argument): job for job in missing}
-                for future in as_completed(running):
-                    job = running.pop(future)
-                    results[job.name] = future.result()
-                    log.write(json.dumps({"job": job.name, "result": results[job.name]}) + "\n")
+                for job, result in _results(pool, function, missing):
+                    results[job.name] = result
+                    log.write(json.dumps({"job": job.name, "result": result}) + "\n")
                     log.flush()
                     bar.update(job.size)
     return [results[job.name] for job in jobs]
+
+
+def _results(
+    pool: Executor, function: Callable[[Any], dict], jobs: Sequence[Job]
+) -> Iterator[tuple[Job, dict]]:
+    """Yield each job with its result when it has finished, then raise the first failure."""
+    # `as_completed` does not yield a cancelled future before its pool confirms it, which a broken
+    # pool never does.
+    done: SimpleQueue[Future] = SimpleQueue()
+    running = {pool.submit(call, function, job.argument): job for job in jobs}
+    for future in running:
+        future.add_done_callback(done.put)
+    failure: Exception | None = None
+    while running:
+        future = done.get()
+        job = running.pop(future)
+        try:
+            result = future.result()
+        except (BrokenExecutor, CancelledError):
+            if failure is None:  # the pool is lost, and no other job finishes
+                raise
+        except Exception as error:
+            if failure is None:
+                failure = error
+                # Only the pool can cancel safely: a process pool that breaks while a future is
+                # cancelled from outside never sets the others.
+                pool.shutdown(wait=False, cancel_futures=True)
+        else:
+            yield job, result
+    if failure is not None:
+        raise failure
 
 
 def _pool(

@@ -15,6 +15,9 @@ from typing import Any
 
 from common.errors import UserError
 
+_GRACE_SECONDS = 10.0
+"""Time for idle workers to end on their own after an error."""
+
 
 def default_workers() -> int:
     """Count the cores that this process may use."""
@@ -45,10 +48,17 @@ def worker_pool(workers: int | None = None) -> Iterator[Executor]:
             "a worker process died, often for want of memory: what is finished is kept; "
             "run the same command again, with fewer --workers"
         ) from None
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+        processes = set(multiprocessing.active_children()) - others
+        if isinstance(error, Exception):
+            # An idle worker that is terminated while it reads from the queue leaves half a message
+            # to the next one.
+            for process in processes:
+                process.join(_GRACE_SECONDS)
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
         pool.shutdown(wait=True)
         raise
     pool.shutdown()

@@ -29,16 +29,7 @@ EXPECTED_COLOR = "#dfdfdf"
 def genre_map(
     points: np.ndarray, label: np.ndarray, genres: Sequence[str], *, method: str, title: str
 ) -> Figure:
-    """Show tracks on a plane, coloured by genre.
-
-    Parameters
-    ----------
-    points : np.ndarray [shape=(tracks, 2)]
-    label : np.ndarray [shape=(tracks,), dtype=int]
-        Indices of genres.
-    method : str
-        Method and input of the map, for the label of its axis.
-    """
+    """Show tracks (tracks, 2) on a plane, coloured by genre, with the method of the map."""
     figure, axes = new_figure(size=(8.4, 6), title=title)
     panel = axes[0, 0]
     size = float(np.clip(2500 / len(label), 6, 60))
@@ -58,13 +49,7 @@ def genre_map(
 def confusion_tree(
     tree: np.ndarray, genres: Sequence[str], *, title: str = "Genres by confusion"
 ) -> Figure:
-    """Show the merging of genres as a dendrogram over their confusion.
-
-    Parameters
-    ----------
-    tree : np.ndarray [shape=(genres - 1, 4)]
-        As `common.analysis.confusion.genre_tree` returns it.
-    """
+    """Show the merging of genres, of `confusion.genre_tree`, as a dendrogram."""
     figure, axes = new_figure(size=(7.4, 0.3 * len(genres) + 1.6), title=title)
     panel = axes[0, 0]
     # Leaves begin a little to the left of the most confused pair.
@@ -89,13 +74,7 @@ def confusion_tree(
 
 @plt.rc_context(STYLE)
 def genre_profile(shares: Mapping[str, pd.Series], *, title: str) -> Figure:
-    """Show shares by genre, a panel per heading.
-
-    Parameters
-    ----------
-    shares : mapping of str to pandas.Series
-        Heading → shares by genre.
-    """
+    """Show shares by genre, a panel per heading."""
     first = next(iter(shares.values()))
     size = (4.6 * len(shares) + 0.6, 0.27 * len(first) + 1.6)
     figure, axes = new_figure(1, len(shares), size=size, title=title, sharey=True)
@@ -111,13 +90,7 @@ def genre_profile(shares: Mapping[str, pd.Series], *, title: str) -> Figure:
 
 @plt.rc_context(STYLE)
 def reliability_diagram(tables: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
-    """Show the accuracy and the mean confidence of bins of tracks.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        Heading → table, as `common.evaluation.calibration.reliability` returns it.
-    """
+    """Show the accuracy and mean confidence of bins, a panel for each table of `reliability`."""
     size = (4.4 * len(tables) + 0.4, 4.6)
     figure, axes = new_figure(1, len(tables), size=size, title=title, sharey=True)
     for panel, (heading, table) in zip(axes[0], tables.items(), strict=True):
@@ -144,13 +117,7 @@ def reliability_diagram(tables: Mapping[str, pd.DataFrame], *, title: str) -> Fi
 
 @plt.rc_context(STYLE)
 def merging_curve_figure(curve: pd.DataFrame, *, title: str) -> Figure:
-    """Show accuracy and Cohen's kappa over the number of groups of genres.
-
-    Parameters
-    ----------
-    curve : pandas.DataFrame
-        As `common.analysis.confusion.merging_curve` returns it.
-    """
+    """Show accuracy and Cohen's kappa over the number of groups; see `confusion.merging_curve`."""
     figure, axes = new_figure(1, 2, size=(10.5, 4.6), title=title)
     left, right = axes[0]
     groups = curve.index.to_numpy()

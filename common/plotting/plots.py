@@ -1,4 +1,4 @@
-"""Figures of the data: genres, waveforms and spectrograms."""
+"""Figures of genres, waveforms, spectrograms, and of the genres of a recording over time."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ from common.plotting.style import (
     new_figure,
 )
 
-C1_HZ = 440.0 * 2.0 ** (-45 / 12)
-"""Frequency of C1, 45 semitones below A4."""
+C1_HZ = 440.0 * 2.0 ** (-45 / 12)  # frequency of C1, 45 semitones below A4
 
 BEFORE_COLOR = "#cfcfcf"
+
+WIDEST = 2_000  # largest number of frames that are drawn; the figure has fewer pixels in its width
+NAMED = 7  # number of the most probable genres with a colour of their own; the others share one
+
+OTHERS_COLOR = "#dddddd"
+
+LONG_SECONDS = 600  # length from which the time axis is in minutes
 
 
 @plt.rc_context(STYLE)
 def genre_ratios(counts: pd.DataFrame, *, title: str = "Share of tracks per genre") -> Figure:
     """Show the share of each genre in each split, and equal shares as a dashed line.
 
-    Parameters
-    ----------
-    counts : pandas.DataFrame
-        Numbers of tracks, a row per split and a column per genre.
+    ``counts`` are numbers of tracks, a row per split and a column per genre.
     """
     splits, genres = counts.shape
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
@@ -65,10 +68,7 @@ def segment_counts(
 ) -> Figure:
     """Show the segments of each genre before (grey) and after (coloured) balancing.
 
-    Parameters
-    ----------
-    before, after : pandas.DataFrame
-        Numbers of segments, a row per split and a column per genre.
+    Both tables are numbers of segments, a row per split and a column per genre.
     """
     figure, axes = new_figure(1, len(after), size=_bars_size(after), title=title, sharey=True)
     for panel, split in zip(axes[0], after.index, strict=True):
@@ -121,28 +121,18 @@ def spectrogram_grid(
     examples: Sequence[tuple[str, np.ndarray]],
     *,
     hop_seconds: float,
-    frequencies: np.ndarray,
+    frequencies: np.ndarray | None,
     title: str = "Spectrogram",
     unit: str = "dB",
     columns: int = 4,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Show spectrograms on the same axes and colours.
+    """Show titled spectrograms (frames, bins) on the same axes and colours.
 
-    Parameters
-    ----------
-    examples : sequence of (str, np.ndarray [shape=(frames, bins)])
-        Titles and magnitudes.
-    hop_seconds : float > 0
-        Time from one frame to the next.
-    frequencies : np.ndarray [shape=(bins,)]
-        Centre frequencies in Hz, in rising order.
-    unit : str
-        Unit of the magnitudes, such as ``"dB"`` or ``"0…1"``.
-    columns : int > 0
-        Largest number of spectrograms in a row.
-    size : tuple of float, optional
-        Width and height in inches; by default they follow the number of examples.
+    ``hop_seconds`` is the time from one frame to the next, ``frequencies`` are the centre
+    frequencies in Hz, in rising order, or None, which numbers the bins, and ``unit`` is that of the
+    magnitudes. The size, in inches, by default follows the number of examples, in rows of at most
+    ``columns``.
     """
     columns = min(columns, len(examples))
     rows = -(-len(examples) // columns)
@@ -160,7 +150,7 @@ def spectrogram_grid(
     for panel in axes.flat[max(len(examples) - columns, 0) : len(examples)]:
         panel.set_xlabel("Time (s)")
         panel.tick_params(labelbottom=True)
-    figure.supylabel("Note (frequency in Hz)", fontsize=plt.rcParams["axes.labelsize"])
+    figure.supylabel(frequency_label(frequencies), fontsize=plt.rcParams["axes.labelsize"])
     figure.colorbar(mesh, ax=axes, label=f"Magnitude ({unit})", pad=0.01, aspect=12 + 8 * rows)
     return figure
 
@@ -169,20 +159,22 @@ def draw_spectrogram(
     panel: Axes,
     features: np.ndarray,
     hop_seconds: float,
-    frequencies: np.ndarray,
+    frequencies: np.ndarray | None,
     limits: tuple[float, float],
     *,
     cmap: str | None = None,
 ) -> QuadMesh:
     """Draw a spectrogram (frames, bins) with octaves marked, its colours between `limits`."""
-    frames, _ = features.shape
-    edges = _bin_edges(np.asarray(frequencies, dtype=float))
+    frames, bins = features.shape
+    edges = np.arange(bins + 1) if frequencies is None else _bin_edges(frequencies)
     seconds, (low, high) = np.arange(frames + 1) * hop_seconds, limits
     mesh = panel.pcolormesh(
         seconds, edges, features.T, vmin=low, vmax=high, cmap=cmap, rasterized=True
     )
-    panel.set_yscale("log")
     panel.set_ylim(edges[0], edges[-1])
+    if frequencies is None:
+        return mesh
+    panel.set_yscale("log")
     octaves = np.arange(1, 9)
     notes = C1_HZ * 2.0 ** (octaves - 1)
     seen = (notes >= edges[0]) & (notes <= edges[-1])
@@ -192,9 +184,70 @@ def draw_spectrogram(
     return mesh
 
 
+def frequency_label(frequencies: np.ndarray | None) -> str:
+    """Return the label of the axis of `draw_spectrogram`."""
+    return "Bin" if frequencies is None else "Note (frequency in Hz)"
+
+
 def _bin_edges(frequencies: np.ndarray) -> np.ndarray:
     """Put edges midway between the centre frequencies on a logarithmic axis."""
     logs = np.log(frequencies)
     middles = (logs[1:] + logs[:-1]) / 2
     ends = (logs[0] - (middles[0] - logs[0]), logs[-1] + (logs[-1] - middles[-1]))
     return np.exp([ends[0], *middles, ends[1]])
+
+
+@plt.rc_context(STYLE)
+def genres_over_time(
+    edges: np.ndarray,
+    probability: np.ndarray,
+    genres: Sequence[str],
+    levels: np.ndarray,
+    *,
+    reference: str,
+    frequencies: np.ndarray,
+    title: str,
+) -> Figure:
+    """Show the genre probabilities over time above the spectrogram; the legend shows the means.
+
+    ``edges`` (segments + 1,) are the starts of the segments and the end of the last one, in s, and
+    ``probability`` is (segments, genres). ``levels`` (frames, bins) is the spectrogram in dB from
+    the first edge to the last, ``reference`` the name of the level of 0 dB, and ``frequencies``
+    (bins,) are in Hz.
+    """
+    # The second column holds the legend and the colour bar.
+    figure, axes = new_figure(2, 2, size=(10, 5.6), title=title, width_ratios=[40, 1])
+    (stack, beside), (below, bar) = axes
+    unit, seconds = ("min", 60) if edges[-1] >= LONG_SECONDS else ("s", 1)
+    edges = edges / seconds
+    mean = np.diff(edges) @ probability / edges[-1]
+    order = np.argsort(-mean, kind="stable")
+    named, others = order[:NAMED], order[NAMED:]
+    heights, colors = probability[:, named], genre_colors([genres[index] for index in named])
+    labels = [f"{genres[index]} {100 * mean[index]:.0f} %" for index in named]
+    if len(others):
+        heights = np.column_stack([heights, probability[:, others].sum(axis=1)])
+        colors.append(OTHERS_COLOR)
+        labels.append(f"{len(others)} others {100 * mean[others].sum():.0f} %")
+    # A step takes its height at both ends.
+    heights = np.concatenate([heights, heights[-1:]])
+    stack.stackplot(edges, heights.T, step="post", colors=colors, labels=labels)
+    stack.set(ylabel="Probability (%)", ylim=(0, 1), xlim=(0, edges[-1]))
+    stack.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    stack.tick_params(labelbottom=False)
+    beside.set_axis_off()
+    handles, labels = stack.get_legend_handles_labels()
+    beside.legend(handles[::-1], labels[::-1], loc="upper left", borderaxespad=0)
+    drawn = _shortened(levels)
+    limits = (float(levels.min()), float(levels.max()))
+    mesh = draw_spectrogram(below, drawn, edges[-1] / len(drawn), frequencies, limits)
+    below.set(xlabel=f"Time ({unit})", ylabel="Note (frequency in Hz)", xlim=(0, edges[-1]))
+    figure.colorbar(mesh, cax=bar, label=f"Level (dB, {reference} = 0)")
+    return figure
+
+
+def _shortened(levels: np.ndarray) -> np.ndarray:
+    """Average neighbouring frames, to at most `WIDEST` frames."""
+    starts = np.arange(0, len(levels), -(-len(levels) // WIDEST))
+    sizes = np.diff(starts, append=len(levels))
+    return np.add.reduceat(levels, starts) / sizes[:, None]

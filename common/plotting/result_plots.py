@@ -37,11 +37,8 @@ def learning_curves(
 ) -> Figure:
     """Show loss and accuracy over epochs; a dot marks the epoch of the lowest validation loss.
 
-    Parameters
-    ----------
-    histories : mapping of str to mapping
-        Model → ``loss``, ``val_loss``, ``accuracy`` and ``val_accuracy``, a value per epoch, as in
-        Keras' ``History.history``.
+    A history has ``loss``, ``val_loss``, ``accuracy`` and ``val_accuracy``, a value per epoch, as
+    in Keras' ``History.history``.
     """
     figure, axes = new_figure(1, 2, size=(9.5, 3.8), title=title)
     panels = {
@@ -81,13 +78,7 @@ def learning_curves(
 
 @plt.rc_context(STYLE)
 def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion of genres") -> Figure:
-    """Show the numbers of tracks; colours are shares of the true genre.
-
-    Parameters
-    ----------
-    confusion : pandas.DataFrame [shape=(genres, genres)]
-        As `metrics.confusion` returns it, true genres in rows.
-    """
+    """Show the numbers of tracks of `metrics.confusion`; colours are shares of the true genre."""
     counts = confusion.to_numpy()
     n = len(counts)
     rows = counts.sum(axis=1, keepdims=True)
@@ -119,13 +110,7 @@ def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion of genr
 
 @plt.rc_context(STYLE)
 def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
-    """Show the F1 of each genre, and macro-F1 as a dashed line.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``f1`` and ``tracks``, a row per genre, as `metrics.per_genre` returns it.
-    """
+    """Show the F1 of each genre, as of `metrics.per_genre`, and macro-F1 as a dashed line."""
     figure, axes = new_figure(size=(6.8, 0.29 * len(table) + 1.9), title=title)
     panel = axes[0, 0]
     names = [f"{genre} ({n:,})" for genre, n in zip(table.index, table["tracks"], strict=True)]
@@ -145,13 +130,7 @@ def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
 
 @plt.rc_context(STYLE)
 def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -> Figure:
-    """Show the track accuracy and macro-F1 of each model with intervals.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `common.evaluation.leaderboard.leaderboard` returns it.
-    """
+    """Show the track accuracy and macro-F1 of each model of a leaderboard, with intervals."""
     panels = {"track_accuracy": "Track accuracy", "track_macro_f1": "Track macro-F1"}
     size = (9.5, 0.36 * len(table) + 1.7)
     figure, axes = new_figure(1, 2, size=size, title=title, sharey=True)

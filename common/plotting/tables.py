@@ -9,8 +9,7 @@ from pandas.io.formats.style import Styler
 
 CAPTION = "font-weight: bold; text-align: left"
 
-_SHORT = 30
-"""Length in characters from which a text may be wrapped."""
+_SHORT = 30  # length in characters from which a text may be wrapped
 
 
 def styled(
@@ -23,18 +22,10 @@ def styled(
 ) -> Styler:
     """Format a table: texts aligned left, numbers right, a dash for missing values.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A named index becomes the first column.
-    caption : str
-        The statistic and the data set; a synthetic data set is named as such.
-    formats : mapping of str to str, optional
-        Column → format of its numbers, e.g. ``"{:.2f}"``; by default whole numbers.
-    best : sequence of str
-        Columns whose greatest value is bold.
-    right : sequence of str
-        Columns of numbers as text, e.g. scores with intervals; they are aligned right.
+    A named index becomes the first column. The caption is the statistic and the data set; a
+    synthetic data set is named as such. ``formats`` maps columns to the format of their numbers, by
+    default that of whole numbers; the greatest value of the columns ``best`` is bold; the columns
+    ``right`` are numbers as text, e.g. scores with intervals.
     """
     numbers = [*table.select_dtypes("number").columns]
     is_column = table.index.nlevels == 1 and table.index.name is not None

@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from common.records.tfrecords import Manifest
 
-CACHE_SHARE = 0.4
-"""Largest share of the free memory that a cached split takes by default."""
+CACHE_SHARE = 0.4  # largest share of the free memory that a cached split takes by default
 
 SHUFFLE_BYTES = 256 << 20
 """Size of the shuffle buffer: 6,500 segments of stage 2, or 350 images of 1240 × 616 pixels. Shards
@@ -35,7 +34,8 @@ def read_batches(
     """Read one split of a folder of records as a dataset of tuples.
 
     Shards are read in parallel. Serialised records are cached before they are shuffled, so that
-    every epoch has new batches, and parsed a batch at a time.
+    every epoch has new batches, and parsed a batch at a time. A `UserError` is raised if the split
+    has no records, or a shard is missing or cut short.
 
     Parameters
     ----------
@@ -46,16 +46,9 @@ def read_batches(
         that of the shards.
     keys : sequence of str
         Parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
-    seed : int
-        Seed of the shuffling.
     cache : bool, optional
         Keep the records in memory; by default if they take at most `CACHE_SHARE` of the free
         memory.
-
-    Raises
-    ------
-    UserError
-        If the split has no records, or a shard is missing or cut short.
     """
     paths = [str(path) for path in manifest.shard_paths(folder, split)]
     size = sum(shard["bytes"] for shard in manifest.shards[split])
@@ -92,9 +85,14 @@ def read_batches(
 
 
 def array_batches(
-    arrays: tuple[np.ndarray, ...], *, batch_size: int, training: bool = False, seed: int = 0
+    arrays: tuple[np.ndarray, ...],
+    *,
+    batch_size: int,
+    training: bool = False,
+    seed: int = 0,
+    cache: bool | None = None,
 ) -> tf.data.Dataset:
-    """Batch arrays (segments, ...) in memory as `read_batches` batches records."""
+    """Batch arrays (segments, ...) as `read_batches` batches records; ``cache`` has no effect."""
     count = len(arrays[0])
     # Indices are shuffled instead of segments, so the buffer can hold all of them.
     order = tf.data.Dataset.range(count)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FULL_SCALE = 255
-"""Byte of the level 1."""
+FULL_SCALE = 255  # byte of the level 1
 
 
 def quantize(share: np.ndarray) -> np.ndarray:

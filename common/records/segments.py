@@ -22,13 +22,8 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Segments:
     """Labelled segments in memory.
 
-    Attributes
-    ----------
-    features : np.ndarray [shape=(segments, ...)]
-        Stored features, or one vector per segment.
-    label : np.ndarray [shape=(segments,), dtype=int64]
-        Indices of genres.
-    track_id : np.ndarray [shape=(segments,), dtype=int64]
+    ``features`` (segments, ...) are stored features, or one vector per segment; ``label`` and
+    ``track_id`` are int64 (segments,).
     """
 
     features: np.ndarray
@@ -58,14 +53,8 @@ class Segments:
 class MemoryRecords(RecordFolder):
     """Records whose splits are in memory, e.g. folds of the tracks of a folder.
 
-    Attributes
-    ----------
-    splits : mapping
-        Split → its `Segments`.
-    name : str
-        Name of the fold, e.g. ``"fold-0-member-1"``.
-    training_tracks : tuple of int
-        Planned training tracks, in order.
+    ``name`` is the name of the fold, e.g. ``"fold-0-member-1"``, and ``training_tracks`` its
+    planned training tracks, in order.
     """
 
     splits: Mapping[str, Segments] = field(default_factory=dict)
@@ -104,12 +93,7 @@ class MemoryRecords(RecordFolder):
             yield part.features[rows], part.label[rows], part.track_id[rows]
 
     def batches(
-        self,
-        split: str,
-        *,
-        keys: Sequence[str] = ("features", "label"),
-        cache: bool | None = None,
-        **options: Any,
+        self, split: str, *, keys: Sequence[str] = ("features", "label"), **options: Any
     ) -> tf.data.Dataset:
         """Read a split in batches; takes the options of `input_pipeline.read_batches`."""
         from common.records.input_pipeline import array_batches

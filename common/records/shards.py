@@ -18,31 +18,24 @@ from common.errors import UserError
 from common.fma.genres import describe_similar
 from common.fma.metadata import SPLITS
 from common.fma.track_plan import plan_digest
-from common.jobs.files import atomic_write, fingerprint, require_space
+from common.jobs.files import fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
 from common.records.coverage import find_shortcomings
-from common.records.tfrecords import FAILURES, Manifest, RecordWriter, shard_name
+from common.records.tfrecords import FAILURES, Manifest, shard_name, write_shard
 from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
 
-PLAN = "tracks.csv"
-"""Table of the tracks and artists beside the shards."""
+PLAN = "tracks.csv"  # table of the tracks and artists beside the shards
 
 
 @dataclass(frozen=True)
 class Shard:
     """The tracks of one TFRecord file, and methods that read them.
 
-    Attributes
-    ----------
-    path : Path
-        File to write.
-    source : Path
-        Folder of the files to read.
-    tracks : tuple of tuples
-        Track id, label, and the further columns given to `deal_tracks`.
+    ``source`` is the folder of the files to read. ``tracks`` are tuples of the track id, the label
+    and the further columns given to `deal_tracks`.
     """
 
     split: str
@@ -60,14 +53,10 @@ class Shard:
         raise NotImplementedError
 
     def read(self, track: tuple) -> tuple[dict[int, np.ndarray], list[tuple]]:
-        """Read a track.
+        """Read a track: arrays by number of the segment, and failures.
 
-        Returns
-        -------
-        arrays : dict of int to np.ndarray
-            One for each readable segment, by its number in the track.
-        failures : list of tuples
-            One for each unreadable segment: track id, then the columns of `run_shards`' failures.
+        A failure is a tuple of the track id and the columns of `run_shards`' failures, for each
+        unreadable segment.
         """
         raise NotImplementedError
 
@@ -77,21 +66,9 @@ def deal_tracks(
 ) -> Iterator[tuple[str, str, tuple[tuple, ...]]]:
     """Deal the tracks of each split into shards, shuffled so that each shard has many genres.
 
-    The same plan produces the same shards.
-
-    Parameters
-    ----------
-    plan : pandas.DataFrame
-        Indexed by track id, with ``split`` and `columns`.
-    columns : sequence of str
-        Columns of the plan in `Shard.tracks`, after the track id.
-    tracks_per_shard : int
-        Largest number of tracks.
-
-    Yields
-    ------
-    split, name, tracks
-        Split, file name and tracks of a `Shard`.
+    ``plan`` is indexed by track id, with ``split`` and the columns to be in `Shard.tracks` after
+    the track id. The same plan produces the same shards. The split, file name and tracks of each
+    `Shard` are yielded.
     """
     for split in SPLITS:
         tracks = plan[plan["split"] == split].sample(frac=1, random_state=0)
@@ -104,18 +81,15 @@ def deal_tracks(
 def run_shard(shard: Shard) -> dict:
     """Write one shard as a job of `run_jobs`.
 
-    Returns
-    -------
-    dict
-        ``split``; ``shard`` (its entry in the manifest); ``segments`` and ``tracks`` (counts by
-        label); ``failures``; and ``files``, ``checksums`` and ``unusable`` for `run_jobs`.
+    The result has ``split``; ``shard`` (its entry in the manifest); ``segments`` and ``tracks``
+    (counts by label); ``failures``; and ``files``, ``checksums`` and ``unusable`` for `run_jobs`.
     """
     segments: Counter[str] = Counter()
     tracks: Counter[str] = Counter()
     failures: list[tuple] = []
     unusable = {}
-    with atomic_write(shard.path) as file:
-        writer = RecordWriter(file)
+
+    def records() -> Iterator[dict[str, bytes | int]]:
         for track in shard.tracks:
             track_id, label, *_ = track
             path = shard.file_of(track)
@@ -123,13 +97,14 @@ def run_shard(shard: Shard) -> dict:
             arrays, failed = shard.read(track)
             for segment, array in arrays.items():
                 values = {"label": label, "track_id": track_id, "segment": segment}
-                writer.write({"features": array.tobytes(), **values})
+                yield {"features": array.tobytes(), **values}
             segments[str(label)] += len(arrays)
             tracks[str(label)] += len(arrays) > 0
             if failed:
-                failures += failed
+                failures.extend(failed)
                 unusable[path.relative_to(shard.source).as_posix()] = state
-    written = writer.summary()
+
+    written = write_shard(shard.path, records())
     return {
         "split": shard.split,
         "files": {shard.path.name: written["bytes"]},
@@ -168,8 +143,6 @@ def run_shards(
         Folders to write and to read.
     failure : sequence of str
         Columns of the table of failures, after those of the track.
-    workers, description
-        See `run_jobs`.
 
     Returns
     -------

@@ -11,11 +11,12 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from crc32c import crc32c
 
 from common.errors import UserError
+from common.fma.dataset import notice
 from common.jobs.files import atomic_write, find_damage
 
 MANIFEST = "manifest.json"
@@ -27,35 +28,20 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 
 
-class RecordWriter:
-    """Write records to a TFRecord file, and count them."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._records, self._bytes, self._crc32c = 0, 0, 0
-
-    def write(self, record: Mapping[str, bytes | int]) -> None:
-        """Append a record as a ``tf.train.Example``; see `encode_example`."""
-        message = encode_example(record)
-        length = struct.pack("<Q", len(message))
-        framed = length + _masked_crc(length) + message + _masked_crc(message)
-        self._file.write(framed)
-        self._records += 1
-        self._bytes += len(framed)
-        self._crc32c = crc32c(framed, self._crc32c)
-
-    def summary(self) -> dict[str, int]:
-        """Return ``records``, ``bytes`` and ``crc32c`` of the records written so far."""
-        return {"records": self._records, "bytes": self._bytes, "crc32c": self._crc32c}
-
-
 def write_shard(path: str | Path, records: Iterable[Mapping[str, bytes | int]]) -> dict[str, int]:
-    """Write records to a TFRecord file atomically; return `RecordWriter.summary` of it."""
+    """Write records to a TFRecord file atomically, each as a message of `encode_example`.
+
+    The number of ``records`` and the ``bytes`` and ``crc32c`` of the file are returned.
+    """
+    count, size, checksum = 0, 0, 0
     with atomic_write(path) as file:
-        writer = RecordWriter(file)
         for record in records:
-            writer.write(record)
-    return writer.summary()
+            message = encode_example(record)
+            length = struct.pack("<Q", len(message))
+            framed = length + _masked_crc(length) + message + _masked_crc(message)
+            file.write(framed)
+            count, size, checksum = count + 1, size + len(framed), crc32c(framed, checksum)
+    return {"records": count, "bytes": size, "crc32c": checksum}
 
 
 def _masked_crc(data: bytes) -> bytes:
@@ -67,11 +53,8 @@ def _masked_crc(data: bytes) -> bytes:
 def encode_example(record: Mapping[str, bytes | int]) -> bytes:
     """Encode a record as the protobuf message ``Example{features{feature{key, value}*}}``.
 
-    Parameters
-    ----------
-    record : mapping
-        Feature name → raw bytes (a bytes list of one) or non-negative integer (an int64 list of
-        one), encoded in this order.
+    Features are encoded in the order of the record: raw bytes as a bytes list of one, non-negative
+    integers as an int64 list of one.
     """
     entries = b"".join(
         _field(1, _field(1, name.encode()) + _field(2, _feature(value)))
@@ -107,9 +90,7 @@ class Manifest:
     Attributes
     ----------
     kind : str
-        The kind of features, e.g. ``"constant-q"``.
-    parameters : dict
-        All parameters of the features.
+        The kind of features, e.g. ``"constant-q"``; ``parameters`` are all of theirs.
     genres : tuple of str
         Genres in label order.
     mapping : str
@@ -141,13 +122,11 @@ class Manifest:
             file.write(text.encode() + b"\n")
 
     @classmethod
-    def read(cls, folder: str | Path, kind: str | None = None) -> Manifest:
-        """Read the manifest of a folder of records, which must be of `kind` if that is given.
+    def read(cls, folder: str | Path, *kinds: str) -> Manifest:
+        """Read the manifest of a folder of records.
 
-        Raises
-        ------
-        UserError
-            If the folder has no finished records, or its records are of another kind.
+        A `UserError` is raised if the folder has no finished records, or its records are of
+        none of `kinds`, if any are given.
         """
         path = Path(folder) / MANIFEST
         try:
@@ -162,9 +141,15 @@ class Manifest:
             raise UserError(f"{path} is no manifest of this project: make the records again") from (
                 None
             )
-        if kind not in (None, manifest.kind):
-            raise UserError(f"{folder} holds {manifest.kind!r} records, {kind!r} ones are needed")
+        if kinds and manifest.kind not in kinds:
+            wanted = " or ".join(map(repr, kinds))
+            raise UserError(f"{folder} holds {manifest.kind!r} records, {wanted} ones are needed")
         return manifest
+
+    @property
+    def notice(self) -> str:
+        """str: message of notebooks, with a warning for the demo set."""
+        return notice(self.data_set["title"], is_demo=self.data_set["synthetic"])
 
     def counts(self, what: str, split: str) -> list[int]:
         """List the ``"segments"`` or ``"tracks"`` of each genre in a split, in label order."""
@@ -174,10 +159,8 @@ class Manifest:
     def shard_paths(self, folder: str | Path, split: str) -> list[Path]:
         """List the shards of a split.
 
-        Raises
-        ------
-        UserError
-            If the split is empty, or a shard is missing or has changed its size.
+        A `UserError` is raised if the split is empty, or a shard is missing or has changed its
+        size.
         """
         if not self.segments.get(split):
             raise UserError(f"{folder} has no records of the {split} split")

@@ -32,10 +32,7 @@ STATE = "state.{}.weights.h5"
 def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     """Begin or reopen the folder of a training.
 
-    Raises
-    ------
-    UserError
-        If the folder holds a training with other settings, or damaged settings.
+    A `UserError` is raised if the folder holds a training with other settings, or damaged settings.
     """
     settings = as_json(settings)
     path = folder / SETTINGS

@@ -18,8 +18,7 @@ from common.text import flattened, one_line
 if TYPE_CHECKING:
     import keras
 
-MODEL_FILE = "model.keras"
-"""File name in the folder of a training."""
+MODEL_FILE = "model.keras"  # file name in the folder of a training
 
 _CARD = "genre_classifier.json"
 """Name of the card inside the ``.keras`` archive, which Keras ignores."""
@@ -38,18 +37,9 @@ _RUN_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", 
 class ModelCard:
     """Description of a saved model, inside its file.
 
-    Attributes
-    ----------
-    name : str
-        Architecture, e.g. ``"cnn"``.
-    kind, parameters, data_set
-        Features and training data; see `common.records.tfrecords.Manifest`.
-    genres : tuple of str
-        Genres in the order of the outputs.
-    training : dict
-        Options and results of the training.
-    versions : dict
-        Versions of the project and of Keras.
+    ``name`` is the architecture, e.g. ``"cnn"``; ``genres`` are in the order of the outputs;
+    ``training`` has the options and results of the training. For the features and the data see
+    `common.records.tfrecords.Manifest`.
     """
 
     name: str
@@ -120,13 +110,8 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
     """Load a saved model without executing code in the file, or named by it.
 
     A model may consist of layers of Keras and of this project. Import the ``models`` of its stage
-    first, which registers the layers.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or it is not a model of this project, damaged, or contains other
-        layers.
+    first, which registers the layers. A `UserError` is raised if there is no such file, or it is
+    not a model of this project, damaged, or contains other layers.
     """
     card = read_card(path)
     if Path(path).suffix != ".keras":  # Keras would read parts that are not checked here

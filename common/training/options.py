@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.nn.policies import POLICIES
 
-AUGMENTATIONS = ("none", "LB", "LD", "SM", "SS")
-"""No augmentation, and the names of `common.nn.spec_augment.POLICIES`, which needs Keras."""
+AUGMENTATIONS = ("none", *POLICIES)
+"""No augmentation, and the policies of SpecAugment."""
 
 
 def _option(
@@ -69,6 +71,24 @@ class TrainingOptions:
                 choices=option.metadata["choices"],
                 help=option.metadata["help"],
             )
+        group.add_argument(
+            "--seeds",
+            type=int,
+            default=1,
+            help="number of trainings, with seeds from --seed on; scores are means over them",
+        )
+
+    def with_seeds(self, count: int, folder: Path) -> list[tuple[TrainingOptions, Path]]:
+        """List the options and folders of several trainings: seeds count up from the own one.
+
+        A single training is in the folder itself, others are in ``seed-0``, ``seed-1`` and so on.
+        """
+        if count < 1:
+            raise UserError(f"seeds = {count} must be 1 or more")
+        if count == 1:
+            return [(self, folder)]
+        seeds = range(self.seed, self.seed + count)
+        return [(replace(self, seed=seed), folder / f"seed-{seed}") for seed in seeds]
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> TrainingOptions:

@@ -8,15 +8,7 @@ from common.jobs.run import progress_bar
 
 
 class Progress(keras.callbacks.Callback):
-    """Show one progress bar for the whole training, with the latest scores.
-
-    Parameters
-    ----------
-    name : str
-        Label of the bar.
-    steps : int
-        Batches per epoch.
-    """
+    """Show one progress bar, called ``name``, for the whole training, with the latest scores."""
 
     def __init__(self, name: str, epochs: int, steps: int) -> None:
         super().__init__()

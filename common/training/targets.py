@@ -13,15 +13,9 @@ def with_targets(
 ) -> tf.data.Dataset:
     """Convert batches of features and labels to features, targets (batch, genres) and weights.
 
-    Parameters
-    ----------
-    dataset : tf.data.Dataset
-        Batches of features (batch, ...) and labels (batch,).
-    weights : np.ndarray [shape=(genres,), dtype=float32]
-        Weight of each genre in the loss; see `genre_weights`.
-    mixup : float >= 0
-        If not zero, each segment is mixed with another of its batch, in proportions from
-        Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
+    ``weights`` are those of each genre in the loss, float32 (genres,); see `genre_weights`. If
+    ``mixup`` is not zero, each segment is mixed with another of its batch, in proportions from
+    Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
     """
     genres = len(weights)
 
@@ -50,12 +44,8 @@ def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tenso
 def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:
     """Compute the weight of each genre in the loss, float32 (genres,), with mean 1 over segments.
 
-    Parameters
-    ----------
-    segments : sequence of int
-        Number of training segments of each genre, in label order.
-    balance : str
-        ``"none"``: equal weights; ``"weights"``: inverse to the number of segments.
+    ``segments`` are the numbers of training segments of each genre. The weights are equal if
+    ``balance`` is ``"none"``, and inverse to these numbers if it is ``"weights"``.
     """
     counts = np.asarray(segments, dtype=np.float32)
     if balance == "none":

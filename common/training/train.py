@@ -16,7 +16,6 @@ from common.evaluation.judging import Fitted
 from common.jobs.files import only_run_in
 from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
-from common.records.segments import MemoryRecords
 from common.training import devices
 from common.training.checkpoints import (
     BEST_WEIGHTS,
@@ -36,14 +35,10 @@ from common.training.targets import genre_weights, with_targets
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Run(Fitted):
-    """A finished training.
+    """A finished training: the model with the weights of the epoch with the lowest validation loss.
 
-    Attributes
-    ----------
-    model : keras.Model
-        Model with the weights of the epoch with the lowest validation loss.
-    history : pandas.DataFrame
-        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds`` by epoch, from 1.
+    ``history`` has ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds`` by epoch,
+    from 1.
     """
 
     model: keras.Model
@@ -139,43 +134,24 @@ def train(
             folder=folder,
         )
         if save:
-            card = make_card(run, records, options, architecture, ablation)
+            manifest = records.manifest
+            training_card = {
+                "options": asdict(options),
+                "architecture": architecture,
+                "best_epoch": run.best_epoch,
+                "seconds": run.seconds,
+                "validation_accuracy": float(history["val_accuracy"][run.best_epoch]),
+            }
+            card = ModelCard(
+                name=name,
+                kind=manifest.kind,
+                parameters=manifest.parameters,
+                genres=manifest.genres,
+                data_set=manifest.data_set,
+                training=training_card | ({"ablation": ablation} if ablation else {}),
+            )
             save_model(model, folder / MODEL_FILE, card)
     return run
-
-
-def fold_trainer(
-    name: str,
-    build: Callable[[str], keras.Model],
-    *,
-    folder: str | Path,
-    options: TrainingOptions,
-    architecture: Mapping[str, Any] | None = None,
-) -> Callable[[MemoryRecords], Run]:
-    """Return a function that trains a model on a fold, for `evaluation.cross_validation`.
-
-    Parameters
-    ----------
-    name, options, architecture
-        See `train`.
-    build : callable
-        Builds the model for a fold, from its name.
-    folder : path-like
-        Folder of the folders of the folds.
-    """
-
-    def fit(fold: MemoryRecords) -> Run:
-        return train(
-            name,
-            lambda: build(fold.name),
-            fold,
-            folder=Path(folder) / fold.name,
-            options=options,
-            architecture=architecture,
-            save=False,
-        )
-
-    return fit
 
 
 def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> keras.Model:
@@ -216,32 +192,6 @@ def make_callbacks(
     ]
 
 
-def make_card(
-    run: Run,
-    records: RecordFolder,
-    options: TrainingOptions,
-    architecture: Mapping[str, Any],
-    ablation: str = "",
-) -> ModelCard:
-    """Describe a trained model and its training data."""
-    manifest = records.manifest
-    return ModelCard(
-        name=run.name,
-        kind=manifest.kind,
-        parameters=manifest.parameters,
-        genres=manifest.genres,
-        data_set=manifest.data_set,
-        training={
-            "options": asdict(options),
-            "architecture": architecture,
-            "best_epoch": run.best_epoch,
-            "seconds": run.seconds,
-            "validation_accuracy": float(run.history["val_accuracy"][run.best_epoch]),
-            **({"ablation": ablation} if ablation else {}),
-        },
-    )
-
-
 def first_size(batches: tf.data.Dataset, batch_size: int) -> int:
     """Return the size of the first batch, which is smaller if there are few segments."""
     return batch_size if len(batches) > 1 else len(next(iter(batches))[1])
@@ -252,19 +202,10 @@ def fit_few(
 ) -> list[float]:
     """Overfit a few segments as a sanity check; failure indicates a bug in model or data.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Model without augmentation and dropout. It is compiled and its weights change.
-    features : np.ndarray [shape=(segments, ...), dtype=uint8]
-    labels : np.ndarray [shape=(segments,), dtype=int]
-    steps : int
-        Largest number of training steps. Training stops at an accuracy of 1.
-
-    Returns
-    -------
-    list of float
-        Accuracy on these segments, in inference mode, after every ten steps.
+    The model, without augmentation and dropout, is compiled and its weights change. Features are
+    uint8 (segments, ...), labels int (segments,). After every ten steps, the accuracy on these
+    segments is computed in inference mode; training stops at an accuracy of 1. All accuracies are
+    returned.
     """
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
     accuracies: list[float] = []

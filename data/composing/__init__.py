@@ -1,1 +1,1 @@
-"""Composition, synthesis and metadata of the demo set; begin with `genres`, `music` and `sound`."""
+"""Composition and synthesis of the demo set; begin with `genres`, then `music`."""

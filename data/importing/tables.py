@@ -49,30 +49,29 @@ def write_known(path: Path, ids: Mapping[str, int], splits: Mapping[str, str]) -
 
 
 def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
-    """Write ``genres.csv`` and ``tracks.csv`` of the tracks `used`, indexed by track id."""
+    """Write ``genres.csv`` and ``tracks.csv`` of the tracks `used`, indexed by track id.
+
+    `used` has the columns genre, artist, title and split. Other cells of ``tracks.csv`` are columns
+    such as ``("track", "duration")``.
+    """
     genres = {genre: number for number, genre in enumerate(sorted(set(used["genre"])), 1)}
     artists = {artist: number for number, artist in enumerate(sorted(set(used["artist"])), 1)}
     counts = used["genre"].value_counts()
     rows = [(number, int(counts[genre]), 0, genre, number) for genre, number in genres.items()]
-    tracks = [
-        (
-            row.Index,
-            {
-                ("artist", "id"): artists[row.artist],
-                ("artist", "name"): row.artist,
-                ("set", "split"): row.split,
-                ("set", "subset"): SUBSET,
-                ("track", "genre_top"): row.genre,
-                ("track", "genres"): [genres[row.genre]],
-                ("track", "genres_all"): [genres[row.genre]],
-                ("track", "title"): row.title,
-            },
-        )
-        for row in used.itertuples()
-    ]
+    cells = {
+        ("artist", "id"): used["artist"].map(artists),
+        ("artist", "name"): used["artist"],
+        ("set", "split"): used["split"],
+        ("set", "subset"): SUBSET,
+        ("track", "genre_top"): used["genre"],
+        ("track", "genres"): [[genres[genre]] for genre in used["genre"]],
+        ("track", "genres_all"): [[genres[genre]] for genre in used["genre"]],
+        ("track", "title"): used["title"],
+    } | {column: used[column] for column in used if isinstance(column, tuple)}
     _write(metadata / "genres.csv", format_genres_csv(rows))
     # `find_dataset` requires tracks.csv, so it is written last.
-    _write(metadata / "tracks.csv", format_tracks_csv(tracks))
+    tracks = pd.DataFrame(cells, index=used.index).to_dict("index")
+    _write(metadata / "tracks.csv", format_tracks_csv(tracks.items()))
 
 
 def _write(path: Path, text: str) -> None:

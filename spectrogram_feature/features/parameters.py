@@ -16,8 +16,50 @@ HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window, in DFT bi
 
 
 @dataclass(frozen=True)
-class SegmentParameters:
-    """Parameters that features of every kind have; subclasses add numbers above zero.
+class StoredParameters:
+    """What records and saved models store about features of any kind.
+
+    A subclass is a frozen dataclass whose fields JSON can hold.
+    """
+
+    reference: ClassVar[str]  # the level of 0 dB in the output of `decibels`
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a segment's features: frames, bins."""
+        raise NotImplementedError
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time from one frame to the next, s."""
+        raise NotImplementedError
+
+    @property
+    def frequencies(self) -> np.ndarray | None:
+        """Centre frequencies of the bins, Hz [shape=(bins,), float64]; None if unknown."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild the parameters that `to_dict` wrote; other names are a `UserError`."""
+        names = {field.name for field in fields(cls)}
+        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
+        if unknown or missing:
+            raise UserError(
+                "these are not the feature parameters of this version: "
+                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}; "
+                "make the records again and train the model again"
+            )
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class SegmentParameters(StoredParameters):
+    """Parameters of features that are computed from audio; subclasses add numbers above zero.
 
     A value of the wrong type or not above zero, or a segment without samples, is a `UserError`.
     """
@@ -26,8 +68,6 @@ class SegmentParameters:
     segment_seconds: float  # length of a segment, s
     hop_length: int  # samples from one frame to the next
     n_bins: int  # number of frequency bins
-
-    reference: ClassVar[str]  # the level of 0 dB in the output of `decibels`
 
     def __post_init__(self) -> None:
         """Check the types and ranges of all values."""
@@ -46,6 +86,11 @@ class SegmentParameters:
     def segment_samples(self) -> int:
         """Number of samples in a segment."""
         return round(self.segment_seconds * self.sample_rate)
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time from one frame to the next, s."""
+        return self.hop_length / self.sample_rate
 
     @property
     def frames(self) -> int:
@@ -70,23 +115,6 @@ class SegmentParameters:
     def decibels(self, features: np.ndarray) -> np.ndarray:
         """Restore levels in dB from features, uint8 (..., frames, bins); 0 is the `reference`."""
         raise NotImplementedError
-
-    def to_dict(self) -> dict[str, int | float]:
-        """Return the parameters by name, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild the parameters that `to_dict` wrote; other names are a `UserError`."""
-        names = {field.name for field in fields(cls)}
-        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
-        if unknown or missing:
-            raise UserError(
-                "these are not the feature parameters of this version: "
-                f"unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}; "
-                "make the records again and train the model again"
-            )
-        return cls(**values)
 
     def by_signal(
         self, samples: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from common.errors import UserError
 from common.records.folder import RecordFolder
 from common.records.tfrecords import Manifest
-from spectrogram_feature.features.kinds import CONSTANT_Q, KINDS
-from spectrogram_feature.features.parameters import SegmentParameters
+from spectrogram_feature.features.kinds import KINDS
+from spectrogram_feature.features.parameters import StoredParameters
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureRecords(RecordFolder):
-    """A folder of features that ``generate_records`` has written."""
+    """A folder of features that ``generate_records`` or ``import_features`` has written."""
 
     command: ClassVar[str] = "spectrogram_feature.generate_records"
 
     @classmethod
-    def open(cls, folder: str | Path, kind: str = CONSTANT_Q, **options: Any) -> Self:
-        """Open a folder of records of a kind, a key of `features.kinds.KINDS`.
+    def open(cls, folder: str | Path, *kinds: str, **options: Any) -> Self:
+        """Open a folder of records of one of some kinds, by default any of `features.kinds.KINDS`.
 
         A folder without finished records, or with those of another kind or version, is a
         `UserError`.
         """
         try:
-            records = cls(Path(folder), Manifest.read(folder, kind), **options)
+            records = cls(Path(folder), Manifest.read(folder, *(kinds or KINDS)), **options)
             records.parameters  # noqa: B018  (refuses parameters of another version)
             return records
         except UserError as error:
-            hint = f"; python -m {cls.command} --features {kind} makes them"
-            raise UserError(f"{error}{hint if kind != CONSTANT_Q else ''}") from None
+            hint = f"; python -m {cls.command} --features {kinds[0]} makes them" if kinds else ""
+            raise UserError(f"{error}{hint}") from None
 
     @property
-    def parameters(self) -> SegmentParameters:
-        """SegmentParameters: the parameters of the features."""
+    def parameters(self) -> StoredParameters:
+        """StoredParameters: the parameters of the features."""
         try:
             return KINDS[self.manifest.kind].parameters.from_dict(self.manifest.parameters)
         except UserError as error:

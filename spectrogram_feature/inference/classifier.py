@@ -17,21 +17,18 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from common.errors import AudioSilent, AudioTooShort, UserError
-from common.fma.audio_stream import AudioStream, stream_audio
+from common.fma.audio_stream import AudioStream
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from common.quiet import import_tensorflow
 from common.training.model_files import ModelCard, load_model, read_card
-from spectrogram_feature.features.kinds import KINDS, transform_of
+from spectrogram_feature.features.kinds import KINDS, computed_kinds, transform_of
 from spectrogram_feature.inference.segment_stream import Segment, cut_stream
 
 if TYPE_CHECKING:
     import keras
 
-BATCH = 32
-"""Maximum number of segments per batch."""
-
-SHORTEST_SECONDS = 1.0
-"""Shorter recordings are refused."""
+BATCH = 32  # maximum number of segments per batch
+SHORTEST_SECONDS = 1.0  # shorter recordings are refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +37,6 @@ class Prediction:
 
     Attributes
     ----------
-    genres : tuple of str
-        In the order of the probabilities.
     seconds : float
         Duration of the recording, s.
     starts : np.ndarray [shape=(segments,), dtype=float64]
@@ -87,26 +82,10 @@ class Prediction:
 
 
 class GenreClassifier:
-    """A trained model that predicts whole recordings.
+    """A trained model, uint8 (batch, frames, bins) → float32 (batch, genres), for whole recordings.
 
-    Parameters
-    ----------
-    model : keras.Model
-        uint8 (batch, frames, bins) → float32 (batch, genres).
-    card : ModelCard
-
-    Attributes
-    ----------
-    model, card
-    parameters : SegmentParameters
-        Parameters of the features that the model takes.
-    genres : tuple of str
-        Genres in the order of the outputs.
-
-    Raises
-    ------
-    UserError
-        If the card's parameters are not those of this version.
+    ``parameters`` are those of the features that the model takes. A `UserError` is raised if the
+    card's parameters are not those of this version.
     """
 
     def __init__(self, model: keras.Model, card: ModelCard) -> None:
@@ -130,17 +109,10 @@ class GenreClassifier:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a trained model.
+        """Load a trained model from a path of `default_model.find_model`.
 
-        Parameters
-        ----------
-        path : path-like
-            As `default_model.find_model` gives it.
-
-        Raises
-        ------
-        UserError
-            If there is no such model, it is damaged, or it was trained on something else.
+        A `UserError` is raised if there is no such model, it is damaged, or it was trained on
+        something else.
         """
         card = read_card(path)
         if card.kind not in KINDS:
@@ -148,8 +120,14 @@ class GenreClassifier:
                 f"{path} was trained on {card.kind!r} records, not on {' or '.join(KINDS)} ones: "
                 "choose a model of spectrogram_feature.training"
             )
+        if card.kind not in computed_kinds():
+            raise UserError(
+                f"{path} was trained on {card.kind} features ({card.parameters['origin']}), which "
+                "cannot be computed from audio: evaluate it on its records, or train a model on "
+                "records of spectrogram_feature.generate_records"
+            )
         import_tensorflow()
-        from spectrogram_feature.musicnn import transfer  # noqa: F401  (register layers)
+        from spectrogram_feature import models  # noqa: F401  (registers layers)
 
         model, card = load_model(path)
         try:
@@ -164,47 +142,19 @@ class GenreClassifier:
     def predict(self, path: str | Path, *, keep_features: bool = False) -> Prediction:
         """Predict the genre of an audio file, block by block.
 
-        Parameters
-        ----------
-        path : path-like
-            See `common.fma.audio_stream.AudioStream`.
-        keep_features : bool
-            Whether the prediction contains the features, 15 MB per hour.
-
-        Returns
-        -------
-        Prediction
-
-        Raises
-        ------
-        AudioMissing, AudioEmpty, AudioTooShort, AudioUndecodable, AudioSilent
-            All are `AudioError`, and name the file.
+        The prediction contains the features if ``keep_features`` is True, 15 MB per hour. Errors
+        are those of `AudioStream`, `AudioTooShort` and `AudioSilent`, which name the file.
         """
-        blocks = stream_audio(path, self.parameters.sample_rate)
+        blocks = AudioStream(path, self.parameters.sample_rate)
         return self.predict_blocks(blocks, path, keep_features=keep_features)
 
     def predict_blocks(
         self, blocks: Iterable[np.ndarray], path: str | Path, *, keep_features: bool = False
     ) -> Prediction:
-        """Predict the genre of audio in blocks.
+        """Predict the genre of audio in blocks; ``path`` is its name in errors.
 
-        Parameters
-        ----------
-        blocks : iterable of np.ndarray [shape=(samples,), dtype=float32]
-            Mono, at the sample rate of `parameters`. An `AudioStream` also provides notes and
-            the quantisation step for the detection of silence.
-        path : path-like
-            Name of the audio in errors.
-        keep_features : bool
-            See `predict`.
-
-        Returns
-        -------
-        Prediction
-
-        Raises
-        ------
-        AudioTooShort, AudioSilent
+        Blocks are float32 (samples,): mono, at the sample rate of `parameters`. An `AudioStream`
+        also provides notes and the quantisation step for the detection of silence.
         """
         rate, length = self.parameters.sample_rate, self.parameters.segment_samples
         starts: list[int] = []

@@ -13,21 +13,15 @@ from common.errors import UserError
 from common.jobs.files import atomic_write
 from common.paths import display_path, output_root
 from common.training.model_files import MODEL_FILE, ModelCard, read_card
-from spectrogram_feature.features.kinds import KINDS
+from spectrogram_feature.features.kinds import computed_kinds
 
-CHOICE = "chosen.json"
-"""Name of the record, in the folder of all models."""
+CHOICE = "chosen.json"  # name of the record, in the folder of all models
 
 
 def choose_model(folder: str | Path, reason: str) -> None:
-    """Record a model as the default, in ``models/chosen.json`` of the output folder.
+    """Record the model of a training's folder as the default, in ``models/chosen.json``.
 
-    Parameters
-    ----------
-    folder : path-like
-        The folder of its training.
-    reason : str
-        Shown to users, e.g. ``"highest track accuracy on validation, 71 %"``.
+    The reason is shown to users, e.g. ``"highest track accuracy on validation, 71 %"``.
     """
     path = (Path(folder) / MODEL_FILE).resolve()
     models = (output_root() / "models").resolve()
@@ -38,14 +32,10 @@ def choose_model(folder: str | Path, reason: str) -> None:
 
 
 def find_model(path: str | Path | None = None) -> Path:
-    """Find a saved model: ``model.keras``, or the folder that holds it, or the default.
+    """Find a saved model: ``model.keras``, or the folder that contains it, or the default.
 
-    The file of a named model need not exist.
-
-    Raises
-    ------
-    UserError
-        If none is named, and there is no model of features.
+    The file of a named model need not exist. A `UserError` is raised if none is named, and there is
+    no model of features.
     """
     if path is None:
         return default_model()[0]
@@ -53,17 +43,9 @@ def find_model(path: str | Path | None = None) -> Path:
 
 
 def default_model() -> tuple[Path, str]:
-    """Find the default model, and say why it is the default.
+    """Find the default model, and the reason why it is the default.
 
-    Returns
-    -------
-    path : Path
-    reason : str
-
-    Raises
-    ------
-    UserError
-        If there is no model of features, or the record is damaged.
+    A `UserError` is raised if there is no model of features, or the record is damaged.
     """
     models = output_root() / "models"
     chosen = _read_choice(models)
@@ -100,4 +82,4 @@ def _usable_card(path: Path) -> ModelCard | None:
         card = read_card(path)
     except UserError:
         return None
-    return card if card.kind in KINDS else None
+    return card if card.kind in computed_kinds() else None

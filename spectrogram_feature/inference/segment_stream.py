@@ -10,15 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A segment of a recording.
+    """A segment of a recording, float32 (length,).
 
-    Attributes
-    ----------
-    start : int
-        Index of the first sample.
-    fresh : int
-        Number of samples that no earlier segment contains.
-    samples : np.ndarray [shape=(length,), dtype=float32]
+    ``start`` is the index of its first sample, and ``fresh`` the number of samples that no earlier
+    segment contains.
     """
 
     start: int
@@ -27,21 +22,11 @@ class Segment:
 
 
 def cut_stream(blocks: Iterable[np.ndarray], length: int) -> Iterator[Segment]:
-    """Cut audio in blocks into segments that cover all of it.
+    """Cut audio in blocks (samples,) into consecutive segments that cover all of it.
 
-    Parameters
-    ----------
-    blocks : iterable of np.ndarray [shape=(samples,), dtype=float32]
-    length : int > 0
-        Length of a segment, in samples.
-
-    Yields
-    ------
-    Segment
-        Consecutive segments. The last one ends with the audio and overlaps the one before. Audio
-        shorter than a segment is mirrored to its length. (On real music, accuracy with 3 s mirrored
-        equals that with 10 s; zero padding halves the accuracy of a network on modulation
-        spectra.)
+    The last one ends with the audio and overlaps the one before. Audio shorter than a segment is
+    mirrored to its length. (On real music, accuracy with 3 s mirrored equals that with 10 s; zero
+    padding halves the accuracy of a network on modulation spectra.)
     """
     start, segment, rest = 0, None, np.empty(0, np.float32)
     for block in blocks:

@@ -9,27 +9,16 @@ from pathlib import Path
 from common.text import format_duration, one_line
 from spectrogram_feature.inference.classifier import Prediction
 
-BAR_WIDTH = 30
-"""Characters of the bar for a probability of 100 %."""
+BAR_WIDTH = 30  # characters of the bar for a probability of 100 %
 
 
 def as_json(path: Path, prediction: Prediction, model: str) -> str:
     """Write a prediction as a line of JSON.
 
-    Parameters
-    ----------
-    path : Path
-    prediction : Prediction
-    model : str
-        Name of the model.
-
-    Returns
-    -------
-    str
-        An object with ``file``, ``seconds``, ``model``; ``top``, the most probable genre;
-        ``genres``, the probability of each; ``segments``, each with its ``start`` in seconds, its
-        ``weight`` in the mean, and its ``probabilities`` in the order of ``genres``; and
-        ``notes``, if there are any, for example about bytes that do not decode.
+    The object has ``file``, ``seconds``, ``model``; ``top``, the most probable genre; ``genres``,
+    the probability of each; ``segments``, each with its ``start`` in seconds, its ``weight`` in the
+    mean, and its ``probabilities`` in the order of ``genres``; and ``notes``, if there are any, for
+    example about bytes that do not decode.
     """
     segments = zip(prediction.starts, prediction.weight, prediction.by_segment, strict=True)
     notes = {"notes": list(prediction.notes)} if prediction.notes else {}
@@ -70,17 +59,7 @@ def as_bars(path: Path, prediction: Prediction, top: int) -> str:
 
 
 class Table:
-    """A table that is printed row by row.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files of the rows, for the column width.
-    genres : sequence of str
-        All genres, for the column width.
-    top : int
-        Number of genre columns.
-    """
+    """A table that is printed row by row, with columns as wide as the paths and genres need."""
 
     def __init__(self, paths: Sequence[Path], genres: Sequence[str], top: int) -> None:
         self.top = min(top, len(genres))

@@ -31,14 +31,7 @@ from spectrogram_feature.inference.classifier import GenreClassifier
 class WaveformModel(tf.Module):
     """`GenreClassifier.predict_blocks` as functions that TensorFlow can save.
 
-    Parameters
-    ----------
-    classifier : GenreClassifier
-
-    Raises
-    ------
-    UserError
-        If no Keras layer computes the features of the model.
+    A `UserError` is raised if no Keras layer computes the features of the model.
     """
 
     def __init__(self, classifier: GenreClassifier) -> None:
@@ -59,18 +52,10 @@ class WaveformModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.float32, name="waveform")])
     def predict(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Predict genre probabilities.
+        """Predict ``probabilities`` (batch, genres) from waveforms (batch, samples), float32.
 
-        Parameters
-        ----------
-        waveform : tf.Tensor [shape=(batch, samples), dtype=float32]
-            Mono, at the sample rate of the model's features; at least one segment.
-
-        Returns
-        -------
-        dict of str to tf.Tensor
-            ``probabilities`` [shape=(batch, genres), dtype=float32]; NaN for a waveform that is
-            silent or holds NaN or infinity.
+        They are mono, at the sample rate of the model's features, of at least one segment. The
+        result is NaN for a waveform that is silent or has NaN or infinity.
         """
         length = self.segment_samples
         samples = tf.shape(waveform)[1]
@@ -117,14 +102,7 @@ class WaveformModel(tf.Module):
 
     @tf.function(input_signature=[])
     def describe(self) -> dict[str, tf.Tensor]:
-        """Describe the model and the order of its outputs.
-
-        Returns
-        -------
-        dict of str to tf.Tensor
-            ``genres`` [shape=(genres,), dtype=string] in the order of the probabilities, and
-            ``card`` [shape=(), dtype=string], the `ModelCard` as JSON.
-        """
+        """Return ``genres`` in the order of the probabilities, and ``card``, the card as JSON."""
         return {"genres": tf.constant(self._genres), "card": tf.constant(self._card)}
 
 

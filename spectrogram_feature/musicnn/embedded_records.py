@@ -29,21 +29,19 @@ class EmbeddedRecords(FeatureRecords):
     """Embeddings of records of log-mel features, computed when they are first read.
 
     They are cached beside the records, in a file for each shard, whose name contains the checksum
-    of the shard. The checkpoint is one of `pretrained.CHECKPOINTS`.
+    of the shard.
     """
-
-    checkpoint: str = CHECKPOINTS[0]
 
     @classmethod
     def of(cls, records: FeatureRecords) -> Self:
-        """Embed records, with the default checkpoint."""
+        """Embed records with the default weights."""
         return cls(records.folder, records.manifest)
 
     @cached_property
     def network(self) -> keras.Model:
         """keras.Model: the `embedder`, with the published weights; without them a `UserError`."""
         parameters = cast(LogMelParameters, self.parameters)
-        return embedder(parameters, load_musicnn(self.checkpoint, patch_frames(parameters)))
+        return embedder(parameters, load_musicnn(frames=patch_frames(parameters)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,17 +49,12 @@ class EmbeddedRecords(FeatureRecords):
         return (PENULTIMATE,)
 
     def batches(
-        self,
-        split: str,
-        *,
-        keys: Sequence[str] = ("features", "label"),
-        cache: bool | None = None,
-        **options: Any,
+        self, split: str, *, keys: Sequence[str] = ("features", "label"), **options: Any
     ) -> tf.data.Dataset:
         """Read a split in batches; ``"features"`` are embeddings, float32 (batch, n).
 
-        The options are those of `input_pipeline.read_batches`. All embeddings are in memory,
-        whatever ``cache`` is: 0.8 KB a segment.
+        The options are those of `input_pipeline.array_batches`. All embeddings are in memory:
+        0.8 KB a segment.
         """
         from common.records.input_pipeline import array_batches
 
@@ -75,7 +68,7 @@ class EmbeddedRecords(FeatureRecords):
 
     def _path(self, shard: dict[str, Any]) -> Path:
         name = f"{Path(shard['name']).stem}-{shard['crc32c']:08x}.npz"
-        return self.folder / f"{self.checkpoint}-{EMBEDDING}" / name
+        return self.folder / f"{CHECKPOINTS[0]}-{EMBEDDING}" / name
 
     def _embedded(self, split: str, shard: dict[str, Any]) -> dict[str, np.ndarray]:
         """Read the embeddings of a shard, or compute and write them."""

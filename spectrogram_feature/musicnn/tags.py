@@ -16,12 +16,7 @@ from scipy.special import logit
 from common.errors import AudioError
 from common.fma.audio import read_audio
 from spectrogram_feature.features.log_mel import LogMel
-from spectrogram_feature.musicnn.pretrained import (
-    CHECKPOINTS,
-    PATCH_FRAMES,
-    load_musicnn,
-    read_tags,
-)
+from spectrogram_feature.musicnn.pretrained import PATCH_FRAMES, load_musicnn, read_tags
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +30,9 @@ class Tagger:
     names: tuple[str, ...]
 
     @classmethod
-    def load(cls, checkpoint: str = CHECKPOINTS[0]) -> Self:
+    def load(cls) -> Self:
         """Load the weights that ``make pretrained`` has written; missing ones are a `UserError`."""
-        return cls(load_musicnn(checkpoint), read_tags(checkpoint))
+        return cls(load_musicnn(), read_tags())
 
     def of_levels(self, levels: np.ndarray) -> pd.Series:
         """Tag the output of `LogMel.levels` (frames, bands), at least a patch long.

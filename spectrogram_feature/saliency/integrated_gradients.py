@@ -26,25 +26,16 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-FRAMES_PER_PATCH = 24
-"""Length of a patch of the deletion test, half a second."""
-
-BINS_PER_PATCH = 3
-"""Height of a patch, a quarter of an octave."""
+FRAMES_PER_PATCH = 24  # length of a patch of the deletion test, half a second
+BINS_PER_PATCH = 3  # height of a patch, a quarter of an octave
 
 
 class Saliency:
-    """Integrated gradients of a model's log probabilities.
+    """Integrated gradients of the log probabilities of one of `models.MODELS`.
 
-    Parameters
-    ----------
-    model : keras.Model
-        One of `models.MODELS`.
-    baselines : np.ndarray [shape=(n, frames, bins), dtype=uint8]
-        Training segments, e.g. 16.
-    steps : int > 0
-        Points on the path from each baseline. With 8 points and 16 baselines, sums were on average
-        within 0.04 nats of completeness.
+    ``baselines``, uint8 (n, frames, bins), are training segments, e.g. 16, and ``steps`` the points
+    on the path from each. With 8 points and 16 baselines, sums were on average within 0.04 nats of
+    completeness.
     """
 
     def __init__(self, model: keras.Model, baselines: np.ndarray, *, steps: int = 8) -> None:
@@ -71,19 +62,10 @@ class Saliency:
         return self.network.predict_on_batch(levels)
 
     def attribute(self, features: np.ndarray, genre: int) -> np.ndarray:
-        """Compute integrated gradients of a genre's log probability.
+        """Compute integrated gradients of a genre's log probability (frames, bins), in nats.
 
-        They sum to the log probability of the segment minus the mean over the baselines.
-
-        Parameters
-        ----------
-        features : np.ndarray [shape=(frames, bins), dtype=uint8]
-        genre : int
-
-        Returns
-        -------
-        np.ndarray [shape=(frames, bins), dtype=float32]
-            In nats; positive cells raise the probability of the genre.
+        They sum to the log probability of the segment, uint8 (frames, bins), minus the mean over
+        the baselines. Positive cells raise the probability of the genre.
         """
         import tensorflow as tf
 
@@ -106,19 +88,9 @@ def deletion_test(
     any tenth of the patches it halved the probabilities on the demo set (cf. S. Hooker et al., "A
     benchmark for interpretability methods in deep neural networks", NeurIPS 2019).
 
-    Parameters
-    ----------
-    segments : iterable of np.ndarray [shape=(frames, bins), dtype=uint8]
-    share : 0 < float < 1
-        Share of the patches that are replaced.
-    seed : int
-        Seed of the random patches and of the baselines.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per segment: the probability of the predicted genre of the ``whole``, then without the
-        ``most attributed``, the ``loudest`` and ``any`` patches.
+    Segments are uint8 (frames, bins); ``share`` is that of the replaced patches. The table has a
+    row per segment: the probability of the predicted genre of the ``whole``, then without the
+    ``most attributed``, the ``loudest`` and ``any`` patches.
     """
     rng = np.random.default_rng(seed)
     rows = []

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import soundfile
 
 from common.errors import AudioError, AudioTooShort
 from common.fma.audio import read_audio
 from common.fma.audio_blocks import silenced_stderr
 from common.fma.dataset import Dataset, get_audio_path
 
-CLIP_SECONDS = 30.0
-SHORTEST_CLIP = CLIP_SECONDS - 0.1
+SHORTEST_CLIP = 29.9
 """Seconds: most of FMA's clips last 29.98."""
 
 DECODED_AT_MOST = 40.0
 """Seconds: longer than a clip, and a limit for untrimmed tracks."""
 
 
-def check_file(path: str | Path) -> dict[str, object]:
+def check_file(path: str | Path) -> dict[str, Any]:
     """Compare the header of an audio file with its decoded samples.
 
     Returns
@@ -35,41 +35,29 @@ def check_file(path: str | Path) -> dict[str, object]:
         are NaN. A file shorter than `SHORTEST_CLIP` is an `AudioTooShort`.
     """
     path = Path(path)
-    header_seconds, sample_rate, channels = _header(path)
-    sr = 22_050 if np.isnan(sample_rate) else int(sample_rate)
-    seconds, peak, error, reason = np.nan, np.nan, "", ""
+    numbers = ("bytes", "header_seconds", "sample_rate", "channels", "decoded_seconds", "peak")
+    found: dict[str, Any] = {**dict.fromkeys(numbers, np.nan), "error": "", "reason": ""}
+    if path.is_file():
+        found["bytes"] = path.stat().st_size
+    try:
+        with silenced_stderr():
+            info = soundfile.info(os.fsencode(path))
+        found |= {"header_seconds": info.duration, "sample_rate": float(info.samplerate)}
+        found["channels"] = float(info.channels)
+    except (soundfile.LibsndfileError, TypeError):  # no header
+        pass
+    sr = 22_050 if np.isnan(found["sample_rate"]) else int(found["sample_rate"])
     for needed in (SHORTEST_CLIP, 0):
         try:
             samples = read_audio(path, sr=sr, duration=DECODED_AT_MOST, at_least=needed)
         except AudioError as problem:
-            error, reason = type(problem).__name__, problem.reason
-            if isinstance(problem, AudioTooShort):
-                continue  # decode the shorter audio
+            found |= {"error": type(problem).__name__, "reason": problem.reason}
+            if not isinstance(problem, AudioTooShort):
+                break
         else:
-            seconds, peak = len(samples) / sr, float(np.abs(samples).max())
-        break
-    return {
-        "bytes": path.stat().st_size if path.is_file() else np.nan,
-        "header_seconds": header_seconds,
-        "sample_rate": sample_rate,
-        "channels": channels,
-        "decoded_seconds": seconds,
-        "peak": peak,
-        "error": error,
-        "reason": reason,
-    }
-
-
-def _header(path: Path) -> tuple[float, float, float]:
-    """Read duration, sample rate and channels without decoding; NaN without a header."""
-    import soundfile
-
-    try:
-        with silenced_stderr():
-            info = soundfile.info(os.fsencode(path))
-    except (soundfile.LibsndfileError, TypeError):
-        return np.nan, np.nan, np.nan
-    return info.duration, float(info.samplerate), float(info.channels)
+            found |= {"decoded_seconds": len(samples) / sr, "peak": float(np.abs(samples).max())}
+            break
+    return found
 
 
 def check_tracks(dataset: Dataset, track_ids: Iterable[int]) -> pd.DataFrame:
@@ -81,16 +69,13 @@ def check_tracks(dataset: Dataset, track_ids: Iterable[int]) -> pd.DataFrame:
 def first_readable(
     dataset: Dataset, track_ids: Iterable[int], **excerpt: Any
 ) -> tuple[int, np.ndarray] | None:
-    """Decode an excerpt of the first track that contains it, or return None.
+    """Decode an excerpt (options of `read_audio`) of the first track that contains it.
 
-    Returns
-    -------
-    (int, np.ndarray [shape=(samples,)]) or None
-        The track id and the samples. `excerpt` is passed to `read_audio`.
+    Returns the track id and the samples (n,), or None if no track contains the excerpt.
     """
     for track_id in track_ids:
-        path = get_audio_path(dataset.audio_dir, track_id)
         try:
+            path = get_audio_path(dataset.audio_dir, track_id)
             return int(track_id), read_audio(path, **excerpt)
         except AudioError:
             continue
@@ -113,9 +98,8 @@ def write_damaged(path: str | Path, folder: str | Path) -> dict[str, Path]:
         "no bytes": b"",
         "missing": None,
     }
-    copies = {}
-    for number, (what, content) in enumerate(contents.items()):
-        copies[what] = Path(folder) / f"{number}.mp3"
+    copies = {what: Path(folder, f"{number}.mp3") for number, what in enumerate(contents)}
+    for what, content in contents.items():
         if content is not None:
             copies[what].write_bytes(content)
     return copies

@@ -37,18 +37,7 @@ _BYTES_A_PIXEL = {
 
 @dataclass(frozen=True)
 class Task:
-    """One job: some tracks, and the images to make of each.
-
-    Attributes
-    ----------
-    out : Path
-        The folder of the kinds' folders.
-    audio_dir : Path
-        As `fma_utils.get_audio_path` takes it.
-    parameters : ImageParameters
-    kinds : tuple of str
-    tracks : tuple of int
-    """
+    """One job: some tracks, and the kinds of images of each; `out` contains a folder per kind."""
 
     out: Path
     audio_dir: Path
@@ -58,7 +47,7 @@ class Task:
 
     @property
     def size(self) -> float:
-        """float: about how many bytes the images take that are not there yet."""
+        """float: estimate of the bytes of the missing images."""
         pixels = self.parameters.width * self.parameters.height
         return sum(
             _BYTES_A_PIXEL.get(kind, max(_BYTES_A_PIXEL.values())) * pixels
@@ -69,17 +58,10 @@ class Task:
 
 
 def draw_images(task: Task) -> dict:
-    """Make the images of some tracks, if they are not there.
+    """Make the missing images of some tracks.
 
-    Parameters
-    ----------
-    task : Task
-
-    Returns
-    -------
-    dict
-        ``files`` and ``unusable``, as `common.jobs.run.run_jobs` takes them, and ``failures``: a
-        (track id, kind, reason) for every image that could not be made.
+    Returns ``files`` and ``unusable`` for `common.jobs.run.run_jobs`, and ``failures``: a (track
+    id, kind, reason) for each image that could not be made.
     """
     files: dict[str, int] = {}
     unusable: dict[str, list[int] | None] = {}
@@ -92,13 +74,12 @@ def draw_images(task: Task) -> dict:
             state = fingerprint(audio)
             try:
                 sound = _read_sound(audio, task.parameters)
+                for kind in missing:
+                    _write_image(sound, kind, task.parameters, paths[kind])
             except AudioError as error:
                 unusable[audio.relative_to(task.audio_dir).as_posix()] = state
                 failures += [(track_id, kind, error.reason) for kind in missing]
                 paths = {kind: path for kind, path in paths.items() if kind not in missing}
-                missing = []
-        for kind in missing:
-            _write_image(sound, kind, task.parameters, paths[kind])
         for path in paths.values():
             files[path.relative_to(task.out).as_posix()] = path.stat().st_size
     return {"files": files, "unusable": unusable, "failures": failures}
@@ -107,22 +88,14 @@ def draw_images(task: Task) -> dict:
 def _read_sound(path: Path, parameters: ImageParameters) -> Sound:
     """Decode the beginning of a track, padded with up to `MAX_PADDING` seconds of silence.
 
-    Raises
-    ------
-    AudioError
-        If it does not decode, is too short or silent.
+    An `AudioError` is raised if it does not decode, is too short or silent.
     """
-    recording = read_recording(
-        path,
-        parameters.sample_rate,
-        duration=parameters.seconds,
-        at_least=parameters.seconds - MAX_PADDING,
-    )
-    samples = recording.samples
-    if is_silent(samples, parameters.sample_rate, recording.step):
+    sr, seconds = parameters.sample_rate, parameters.seconds
+    recording = read_recording(path, sr, duration=seconds, at_least=seconds - MAX_PADDING)
+    if is_silent(recording.samples, sr, recording.step):
         raise AudioSilent(path, SILENT)
-    missing = round(parameters.seconds * parameters.sample_rate) - len(samples)
-    return Sound(np.pad(samples, (0, max(0, missing))), parameters.sample_rate)
+    missing = round(seconds * sr) - len(recording.samples)
+    return Sound(np.pad(recording.samples, (0, max(0, missing))), sr)
 
 
 def _write_image(sound: Sound, kind: str, parameters: ImageParameters, path: Path) -> None:

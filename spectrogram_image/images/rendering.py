@@ -57,18 +57,10 @@ _TICKS = {
 def render_indices(
     representation: Representation, size: tuple[int, int] = SIZES["full"]
 ) -> np.ndarray:
-    """Render a representation as indices into a palette of 256 colours.
+    """Render a representation as indices into a palette, uint8 (height, width).
 
-    Parameters
-    ----------
-    representation : Representation
-    size : (int, int)
-        Width and height in pixels.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width), uint8]
-        0 at the lower limit of the values, 255 at the upper; low frequencies in the last row.
+    They are 0 at the lower limit of the values, 255 at the upper; low frequencies are in the last
+    row. `size` is width and height in pixels.
     """
     width, height = size
     low, high = representation.limits
@@ -84,14 +76,8 @@ def render_indices(
 def _nearest(centres: np.ndarray, pixels: int, axis: str) -> np.ndarray:
     """Return the index of the cell that contains each pixel's centre, from low to high.
 
-    Parameters
-    ----------
-    centres : np.ndarray [shape=(cells,)]
-        Rising. As in pcolormesh, the edges are the means of neighbouring centres in linear units.
-    pixels : int
-        Number of pixels along the axis.
-    axis : str
-        A key of `_SCALES`.
+    As in pcolormesh, the edges of cells are the means of neighbouring `centres` (cells,), which
+    rise, in linear units. `axis` is a key of `_SCALES`.
     """
     if len(centres) == 1:
         return np.zeros(pixels, int)

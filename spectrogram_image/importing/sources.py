@@ -11,11 +11,13 @@ import pandas as pd
 
 from common.errors import UserError
 from common.fma.audio_files import NO_PICTURE, search_folder
-from common.fma.genres import clean_name, map_genres
-from common.fma.metadata import SPLITS, SUBSETS, load, select_subset
-from common.fma.track_plan import PLAN_COLUMNS, artist_of, plan_tracks
+from common.fma.genres import clean_name
+from common.fma.metadata import SPLITS, SUBSETS, select_subset
+from common.fma.track_plan import artist_of, plan_tracks
 from common.tables import read_rows
 from common.text import name_text, one_line
+from common.track_table import find_table, read_track_table
+from spectrogram_image.images.folder import image_path
 from spectrogram_image.importing.pictures import SUFFIXES
 
 _REQUIRED = ("path", "genre")
@@ -60,11 +62,11 @@ def read_listing(
     source : Path
         A folder with FMA's names, a folder with a folder for each genre, or a CSV.
     metadata : Path, optional
-        FMA's ``tracks.csv`` or its folder.
+        FMA's ``tracks.csv`` or its folder, or a table of `common.track_table.read_track_table`.
     subset : str, optional
         FMA's subset; by default the smallest that has all pictures.
     mapping : str
-        A key of `common.fma.genres.GENRE_MAPPINGS`.
+        A key of `common.fma.genres.GENRE_MAPPINGS`, for FMA's names.
 
     Raises
     ------
@@ -73,25 +75,27 @@ def read_listing(
     """
     given, source = source, Path(os.path.abspath(source))  # noqa: PTH100 (keeps links)
     if source.is_file():
+        _require_defaults(source, metadata, subset, mapping)
         listing = _read_table(source)
     elif source.is_dir():
         listing = _read_folder(source, metadata, subset, mapping)
     else:
         raise UserError(f"{given}: there is no such folder or CSV")
-    if not listing.subset and (metadata or subset):
-        raise UserError(
-            f"{source} does not have FMA's names (000/000002.png): leave out --metadata and "
-            "--subset, or choose another folder"
-        )
-    tracks = listing.tracks
-    if not listing.subset:
-        tracks["genre"] = map_genres(tracks["genre"], mapping)
-        tracks = tracks[tracks["genre"].notna()]
-    genres = sorted(set(tracks["genre"]))
+    genres = sorted(set(listing.tracks["genre"]))
     if len(genres) < 2:
         found = f" ({one_line(genres[0])})" if genres else ""
         raise UserError(f"{source} has fewer than two genres{found}: a classifier needs two")
-    return Listing(listing.folder, tracks, listing.title, listing.subset, listing.notes)
+    return listing
+
+
+def _require_defaults(
+    source: Path, metadata: Path | None, subset: str | None, mapping: str
+) -> None:
+    if metadata or subset or mapping != "all":
+        raise UserError(
+            f"{source} does not have FMA's names (000/000002.png), which --metadata, --subset and "
+            "--genres need: leave them out, or choose another folder"
+        )
 
 
 def _read_folder(folder: Path, metadata: Path | None, subset: str | None, mapping: str) -> Listing:
@@ -104,8 +108,9 @@ def _read_folder(folder: Path, metadata: Path | None, subset: str | None, mappin
             f"{folder} holds no pictures{f' ({skipped})' if skipped else ''}: expected are "
             "000/000002.png or genre/name.png, see --help"
         )
-    if metadata or 2 * sum(bool(_FMA_NAME.fullmatch(name)) for name in names) > len(names):
-        return _read_fma(folder, names, metadata, subset, mapping, notes)
+    if 2 * sum(bool(_FMA_NAME.fullmatch(name)) for name in names) > len(names):
+        return _read_named(folder, names, metadata, subset, mapping, notes)
+    _require_defaults(folder, metadata, subset, mapping)
     inside = [name for name in names if "/" in name]
     if not inside:
         raise UserError(
@@ -119,7 +124,7 @@ def _read_folder(folder: Path, metadata: Path | None, subset: str | None, mappin
     return Listing(folder, _numbered(tracks), name_text(folder.name), notes=notes)
 
 
-def _read_fma(
+def _read_named(
     folder: Path,
     names: list[str],
     metadata: Path | None,
@@ -127,42 +132,27 @@ def _read_fma(
     mapping: str,
     notes: list[str],
 ) -> Listing:
-    """List the tracks of a subset of the FMA, with those whose picture is missing."""
-    tracks = load(_tracks_csv(folder, metadata), [*PLAN_COLUMNS, ("set", "subset")])
+    """List the tracks of a table whose ids are the pictures' names, also without a picture."""
+    tracks, more = read_track_table(find_table(folder, metadata))
     paths: dict[int, str] = {}
     for name in names:
         if match := _FMA_NAME.fullmatch(name):
             paths.setdefault(int(match[2]), name)
     known = tracks.index.intersection(list(paths))
     if known.empty:
-        raise UserError(f"no picture of {folder} has the id of a track: is {metadata} its table?")
-    if subset is None:
-        subset = str(tracks.loc[known, ("set", "subset")].max())
-    elif subset not in SUBSETS:
-        raise UserError(f"there is no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
-    plan = plan_tracks(select_subset(tracks, subset), mapping)
+        raise UserError(f"no picture of {folder} is named after a track of the table")
+    title = name_text(folder.name)
+    if ("set", "subset") in tracks:
+        subset = subset or str(tracks.loc[known, ("set", "subset")].max())
+        if subset not in SUBSETS:
+            raise UserError(f"there is no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
+        tracks, title = select_subset(tracks, subset), f"FMA {subset}"
+    plan = plan_tracks(tracks, mapping)
     if unused := len(names) - len(plan.index.intersection(known)):
-        notes.append(f"skipped: {unused:,} pictures of no track of FMA {subset} with a genre")
-    standard = [f"{track:06d}"[:3] + f"/{track:06d}.png" for track in plan.index]
-    plan["path"] = [
-        paths.get(track, name) for track, name in zip(plan.index, standard, strict=True)
-    ]
+        notes.append(f"skipped: {unused:,} pictures of no track of {title} with a genre")
+    plan["path"] = [paths.get(t, image_path("", t).as_posix()) for t in plan.index]
     plan["artist"] = artist_of(tracks).reindex(plan.index).fillna("").astype(str)
-    return Listing(folder, plan.drop(columns="label"), f"FMA {subset}", subset, notes)
-
-
-def _tracks_csv(folder: Path, metadata: Path | None) -> Path:
-    if metadata:
-        return metadata / "tracks.csv" if metadata.is_dir() else metadata
-    places = [folder / "tracks.csv"]
-    places += [place / "fma_metadata" / "tracks.csv" for place in (folder, *folder.parents)]
-    for place in places:
-        if place.is_file():
-            return place
-    raise UserError(
-        f"{folder} has FMA's names (000/000002.png), but neither it nor a folder above it has "
-        "fma_metadata/tracks.csv: name it with --metadata"
-    )
+    return Listing(folder, plan.drop(columns="label"), title, subset or "", [*notes, *more])
 
 
 def _read_table(path: Path) -> Listing:

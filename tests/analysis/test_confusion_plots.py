@@ -17,7 +17,7 @@ from common.plotting.confusion_plots import (
 )
 from common.plotting.plots import C1_HZ
 from common.plotting.style import GENRE_COLORS
-from spectrogram_feature.saliency.plots import Explained, saliency_grid
+from spectrogram_feature.saliency.saliency_grid import Explained, saliency_grid
 
 LONG = "synthetic demo set, the network with the longest name"
 

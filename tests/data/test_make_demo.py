@@ -21,6 +21,9 @@ from common.paths import PROJECT_ROOT
 from data import make_demo as command
 from data.composing.genres import SCALES, STYLES
 from data.composing.music import (
+    INSTRUMENTS,
+    SR,
+    Drum,
     beat_to_seconds,
     compose,
     make_artist,
@@ -28,9 +31,15 @@ from data.composing.music import (
     perform,
     read_rhythm,
 )
-from data.composing.plan import DAMAGES, MAX_TRACKS, MIN_TRACKS, Recording, make_plan
-from data.composing.sound import INSTRUMENTS, SR, Drum
-from data.make_demo import make_demo, synthesise
+from data.make_demo import (
+    DAMAGES,
+    MAX_TRACKS,
+    MIN_TRACKS,
+    Recording,
+    make_demo,
+    make_plan,
+    synthesise,
+)
 
 
 def pure_artist(genre, seed):
@@ -391,12 +400,10 @@ def test_other_data_is_left_alone(tmp_path, name):
 
 def test_whole_clips_are_the_same_from_a_worker_process(tmp_path):
     recording = next(r for r in make_plan(MIN_TRACKS, 0) if r.genre == "Spoken")
-    argument = (str(tmp_path / "here"), 0, [recording])
-    here = command._write_tracks(argument)
+    here = command._write_track((str(tmp_path / "here"), 0, recording))
     with worker_pool(1) as pool:
-        there = pool.submit(
-            command._write_tracks, (str(tmp_path / "there"), *argument[1:])
-        ).result()
+        argument = (str(tmp_path / "there"), 0, recording)
+        there = pool.submit(command._write_track, argument).result()
     assert here == there
     (name,) = here["files"]
     assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
@@ -407,9 +414,9 @@ def test_whole_clips_are_the_same_from_a_worker_process(tmp_path):
 def test_sample_rates_and_channels_vary_as_in_fma(quick, tmp_path):
     recordings = [Recording(i, "Folk", "training", 0) for i in (4, 5, 16, 17, 18, 23)]
     recordings.append(Recording(12, "Old-Time / Historic", "training", 0))
-    result = command._write_tracks((str(tmp_path), 0, recordings))
     found = []
-    for name in result["files"]:
+    for recording in recordings:
+        (name,) = command._write_track((str(tmp_path), 0, recording))["files"]
         with soundfile.SoundFile(tmp_path / name) as file:
             found.append((file.samplerate, file.channels))
     assert found[:3] == [(44_100, 2), (44_100, 1), (48_000, 2)]

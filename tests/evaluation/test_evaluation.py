@@ -20,6 +20,7 @@ from common.evaluation.leaderboard import (
     leaderboard,
     style_leaderboard,
     style_per_genre,
+    text_leaderboard,
 )
 from common.evaluation.metrics import (
     Predictions,
@@ -305,6 +306,13 @@ def test_leaderboard_survives_csv(board, tmp_path):
     pd.testing.assert_frame_equal(style_leaderboard(again, caption="x").data, shown)
 
 
+def test_older_leaderboard_is_shown_without_the_statistics_it_lacks(board):
+    older = board.drop(columns=[c for c in board if c.startswith("segment_macro_f1")])
+    assert "Segment accuracy" in text_leaderboard(older)
+    assert "Segment macro-F1" not in text_leaderboard(older)
+    assert "Segment macro-F1" not in style_leaderboard(older, caption="x").data
+
+
 def test_styled_leaderboard(board):
     styler = style_leaderboard(board, caption="Synthetic demo set")
     html = styler.to_html()
@@ -355,3 +363,34 @@ def test_resamples_in_which_a_statistic_is_undefined_do_not_count():
     score = bootstrap(np.array([[1, 1], [1, 1], [0, 0]]), ratio)
     assert (score.value, score.low, score.high) == (1, 1, 1)
     assert np.isnan(bootstrap(np.zeros((3, 2)), ratio).value)
+
+
+def runs_of(seed, runs=3, tracks=80):
+    """Predictions of the same tracks by several trainings."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(4, size=tracks)
+    flips = rng.random((runs, tracks)) < 0.4
+    return [from_decisions(label, np.where(flip, (label + 1) % 4, label)) for flip in flips]
+
+
+@given(seed=st.integers(0, 100))
+@settings(max_examples=10)
+def test_scores_of_several_runs_are_their_means(seed):
+    runs = runs_of(seed)
+    scores, single = evaluate(runs, resamples=200), [evaluate(r, resamples=200) for r in runs]
+    for name in ("track_accuracy", "track_macro_f1", "segment_accuracy"):
+        mean = getattr(scores, name)
+        assert mean.value == pytest.approx(np.mean([getattr(s, name).value for s in single]))
+        # A mean over runs varies less than a single run.
+        widest = max(getattr(s, name).high - getattr(s, name).low for s in single)
+        assert 0 < mean.high - mean.low <= widest
+    assert evaluate(runs[:1]) == evaluate(runs[0])
+
+
+def test_the_gain_of_several_runs_is_the_mean_gain():
+    runs, [rival, *_] = runs_of(0), runs_of(0, runs=1)
+    gain = compare(runs, rival)
+    assert gain.value == pytest.approx(np.mean([compare(run, rival).value for run in runs]))
+    assert compare(runs, runs[::-1]).value == pytest.approx(0)
+    with pytest.raises(ValueError, match="same tracks"):
+        compare([runs[0], from_decisions([0, 1], [0, 1])], rival)

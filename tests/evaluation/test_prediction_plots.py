@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from common.fma.genres import ROOT_GENRES
-from common.plotting.plots import C1_HZ
-from common.plotting.prediction_plots import NAMED, WIDEST, genres_over_time
+from common.plotting.plots import C1_HZ, NAMED, WIDEST, genres_over_time
 
 FREQUENCIES = C1_HZ * 2 ** (np.arange(84) / 12)
 

@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.evaluation.cross_validation import SPLIT_RULES, make_folds
 from common.evaluation.judging import judge_on_test
 from common.fma.dataset import get_audio_path
+from common.nn.policies import POLICIES
 from common.training.options import AUGMENTATIONS, TrainingOptions
 from spectrogram_feature.features.kinds import KINDS
 
@@ -33,7 +34,7 @@ def _registered(tf, monkeypatch):
 
     monkeypatch.setenv("REGISTER_TOY", "1")
     monkeypatch.setitem(KINDS, KIND.name, KIND)
-    monkeypatch.setitem(models.MODELS, "toy", models.Network(toy, features=KIND.name))
+    monkeypatch.setitem(models.MODELS, "toy", models.Network(toy, features=(KIND.name,)))
 
 
 @pytest.mark.usefixtures("_registered")
@@ -46,7 +47,8 @@ def test_a_toy_kind_and_a_toy_network_go_all_the_way(tiny_fma, tmp_path):
     generate(tiny_fma, tmp_path / "records", workers=1, parameters=LoudnessParameters())
     records = training.open_records(tmp_path / "records", ["toy"])
     assert records.shape == (40, 2)
-    with pytest.raises(UserError, match="holds 'loudness' records, 'constant-q' ones are needed"):
+    message = "holds 'loudness' records, 'constant-q' or 'imported' ones are needed"
+    with pytest.raises(UserError, match=message):
         training.open_records(tmp_path / "records", ["cnn"])
 
     options = TrainingOptions(epochs=2, batch_size=8, augment="SS")
@@ -64,9 +66,7 @@ def test_a_toy_kind_and_a_toy_network_go_all_the_way(tiny_fma, tmp_path):
     assert export(classifier, tmp_path / "exported").difference < 1e-3
 
 
-def test_every_augmentation_of_the_options_is_a_policy(tf):
-    from common.nn.spec_augment import POLICIES
-
+def test_every_augmentation_of_the_options_is_a_policy():
     assert ("none", *POLICIES) == AUGMENTATIONS
 
 

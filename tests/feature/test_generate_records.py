@@ -38,6 +38,7 @@ from common.fma.metadata import SPLITS, load, select_subset
 from common.fma.track_plan import PLAN_COLUMNS, genres_of
 from common.jobs.journal import JOURNAL
 from common.paths import PROJECT_ROOT
+from common.records.shards import summarise
 from common.records.tfrecords import FAILURES, MANIFEST, Manifest
 from spectrogram_feature.constant_q import ConstantQ
 from spectrogram_feature.features.parameters import FeatureParameters
@@ -47,7 +48,6 @@ from spectrogram_feature.generate_records import (
     cut_segments,
     generate,
     plan_shards,
-    summary,
 )
 
 REAL_TRACKS = PROJECT_ROOT.parent / "shared" / "fma_metadata" / "tracks.csv"
@@ -149,6 +149,7 @@ def test_without_balancing_every_track_gives_three_segments():
     assert (plan["segments"] == 3).all()
 
 
+@pytest.mark.skipif(not REAL_TRACKS.exists(), reason="the FMA's metadata is not in ../shared")
 @pytest.mark.parametrize(
     ("mapping", "labels", "frequent"),
     [
@@ -355,7 +356,7 @@ def test_planned_segments_are_written_or_failed(tiny_records):
 
 
 def test_summary_counts_segments_tracks_and_losses(tiny_records):
-    text = summary(Manifest.read(tiny_records, KIND), tiny_records)
+    text = summarise(Manifest.read(tiny_records, KIND), tiny_records, "segments")
     lines = [line.split() for line in text.splitlines()]
     assert ["training", "22", "segments", "of", "10", "tracks", "in", "3", "shard(s)"] in lines
     assert f"9 segments skipped: {tiny_records / FAILURES}" in text

@@ -22,7 +22,8 @@ def _tensorflow(tf):
 
 
 def make(*, seed=0, layer=None, **policy):
-    from common.nn.spec_augment import Policy, SpecAugment
+    from common.nn.policies import Policy
+    from common.nn.spec_augment import SpecAugment
 
     return SpecAugment(Policy(**policy), seed=seed, **(layer or {}))
 

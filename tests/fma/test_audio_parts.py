@@ -13,8 +13,8 @@ from fma_for_tests import music
 from common.errors import AudioTooShort, AudioUndecodable
 from common.fma.audio import read_audio, read_recording
 from common.fma.audio_parts import find_parts, mpeg_frame_size
-from common.fma.audio_stream import check_audio, stream_audio
-from common.plotting.mp3 import encode_mp3
+from common.fma.audio_stream import AudioStream, check_audio
+from common.plotting.players import encode_mp3
 
 SR = 44_100
 JINGLE, SONG = 3.0, 8.0
@@ -53,7 +53,7 @@ def from_pipe(flac: bytes) -> bytes:
 def seconds_of(path: Path) -> float:
     """Decode a file at once and as a stream, which must agree."""
     recording = read_recording(path, 22_050)
-    stream = stream_audio(path)
+    stream = AudioStream(path)
     joined = np.concatenate(list(stream))
     np.testing.assert_allclose(joined, recording.samples, atol=1e-6)
     assert tuple(stream.notes) == recording.notes

@@ -13,7 +13,7 @@ from fma_for_tests import music
 from common.errors import AudioEmpty, AudioMissing, AudioUndecodable
 from common.fma import audio_blocks
 from common.fma.audio import read_audio
-from common.fma.audio_stream import stream_audio
+from common.fma.audio_stream import AudioStream
 
 
 def write(path: Path, sr: int, channels: int = 1, seconds: float = 5.3, **options) -> Path:
@@ -37,7 +37,7 @@ def write(path: Path, sr: int, channels: int = 1, seconds: float = 5.3, **option
 def test_blocks_are_the_samples_of_the_whole(tmp_path, monkeypatch, name, sr, channels):
     path = write(tmp_path / name, sr, channels)
     monkeypatch.setattr(audio_blocks, "BLOCK_SAMPLES", 30_011)  # no format's own blocks
-    blocks = list(stream_audio(path))
+    blocks = list(AudioStream(path))
     assert len(blocks) > 1
     assert all(block.dtype == np.float32 for block in blocks)
     np.testing.assert_allclose(np.concatenate(blocks), read_audio(path), atol=1e-6)
@@ -45,12 +45,12 @@ def test_blocks_are_the_samples_of_the_whole(tmp_path, monkeypatch, name, sr, ch
 
 def test_other_rates_can_be_asked_for(tmp_path):
     path = write(tmp_path / "a.wav", 44_100)
-    joined = np.concatenate(list(stream_audio(path, 16_000)))
+    joined = np.concatenate(list(AudioStream(path, 16_000)))
     np.testing.assert_allclose(joined, read_audio(path, sr=16_000), atol=1e-6)
 
 
 def decode(path: Path) -> None:
-    for _ in stream_audio(path):
+    for _ in AudioStream(path):
         pass
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.plotting.mp3 import KBIT_PER_CHANNEL, encode_mp3
+from common.plotting.players import KBIT_PER_CHANNEL, encode_mp3
 
 DELAY = 1105  # samples, of LAME and of the decoder
 

@@ -11,7 +11,7 @@ from fma_for_tests import music
 
 from common.errors import AudioError, AudioSilent, AudioTooShort, AudioUndecodable
 from common.fma.audio import read_audio, read_recording
-from common.fma.audio_stream import check_audio, stream_audio
+from common.fma.audio_stream import AudioStream, check_audio
 from common.fma.silence import is_silent
 
 SR = 44_100
@@ -140,7 +140,7 @@ def test_opposed_channels_do_not_cancel(tmp_path, make):
     assert inside.std() > 0.4 * left.std()
     assert abs(np.corrcoef(inside, left)[0, 1]) > 0.6
     assert recording.notes == ("the channels cancel each other: the opposed ones are negated",)
-    stream = stream_audio(path, SR)
+    stream = AudioStream(path, SR)
     np.testing.assert_array_equal(np.concatenate(list(stream)), recording.samples)
     assert tuple(stream.notes) == recording.notes
     assert check_audio(path, 30) == stream.notes
@@ -170,7 +170,7 @@ def test_blocks_are_judged_alike_at_once_and_in_a_stream(tmp_path):
     right[6 * SR : 13 * SR] = -left[6 * SR : 13 * SR]
     path = write(tmp_path / "a.wav", np.stack([left, right], 1))
     recording = read_recording(path, 22_050)
-    joined = np.concatenate(list(stream_audio(path)))
+    joined = np.concatenate(list(AudioStream(path)))
     np.testing.assert_allclose(joined, recording.samples, atol=1e-6)
     short = read_audio(path, duration=10)
     np.testing.assert_allclose(short[:-100], recording.samples[: len(short) - 100], atol=1e-6)
@@ -189,7 +189,7 @@ def test_impossible_values_are_refused_everywhere_with_the_same_words(tmp_path, 
     for read in (
         lambda: read_audio(path),
         lambda: read_audio(path, duration=60),
-        lambda: [*stream_audio(path)],
+        lambda: [*AudioStream(path)],
         lambda: check_audio(path, 60),
         lambda: check_audio(path, 30, at_least=20),
     ):

@@ -20,13 +20,10 @@ from fma_for_tests import (
 from PIL import Image
 
 from common.fma import track_plan
-from common.fma.genres import ROOT_GENRES
 from common.fma.metadata import load
 from common.plotting.players import player
 from spectrogram_image.convert import KINDS, convert
-from spectrogram_image.exploration import file_checks, metadata, sound_views, views
-
-GENRE = ("track", "genre_top")
+from spectrogram_image.exploration import file_checks, metadata, sound_views
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +52,6 @@ def eight():
 
 def labels(axis):
     return [label.get_text() for label in axis.get_ticklabels() if label.get_text()]
-
-
-def test_a_metadata_file_that_is_not_there_has_no_size(tiny_fma):
-    files = metadata.metadata_files(tiny_fma.metadata_dir)
-    assert files.loc["tracks.csv", "kilobytes"] > 0
-    assert np.isnan(files.loc["features.csv", "kilobytes"])
 
 
 def test_missing_are_empty_cells_empty_lists_and_minus_one_where_it_counts_something(tmp_path):
@@ -110,20 +101,6 @@ def test_subsets_contain_one_another(tiny_tracks):
     assert table["with a root genre"].tolist() == [7, 20, 20, 20]
     assert table["root genres"].tolist() == [1, 3, 3, 3]
     assert table.loc["medium", ["rarest genre", "most frequent genre"]].tolist() == [6, 7]
-    assert metadata.genres_present(tiny_tracks) == ["Folk", "Jazz", "Rock"]
-
-
-def test_genres_are_counted_in_each_subset_and_their_children_in_the_tree(tiny_tracks):
-    tree = pd.DataFrame(
-        [(0, "Rock", 12), (12, "Punk", 12), (25, "Hardcore", 12), (0, "Jazz", 4)],
-        columns=["parent", "title", "top_level"],
-        index=[12, 25, 26, 4],
-    )
-    table = metadata.subset_genres(tiny_tracks, tree)
-    assert tuple(table.index) == ROOT_GENRES
-    assert table.loc["Rock"].tolist() == [2, 7, 7, 7]
-    assert table.loc["Jazz"].tolist() == [0, 0, 7, 7]
-    assert table.loc["Blues"].tolist() == [0, 0, 0, 0]
 
 
 def test_files_are_checked_by_what_they_decode_to(tiny_fma):
@@ -186,39 +163,6 @@ def test_a_short_file_that_decodes_to_nan_is_undecodable(tmp_path):
     found = file_checks.check_file(path)
     assert found["error"] == "AudioUndecodable"
     assert np.isnan(found["peak"])
-
-
-def test_the_figure_of_missing_values_has_a_bar_for_each_column(tiny_tracks):
-    figure = views.missing_figure(metadata.missing_shares(tiny_tracks))
-    assert sum(len(panel.patches) for panel in figure.axes) == len(COLUMNS)
-    assert "set.split" in labels(figure.axes[2].yaxis)
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0"), (0.00001, "0.1"), (0.5, "50.0"), (0.99999, "99.9"), (1.0, "100")],
-)
-def test_only_none_is_0_percent_and_only_all_is_100(share, text):
-    assert views._percent(share) == text
-
-
-def test_the_figure_of_artists_ranks_them_and_counts_them_per_genre():
-    artists = pd.Series(["a", "a", "a", "b", None])
-    genres = pd.Series(["Rock", "Rock", "Jazz", "Rock", "Folk"])
-    ranked, per_genre = views.artists_figure(artists, genres).axes
-    assert ranked.lines[0].get_ydata().tolist() == [3, 1]
-    assert labels(per_genre.yaxis) == ["Folk", "Jazz", "Rock"]
-    assert [bar.get_width() for bar in per_genre.patches] == [0, 1, 2]
-
-
-def test_the_figure_of_durations_tells_whole_clips_from_damaged():
-    claimed = pd.Series({2: 200.0, 3: 100.0, 5: 20.0, 7: np.nan})
-    decoded = pd.Series({2: 29.98, 3: 12.0, 5: np.nan})
-    _, panel = views.durations_figure(claimed, decoded).axes
-    whole, damaged, _ = panel.lines
-    assert whole.get_ydata().tolist() == [29.98]
-    assert damaged.get_ydata().tolist() == [12.0, 0.0]
-    views.durations_figure(claimed * np.nan, decoded)
 
 
 def test_different_kinds_have_an_axis_each_and_share_the_time(eight):

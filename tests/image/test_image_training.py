@@ -75,12 +75,19 @@ def test_images_are_cross_validated_as_features_are(records, tmp_path):
     from common.evaluation.baselines import majority
     from common.evaluation.cross_validation import cross_validate, make_folds
     from common.records.segments import Segments
-    from common.training.train import fold_trainer
+    from common.training.train import train
 
-    def build(_):
-        return training.build_model(records, QUICK.augment, **SMALL)
+    def fit(fold):
+        return train(
+            "cnn",
+            lambda: training.build_model(records, QUICK.augment, **SMALL),
+            fold,
+            folder=tmp_path / fold.name,
+            options=QUICK,
+            architecture=SMALL,
+            save=False,
+        )
 
-    fit = fold_trainer("cnn", build, folder=tmp_path, options=QUICK, architecture=SMALL)
     data = records, Segments.read(records), make_folds(records.plan(), 3)[:1]
     for one in (majority, fit):
         result, predictions = cross_validate(one, *data)

@@ -334,10 +334,22 @@ def test_fma_gives_ids_genres_and_splits(tmp_path):
     levels = pixels_by_name(tmp_path / "out")
     np.testing.assert_array_equal(levels["001/001002"], some_levels(1002))
     (tmp_path / "fma_metadata").rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="name it with --metadata"):
+    with pytest.raises(UserError, match="name the table of genres and splits with --metadata"):
         import_here(folder, tmp_path / "again")
     import_here(folder, tmp_path / "again", metadata=tmp_path / "elsewhere")
     assert (tmp_path / "again" / PLAN).read_text() == (tmp_path / "out" / PLAN).read_text()
+
+
+def test_names_may_be_ids_of_a_table(tmp_path):
+    folder = write_fma(tmp_path, dict.fromkeys(range(1, 31), ("", "")))
+    rows = [f"{n},{GENRES[n % 2]},{SPLITS[n // 2 % 3]},artist {n}" for n in range(1, 32)]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["track_id,genre,split,artist", *rows]) + "\n")
+    images, _ = import_here(folder, tmp_path / "out", metadata=table)
+    assert images.data_set["title"] == "pictures"
+    assert reasons(tmp_path / "out") == {"000/000031.png": "no such file"}
+    plan = read_table(tmp_path / "out" / PLAN)
+    assert list(plan["artist"]) == [f"artist {n}" for n in range(1, 32)]
 
 
 @pytest.mark.skipif(not FMA_SMALL.is_dir(), reason="the pictures are not in ../shared")
@@ -493,8 +505,8 @@ def test_sources_are_not_changed(tmp_path):
         ({"cmap": "virids"}, "unknown colour map 'virids'"),
         ({"paint": "virids"}, "unknown colour map 'virids'"),
         ({"subset": "small"}, "does not have FMA's names"),
-        ({"metadata": "tracks.csv"}, "tracks.csv is missing"),
-        ({"mapping": "merged"}, "no root genre of the FMA"),
+        ({"metadata": "tracks.csv"}, "does not have FMA's names"),
+        ({"mapping": "merged"}, "does not have FMA's names"),
         ({"size": (0, 10)}, "--size must be between"),
         ({"crop": (-1, 0, 0, 0)}, "--crop takes the pixels to cut off"),
         ({"seconds": float("nan")}, "--seconds nan"),

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from jobs_for_tests import calls, die_once_at_one, jobs, threads, write_slowly
+from jobs_for_tests import (
+    calls,
+    die_once_at_one,
+    fail_beside_another,
+    jobs,
+    threads,
+    write_slowly,
+)
 
 from common.errors import UserError
 from common.jobs import clusters
@@ -91,6 +98,21 @@ def test_the_death_of_a_worker_costs_nothing_but_time(cluster, tmp_path):
     )
     assert [result["square"] for result in results] == [0, 1, 4, 9, 16, 25]
     assert calls(tmp_path).count(1) == 2
+
+
+def test_jobs_that_run_when_one_fails_are_finished_and_kept_and_no_others_begin(cluster, tmp_path):
+    (tmp_path / "working").touch()  # two workers do not run three jobs at once
+    options = {"folder": tmp_path, "settings": {}, "workers": cluster}
+    work = jobs(tmp_path, 43)[1:]
+    work[0], work[1] = work[1], work[0]  # job 2 and job 1, which fails
+    with pytest.raises(ValueError, match="job 1 is broken"):
+        run_jobs(fail_beside_another, work, **options)
+    begun = calls(tmp_path)
+    assert len(begun) < 20
+    (tmp_path / "mended").touch()
+    results = run_jobs(fail_beside_another, work, **options)
+    assert [result["square"] for result in results] == [4, 1, *(n * n for n in range(3, 43))]
+    assert calls(tmp_path) == [1, *(n for n in range(3, 43) if n not in begun)]
 
 
 def test_workers_that_do_not_see_a_folder_are_refused_before_any_work(cluster, tmp_path):

@@ -84,8 +84,7 @@ def test_full_disk_is_one_line_and_what_is_finished_is_kept(
     """Somebody else fills the disk while the first shards are being written."""
     with mounted('mount -t tmpfs -o size=3m none "$1"', tmp_path / "disk") as disk:
         out, filling = disk / "out", disk / "of_somebody_else"
-        # One worker: shards that another one finishes while a shard fails are made again.
-        arguments = [*extraction(tiny_fma.root, out), "--workers", "1"]
+        arguments = extraction(tiny_fma.root, out)
         with running(arguments) as process:
             wait_for(lambda: list(out.glob(".*.tfrecord.*.tmp")), process)
             os.killpg(process.pid, signal.SIGSTOP)

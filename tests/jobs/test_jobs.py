@@ -149,6 +149,24 @@ def test_exception_in_a_job_comes_out_and_finished_work_is_kept(tmp_path):
     assert 0 not in calls(tmp_path)
 
 
+def test_jobs_that_run_when_one_fails_are_finished_and_kept_and_no_others_begin(tmp_path):
+    with pytest.raises(ValueError, match="job 1 is broken"):  # the first of two failures
+        run(jobs_for_tests.fail_beside_another, tmp_path, 40, workers=3)
+    begun = calls(tmp_path)
+    assert len(begun) < 20
+    (tmp_path / "mended").touch()
+    results = run(jobs_for_tests.fail_beside_another, tmp_path, 40, workers=3)
+    assert [result["square"] for result in results] == [n * n for n in range(40)]
+    assert calls(tmp_path) == [0, 1, *(n for n in range(40) if n not in begun)]
+
+
+def test_death_of_a_worker_after_a_failure_does_not_hide_the_failure(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="job 0 is broken"):
+        run(jobs_for_tests.die_beside_a_failure, tmp_path, 40, workers=2)
+    assert time.monotonic() - started < 30
+
+
 def test_user_error_in_a_job_comes_out_as_it_is(tmp_path):
     with pytest.raises(UserError, match=r"^the disk of job 0 is full: free some space$"):
         run(jobs_for_tests.mistake, tmp_path, 1)

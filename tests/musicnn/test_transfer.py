@@ -14,9 +14,7 @@ import soundfile
 from fma_for_tests import music
 
 from common.errors import UserError
-from common.evaluation.cross_validation import make_folds
 from common.fma.dataset import Dataset
-from common.records.segments import Segments
 from common.training.options import TrainingOptions
 from spectrogram_feature import training
 from spectrogram_feature.features.kinds import LOG_MEL
@@ -160,36 +158,6 @@ def test_each_kind_has_a_folder_of_its_own(tiny_fma):
 # --- Embeddings ----------------------------------------------------------------------------------
 
 
-def test_segments_are_cut_into_patches_and_averaged(tf):
-    from spectrogram_feature.musicnn.transfer import MeanOfPatches, Patches
-
-    frames = np.arange(2 * 7 * 3, dtype=np.float32).reshape(2, 7, 3)
-    patches = np.asarray(Patches(3)(frames))
-    np.testing.assert_array_equal(
-        patches, [frames[0, :3], frames[0, 3:6], frames[1, :3], frames[1, 3:6]]
-    )
-    said = patches[:, 0]
-    mean = np.asarray(MeanOfPatches(2)(said))
-    np.testing.assert_array_equal(mean, [said[:2].mean(axis=0), said[2:].mean(axis=0)])
-
-
-def test_in_training_a_segment_is_one_patch_at_any_place(tf):
-    from spectrogram_feature.musicnn.transfer import MeanOfPatches, Patches
-
-    frames = np.arange(2 * 7 * 3, dtype=np.float32).reshape(2, 7, 3)
-    layer = Patches(3)
-    starts = set()
-    for _ in range(100):
-        patches = np.asarray(layer(frames, training=True))
-        assert patches.shape == (2, 3, 3)
-        start = int(patches[0, 0, 0]) // 3
-        np.testing.assert_array_equal(patches, frames[:, start : start + 3])
-        starts.add(start)
-    assert starts == set(range(5))
-    said = patches[:, 0]
-    np.testing.assert_array_equal(MeanOfPatches(2)(said, training=True), said)
-
-
 def test_a_segment_of_10_s_is_the_mean_of_three_patches_of_3_s(tf):
     from spectrogram_feature.musicnn.pretrained import musicnn
     from spectrogram_feature.musicnn.transfer import EMBEDDING, embedder
@@ -322,82 +290,3 @@ def test_the_command_compares_with_machines(folder, tmp_path, monkeypatch, capsy
     rows = [line.strip() for line in capsys.readouterr().out.splitlines()]
     for name in ("Majority class", "SVM on bin statistics", "SVM on musicnn", "musicnn"):
         assert any(row.startswith(f"{name} ") for row in rows)
-
-
-# --- Fine-tuning ---------------------------------------------------------------------------------
-
-
-def test_each_stage_trains_its_layers_and_leaves_normalisations_alone(records, run):
-    from spectrogram_feature.musicnn.finetuning import last_layers, thaw
-
-    model = last_layers(records, run.folder)
-    features, *_ = next(records.arrays("test"))
-    expected = run.model.predict_on_batch(features)
-    np.testing.assert_allclose(model.predict_on_batch(features), expected, atol=1e-5)
-    last, every = (
-        {
-            variable.path.split("/")[0]
-            for variable in thaw(model, front=front).get_layer("musicnn").trainable_weights
-        }
-        for front in (False, True)
-    )
-    assert last == {"middle_1", "middle_2", "middle_3", "hidden"}
-    assert every == last | {
-        "timbral_38",
-        "timbral_67",
-        "temporal_128",
-        "temporal_64",
-        "temporal_32",
-    }
-
-
-def test_fine_tuning_goes_on_from_stage_to_stage(records, tmp_path):
-    from spectrogram_feature.inference.classifier import GenreClassifier
-
-    options = TrainingOptions(epochs=1, batch_size=8)
-    run = training.finetune(records, "musicnn", folder=tmp_path, options=options)
-    folders = (tmp_path / "musicnn", tmp_path / "musicnn-last-layers", tmp_path)
-    models = [GenreClassifier.load(folder / "model.keras").model for folder in folders]
-
-    def weights(name: str) -> list[np.ndarray]:
-        return [m.get_layer("musicnn").get_layer(name).get_weights()[0] for m in models]
-
-    front, middle, norm = weights("timbral_38"), weights("middle_1"), weights("penultimate")
-    assert np.array_equal(front[0], front[1])
-    assert not np.array_equal(front[1], front[2])
-    assert not np.array_equal(middle[0], middle[1])
-    assert not np.array_equal(middle[1], middle[2])
-    assert all(np.array_equal(norm[0], other) for other in norm)
-    assert run.model.name == "musicnn"
-
-
-def test_the_stages_of_a_fold_go_on_from_its_probe(records, tmp_path):
-    from spectrogram_feature import models
-    from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
-
-    folds = make_folds(records.plan(), 3)[:1]
-    embedded = EmbeddedRecords.of(records)
-    how = {"folder": tmp_path, "options": TrainingOptions(epochs=1, batch_size=16)}
-    with pytest.raises(FileNotFoundError):
-        training.cross_validate_stages(records, folds, "musicnn", **how)
-    shutil.rmtree(tmp_path)
-    training.cross_validate_model(
-        embedded,
-        Segments.read(embedded),
-        folds,
-        "musicnn",
-        folder=tmp_path / "musicnn",
-        options=how["options"],
-    )
-    judged = training.cross_validate_stages(records, folds, "musicnn", **how)
-    stages = models.find("musicnn").stages
-    assert [result.model for result, _ in judged] == [stage.name for stage in stages]
-    for _, predictions in judged:
-        assert set(predictions.track_id) <= set(folds[0].test)
-
-
-def test_other_networks_have_nothing_to_fine_tune(tiny_records, monkeypatch):
-    arguments = ["--records", str(tiny_records), "--model", "cnn", "--finetune"]
-    monkeypatch.setattr(sys, "argv", ["training", *arguments])
-    with pytest.raises(UserError, match="--finetune is for --model musicnn"):
-        training.main()

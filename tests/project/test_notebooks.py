@@ -10,7 +10,7 @@ import pytest
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
 from tools.notebook_outputs import tidy
-from tools.notebooks import NOTEBOOKS, digest, execute
+from tools.notebooks import NOTEBOOKS, digest, execute, parse_parameter
 
 TRACKS = 48  # the smallest demo set: one track of each genre in each split
 
@@ -187,6 +187,20 @@ def test_nothing_that_differs_from_run_to_run_is_kept():
 
 
 @pytest.mark.notebooks
+@pytest.mark.notebooks
+def test_parameters_of_a_rendering_are_in_its_first_cell(tmp_path):
+    source = write_notebook(tmp_path / "Set.ipynb", "A, B = 1, 2\nC = 'c'", "print(A, B, C)")
+    parameters = dict(map(parse_parameter, ["B=[3]", "C=a/b"]))
+    execute(source, tmp_path / "out.ipynb", parameters)
+    first, second = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert first.source.endswith("# Changed for these results\nB = [3]\nC = 'a/b'")
+    assert second.outputs[0].text == "1 [3] a/b\n"
+    with pytest.raises(UserError, match=r"Set\.ipynb has no parameter D"):
+        execute(source, tmp_path / "out.ipynb", {"D": 1})
+    with pytest.raises(UserError, match="NAME=VALUE"):
+        parse_parameter("D")
+
+
 def test_of_a_progress_bar_only_the_last_state_is_kept(tmp_path):
     source = write_notebook(
         tmp_path / "Bar.ipynb",

@@ -31,7 +31,7 @@ from records_for_tests import records_of
 
 from common.errors import AudioError, UserError
 from common.fma.audio import read_audio
-from common.fma.audio_stream import stream_audio
+from common.fma.audio_stream import AudioStream
 from common.fma.metadata import load
 from common.records.segments import Segments
 from common.training.model_files import ModelCard, load_model, read_card, save_model
@@ -351,7 +351,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path, content):
     path = tmp_path / "song"
     path.write_bytes(content)
     tracemalloc.start()
-    for read in (lambda: read_audio(path, duration=30, at_least=0), lambda: [*stream_audio(path)]):
+    for read in (lambda: read_audio(path, duration=30, at_least=0), lambda: [*AudioStream(path)]):
         with suppress(AudioError):
             assert sum(map(np.size, read())) <= 30 * 22_050
     _, peak = tracemalloc.get_traced_memory()

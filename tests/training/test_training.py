@@ -446,3 +446,12 @@ def test_training_with_all_the_trimmings(records, tmp_path):
     run = train_model(records, "cnn", folder=tmp_path, options=options)
     assert len(run.history) == 2
     assert any(layer.name == "spec_augment" for layer in run.model.layers)
+
+
+def test_several_seeds_are_trained_in_folders_of_their_own(tmp_path):
+    options = TrainingOptions(seed=3)
+    assert options.with_seeds(1, tmp_path) == [(options, tmp_path)]
+    several = options.with_seeds(2, tmp_path)
+    assert [(one.seed, folder.name) for one, folder in several] == [(3, "seed-3"), (4, "seed-4")]
+    with pytest.raises(UserError, match="seeds = 0 must be 1 or more"):
+        options.with_seeds(0, tmp_path)

@@ -1,0 +1,114 @@
+"""Tables of results/fma_small in its page and in the README, from the CSV files beside the page."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from common import cli
+from common.evaluation.leaderboard import ABSENT
+from common.evaluation.metrics import Difference, Score
+from common.paths import PROJECT_ROOT
+from common.tables import read_table
+from tools.marked_text import renew
+
+SCRIPT = "results/fma_small/page.py"
+HERE = Path(__file__).parent
+README = PROJECT_ROOT / "README.md"
+
+COLUMNS = {
+    "genre": "genre",
+    "model": "model",
+    "augmentation": "augmentation",
+    "training_tracks": "training tracks",
+    "validation_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+    "deviation_between_seeds": "deviation between seeds, points",
+    "test_macro_f1": "test macro-F1",
+    "gain_over_svm": "over the SVM, points",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "tracks": "test tracks",
+    "parameters": "parameters",
+    "minutes_a_seed": "minutes",
+}
+"""Column of a CSV → title; columns with ``_low`` and ``_high`` have an interval."""
+
+PAGE = {
+    "models": None,
+    "recipes": None,
+    "per_genre": None,
+    "low_pass": ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"],
+    "learning_curve": None,
+}
+"""CSV → columns on the page, by default all of `COLUMNS` that it has."""
+
+SHORT = ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"]
+"""Columns of the README's table."""
+
+
+def format_table(table: pd.DataFrame, columns: list[str] | None = None) -> str:
+    """Format a table in Markdown, with percentages, intervals and points."""
+    chosen = [name for name in columns or COLUMNS if name in table]
+    cells = {COLUMNS[name]: [_cell(name, row) for _, row in table.iterrows()] for name in chosen}
+    lines = [cells, ["---"] * len(cells), *zip(*cells.values(), strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _cell(name: str, row: pd.Series) -> str:
+    value = row[name]
+    if not isinstance(value, str) and pd.isna(value):
+        return ABSENT
+    if f"{name}_low" in row:
+        interval = value, row[f"{name}_low"], row[f"{name}_high"]
+        gain = str(Difference(*interval)).replace(" points", "")
+        text = gain if name == "gain_over_svm" else str(Score(*interval))
+    elif name.endswith("accuracy") or name in ("precision", "recall", "f1"):
+        text = f"{100 * value:.1f} %"
+    elif name == "deviation_between_seeds":
+        text = f"{100 * value:.1f}"
+    elif name == "minutes_a_seed":
+        text = f"{value:.1f}"
+    else:
+        text = value if isinstance(value, str) else f"{round(value):,}"
+    return re.sub(r" (?=%)|(?<=\d,) (?=[\d+-][\d.]*\])", "\u00a0", text)
+
+
+def write_pages(*, check: bool = False) -> None:
+    """Write the tables into both pages; with `check`, raise a `UserError` for an old one."""
+    tables = {name: read_table(HERE / f"{name}.csv") for name in PAGE}
+    parts = {name: format_table(table, PAGE[name]) for name, table in tables.items()}
+    renew(HERE / "README.md", parts, SCRIPT, check=check)
+    short = format_table(short_rows(tables["models"]), SHORT)
+    renew(README, {"fma_small": short}, SCRIPT, check=check)
+
+
+def short_rows(models: pd.DataFrame) -> pd.DataFrame:
+    """Select the baselines, and the best network of each stage on the validation split."""
+    is_baseline = models["seeds"] == 1
+    networks = models[~is_baseline].sort_values("validation_accuracy", ascending=False)
+    of_images = networks["model"].str.startswith("stage 1")
+    best = [networks[of_images].head(1), networks[~of_images].head(1)]
+    return pd.concat([models[is_baseline], *best])
+
+
+def main() -> None:
+    """Run the command; ``--help`` explains it."""
+    parser = cli.make_parser(
+        f"python {SCRIPT}",
+        "Write the tables of results/fma_small into its page and into the README.",
+        f"  python {SCRIPT}\n  python {SCRIPT} --check",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail if a page is out of date"
+    )
+    arguments: argparse.Namespace = parser.parse_args()
+    write_pages(check=arguments.check)
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
