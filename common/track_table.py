@@ -76,8 +76,7 @@ def read_track_table(
         table = table[table.index.isin(present)]
         if table.empty:
             raise UserError(
-                f"none of the {len(present):,} tracks is in {path}: are the files named after track "
-                "ids?"
+                f"none of the {len(present):,} tracks is in {path}: are the files named after ids?"
             )
     notes, names = [], table.index.to_series().astype(str)
     artist = table["artist"] if "artist" in table else pd.Series(None, table.index, dtype=object)

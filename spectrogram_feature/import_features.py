@@ -134,7 +134,7 @@ def generate(
     present = tracks.index.isin(list(places))
     if not present.any():
         raise UserError(
-            f"none of the {len(places):,} tracks is in {table}: are the files named after track ids?"
+            f"none of the {len(places):,} tracks is in {table}: are the files named after ids?"
         )
     plan = plan_tracks(tracks if subset else tracks[present], mapping)
     plan["place"] = [places.get(track) for track in plan.index]
