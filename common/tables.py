@@ -1,12 +1,16 @@
-"""Writing and reading the CSV files of the project."""
+"""Writing and reading the CSV files of the project, and those of users."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from common.errors import UserError
 from common.jobs.files import atomic_write
+from common.text import one_line
 
 _TEXT = ("Genre", "Pathname", "artist", "genre", "model", "path", "problem", "reason", "split")
 _WHOLE = ("epoch", "label", "segments", "track_id")
@@ -28,3 +32,36 @@ def read_table(path: str | Path, index: str | None = None) -> pd.DataFrame:
     """
     table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values=[""])
     return table if index is None else table.set_index(index)
+
+
+def read_rows(
+    path: Path, required: Sequence[str], optional: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Read the rows of a user's CSV in UTF-8, with their numbers; the header is row 1.
+
+    Cells are stripped, and empty rows are left out. A `UserError` names a missing column, a column
+    that is there twice, or a row with too many cells.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file, strict=True)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no CSV in UTF-8: {one_line(error)}") from None
+    header = rows[0] if rows else []
+    if missing := [name for name in required if name not in header]:
+        raise UserError(
+            f"{path} lacks the column {missing[0]!r}: required are {', '.join(required)}, "
+            f"optional {' and '.join(optional)}, separated by commas"
+        )
+    if twice := [name for name in (*required, *optional) if header.count(name) > 1]:
+        raise UserError(f"{path} has the column {twice[0]!r} twice: delete one")
+    table = []
+    for number, row in enumerate(rows[1:], start=2):
+        if any(row[len(header) :]):
+            raise UserError(
+                f"{path}: row {number} has more cells than the header: quote text with commas"
+            )
+        cells = [*row, *[""] * (len(header) - len(row))]
+        if any(cells):
+            table.append((number, dict(zip(header, cells, strict=False))))
+    return table

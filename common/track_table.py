@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +23,12 @@ NO_ARTIST = (
 def find_table(source: Path, metadata: str | Path | None) -> Path:
     """Find the table of tracks: a named file or folder, else ``tracks.csv`` at the source.
 
-    ``fma_metadata/tracks.csv`` in the source or beside it is found, too. No table is a `UserError`.
+    ``fma_metadata/tracks.csv`` in the source, or in a folder above it, is found, too. No table is a
+    `UserError`.
     """
     folder = source if source.is_dir() else source.parent
-    places = [folder, folder / "fma_metadata", folder.parent / "fma_metadata"]
-    candidates = [place / "tracks.csv" for place in places]
+    above = [folder, *folder.absolute().parents]
+    candidates = [folder / "tracks.csv", *(p / "fma_metadata" / "tracks.csv" for p in above)]
     if metadata:
         named = Path(metadata)
         candidates = [named / "tracks.csv", named / "fma_metadata" / "tracks.csv"]
@@ -39,11 +41,13 @@ def find_table(source: Path, metadata: str | Path | None) -> Path:
     )
 
 
-def read_track_table(path: Path, subset: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+def read_track_table(
+    path: Path, subset: str | None = None, present: Collection[int] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read FMA's ``tracks.csv``, or a table with the columns ``track_id`` and ``genre``.
 
-    The columns ``split`` and ``artist`` are optional. Without splits, they are made by artist, or
-    by track if there are no artists either.
+    The columns ``split`` and ``artist`` are optional. Without splits, the tracks that are `present`
+    are divided by artist, or by track if there are no artists either.
 
     Returns
     -------
@@ -65,7 +69,15 @@ def read_track_table(path: Path, subset: str | None = None) -> tuple[pd.DataFram
         raise UserError(f"{path} has no column 'genre'; it needs track_id and genre")
     if not table.index.is_unique:
         raise UserError(f"{path} has the track {table.index[table.index.duplicated()][0]} twice")
+    if subset:
+        raise UserError(f"{path} has no subsets, which FMA's tracks.csv has: leave out --subset")
     table = table[table["genre"].notna()]
+    if present is not None:
+        table = table[table.index.isin(present)]
+        if table.empty:
+            raise UserError(
+                f"none of the {len(present):,} tracks is in {path}: are the files named after ids?"
+            )
     notes, names = [], table.index.to_series().astype(str)
     artist = table["artist"] if "artist" in table else pd.Series(None, table.index, dtype=object)
     if "split" in table:

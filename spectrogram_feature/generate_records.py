@@ -27,7 +27,13 @@ from common.paths import output_root
 from common.records import shards
 from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records.tfrecords import Manifest
-from spectrogram_feature.features.kinds import COMPUTED, CONSTANT_Q, KINDS, kind_of, transform_of
+from spectrogram_feature.features.kinds import (
+    CONSTANT_Q,
+    KINDS,
+    computed_kinds,
+    kind_of,
+    transform_of,
+)
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 from spectrogram_feature.features.segment_plan import plan_segments
 
@@ -225,7 +231,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--features",
-        choices=COMPUTED,
+        choices=computed_kinds(),
         default=KIND,
         help="constant-q, or log-mel for training.py --model musicnn",
     )

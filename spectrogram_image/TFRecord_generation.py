@@ -2,7 +2,7 @@
 
 A record holds the levels of an image, one byte per pixel. The manifest holds the palette; levels
 and palette restore the exact pixels. Levels are faster to read than a PNG, which must be inflated,
-and take a third of the bytes of colours.
+and take a third of the bytes of colours. A record of an image without a palette holds its colours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from common.paths import output_root
 from common.records import shards
 from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards
 from common.records.tfrecords import Manifest
-from spectrogram_image.images.folder import ImageError, ImageSet, read_levels, read_tables
+from spectrogram_image.images.folder import ImageError, ImageSet, read_pixels, read_tables
 from spectrogram_image.images.records import KIND
 from spectrogram_image.images.rendering import SIZES
 
@@ -43,20 +43,21 @@ class Shard(shards.Shard):
     def size(self) -> int:
         """int: approximate size of the file in bytes if no image is damaged."""
         pixels = self.images.parameters.width * self.images.parameters.height
+        channels = 1 if self.images.palette else 3
         existing = sum(self.file_of(track).exists() for track in self.tracks)
-        return existing * pixels // self.reduction**2
+        return existing * pixels * channels // self.reduction**2
 
     def file_of(self, track: tuple) -> Path:
         """Return the path of a track's image."""
         return self.source / track[2]
 
     def read(self, track: tuple) -> tuple[dict[int, np.ndarray], list[tuple]]:
-        """Read the levels of a track's image, reduced."""
+        """Read the levels or colours of a track's image, reduced."""
         try:
-            levels = read_levels(self.file_of(track), self.images)
+            pixels = read_pixels(self.file_of(track), self.images)
         except ImageError as error:
             return {}, [(track[0], error.reason)]
-        return {0: reduce_levels(levels, self.reduction)}, []
+        return {0: reduce_levels(pixels, self.reduction)}, []
 
 
 def generate(
@@ -75,7 +76,8 @@ def generate(
     Parameters
     ----------
     folder : path-like
-        Images of one kind, made by `spectrogram_image.spectrogram_generation`.
+        Images of one kind, from `spectrogram_image.spectrogram_generation` or
+        `spectrogram_image.import_images`.
     out : path-like
         The folder of the shards, ``manifest.json``, ``tracks.csv`` and ``failures.csv``.
     size : str, optional
@@ -149,6 +151,8 @@ def _reduction(images: ImageSet, size: str | None) -> int:
         raise UserError(
             f"images of {width} × {height} pixels cannot be reduced to {wanted[0]} × {wanted[1]}: "
             f"choose from {names}, or make larger images"
+            if names
+            else f"images of {width} × {height} pixels have no named size: omit --size"
         )
     return possible[wanted]
 
@@ -156,22 +160,25 @@ def _reduction(images: ImageSet, size: str | None) -> int:
 def reduce_levels(levels: np.ndarray, reduction: int) -> np.ndarray:
     """Average the levels of blocks of pixels, rounding half up.
 
-    Averaging colours instead would produce colours outside the palette.
+    Averaging the colours of levels instead would produce colours outside the palette. Images
+    without a palette are reduced channel by channel.
 
     Parameters
     ----------
-    levels : np.ndarray [shape=(height, width), uint8]
+    levels : np.ndarray [shape=(height, width) or (height, width, 3), uint8]
     reduction : int
         A divisor of height and width.
 
     Returns
     -------
-    np.ndarray [shape=(height // reduction, width // reduction), uint8]
+    np.ndarray [shape=(height // reduction, width // reduction, ...), uint8]
     """
     if reduction == 1:
         return levels
-    height, width = levels.shape
-    blocks = levels.reshape(height // reduction, reduction, width // reduction, reduction)
+    height, width, *channels = levels.shape
+    blocks = levels.reshape(
+        height // reduction, reduction, width // reduction, reduction, *channels
+    )
     pixels = reduction**2
     total = blocks.sum(axis=(1, 3), dtype=np.uint16)  # at most 16 * 255
     return ((total + pixels // 2) // pixels).astype(np.uint8)
@@ -190,10 +197,11 @@ def main() -> None:
     parser = cli.make_parser(
         "python -m spectrogram_image.TFRecord_generation",
         "Convert images of one kind to TFRecords.\n\n"
-        "Input: a folder of images from spectrogram_image.spectrogram_generation. A record holds\n"
-        "the levels of an image, one byte per pixel; manifest.json holds the palette. At the\n"
-        "images' own size the conversion is lossless. At half or a quarter of it, the levels of\n"
-        "2 × 2 or 4 × 4 pixels are averaged.\n\n"
+        "Input: a folder of images from spectrogram_image.spectrogram_generation or from\n"
+        "spectrogram_image.import_images. A record holds the levels of an image, one byte per\n"
+        "pixel; manifest.json holds the palette. At the images' own size the conversion is\n"
+        "lossless. At half or a quarter of it, the levels of 2 × 2 or 4 × 4 pixels are averaged.\n"
+        "A record of an imported image without levels holds its colours, three bytes per pixel.\n\n"
         "Output: <split>-00007-of-00042.tfrecord, manifest.json (description), tracks.csv (plan)\n"
         "and failures.csv (missing or damaged images). A record takes 3.1 MB of disk at full\n"
         "size, 0.76 MB at half, 0.19 MB at quarter.\n\n"

@@ -107,16 +107,18 @@ def throughput(model: keras.Model, batch_size: int, rounds: int = 5) -> float:
 def judge_baselines(records: ImageRecords) -> list[Judged]:
     """Fit the majority class and the SVM on levels, and evaluate them on the test split.
 
-    The SVM uses the mean, standard deviation and mean absolute difference of each row of pixels.
+    The SVM uses the mean, standard deviation and mean absolute difference of each row of pixels, or
+    of each row of each channel where the images have no levels.
     """
-    levels = ImageRecords(records.folder, records.manifest, colors=False)
+    levels = ImageRecords(records.folder, records.manifest, colors=not records.has_levels)
     fit_svm = partial(svm, describe=row_statistics, name=describe(SVM_NAME, records))
     return [judge_on_test(fit(levels), levels) for fit in (majority, fit_svm)]
 
 
 def row_statistics(images: np.ndarray) -> np.ndarray:
-    """Compute the `bin_statistics` of the rows of levels (batch, height, width, 1)."""
-    return bin_statistics(images[..., 0].transpose(0, 2, 1))
+    """Compute the `bin_statistics` of the rows of images (batch, height, width, channels)."""
+    batch, _, width, _ = images.shape
+    return bin_statistics(images.transpose(0, 2, 1, 3).reshape(batch, width, -1))
 
 
 def describe(model: str, records: ImageRecords) -> str:

@@ -1,4 +1,4 @@
-"""Search of folders for audio files."""
+"""Search of folders for audio files, or for files with other suffixes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ UNREADABLE = frozenset(
 
 HIDDEN = "hidden"
 NO_AUDIO = "not audio"
+NO_PICTURE = "not pictures"
 LOOP = "linking to a folder that is searched already"
 CLOSED = "folders that cannot be read"
 
 
 @dataclass(frozen=True)
-class AudioFiles:
+class FoundFiles:
     """Result of `search_folder`."""
 
     paths: list[Path] = field(default_factory=list)
-    """Sorted `READABLE` and `UNREADABLE` files; the latter for error messages."""
+    """Sorted files; with audio, also the `UNREADABLE` ones, for error messages."""
 
     skipped: dict[str, list[Path]] = field(default_factory=dict)
-    """Paths by reason: `HIDDEN`, `NO_AUDIO`, `LOOP` or `CLOSED`."""
+    """Paths by reason: `HIDDEN`, `NO_AUDIO`, `NO_PICTURE`, `LOOP` or `CLOSED`."""
 
     def skip(self, reason: str, path: Path) -> None:
         """Add a skipped file or folder."""
@@ -45,7 +46,7 @@ class AudioFiles:
         """Format counts and names of the skipped paths in one line; empty if there are none."""
         parts = []
         for reason, paths in sorted(self.skipped.items()):
-            if reason == NO_AUDIO:
+            if reason in (NO_AUDIO, NO_PICTURE):
                 counts = Counter(path.suffix.lower() or path.name for path in paths)
                 names = [suffix for suffix, _ in counts.most_common()]
             else:
@@ -55,13 +56,17 @@ class AudioFiles:
         return "; ".join(parts)
 
 
-def search_folder(folder: Path) -> AudioFiles:
-    """Find the audio files of a folder and its subfolders.
+def search_folder(
+    folder: Path,
+    suffixes: frozenset[str] = READABLE | UNREADABLE,
+    others: str = NO_AUDIO,
+) -> FoundFiles:
+    """Find the files of a folder and its subfolders that have one of some suffixes.
 
     Links are followed, except links to parents of `folder`. Each folder is searched once, under its
-    own path in preference to a link's.
+    own path in preference to a link's. `others` is the reason of files with other suffixes.
     """
-    found = AudioFiles()
+    found = FoundFiles()
     top = folder.resolve()
     seen = {_identity(parent) for parent in top.parents}
     waiting = [folder]
@@ -87,8 +92,8 @@ def search_folder(folder: Path) -> AudioFiles:
                 found.skip(HIDDEN, path)
             elif os.path.isdir(path):  # noqa: PTH112 (a link to itself raises no error here)
                 (links if entry.is_symlink() else waiting).append(path)
-            elif path.suffix.lower() not in READABLE | UNREADABLE:
-                found.skip(NO_AUDIO, path)
+            elif path.suffix.lower() not in suffixes:
+                found.skip(others, path)
             else:
                 found.paths.append(path)
     found.paths.sort()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from common.fma.audio_blocks import decoding
 from common.fma.audio_files import search_folder
 from common.fma.genres import clean_name, fold_name
 from common.fma.metadata import SPLITS
+from common.tables import read_rows
 from common.text import name_text, one_line
 
 ARTIST_FROM = ("path", "folder", "name", "numbered-name", "tags")
@@ -181,7 +181,7 @@ def _artist_and_title(path: Path, between: list[str], where: str) -> tuple[str, 
 
 
 def _read_table(path: Path) -> list[Source]:
-    rows = _read_rows(path)
+    rows = read_rows(path, _REQUIRED, _OPTIONAL)
     sources: dict[object, Source] = {}
     for number, row in rows:
         for name in _REQUIRED:
@@ -218,30 +218,3 @@ def _read_table(path: Path) -> list[Source]:
             "artist into one split"
         )
     return list(sources.values())
-
-
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read the rows with their numbers; the header is row 1."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file, strict=True)]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no CSV in UTF-8: {one_line(error)}") from None
-    header = rows[0] if rows else []
-    if missing := [name for name in _REQUIRED if name not in header]:
-        raise UserError(
-            f"{path} lacks the column {missing[0]!r}: required are {', '.join(_REQUIRED)}, "
-            f"optional {' and '.join(_OPTIONAL)}, separated by commas"
-        )
-    if twice := [name for name in (*_REQUIRED, *_OPTIONAL) if header.count(name) > 1]:
-        raise UserError(f"{path} has the column {twice[0]!r} twice: delete one")
-    table = []
-    for number, row in enumerate(rows[1:], start=2):
-        if any(row[len(header) :]):
-            raise UserError(
-                f"{path}: row {number} has more cells than the header: quote text with commas"
-            )
-        cells = [*row, *[""] * (len(header) - len(row))]
-        if any(cells):
-            table.append((number, dict(zip(header, cells, strict=False))))
-    return table

@@ -61,8 +61,10 @@ KINDS = {
     )
 }
 
-COMPUTED = [name for name, kind in KINDS.items() if kind.transform]
-"""Names of the kinds that can be computed from audio."""
+
+def computed_kinds() -> list[str]:
+    """List the names of the kinds that can be computed from audio."""
+    return [name for name, kind in KINDS.items() if kind.transform]
 
 
 def kind_of(parameters: StoredParameters) -> FeatureKind:

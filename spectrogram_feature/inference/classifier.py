@@ -21,7 +21,7 @@ from common.fma.audio_stream import AudioStream
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from common.quiet import import_tensorflow
 from common.training.model_files import ModelCard, load_model, read_card
-from spectrogram_feature.features.kinds import COMPUTED, KINDS, transform_of
+from spectrogram_feature.features.kinds import KINDS, computed_kinds, transform_of
 from spectrogram_feature.inference.segment_stream import Segment, cut_stream
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class GenreClassifier:
                 f"{path} was trained on {card.kind!r} records, not on {' or '.join(KINDS)} ones: "
                 "choose a model of spectrogram_feature.training"
             )
-        if card.kind not in COMPUTED:
+        if card.kind not in computed_kinds():
             raise UserError(
                 f"{path} was trained on {card.kind} features ({card.parameters['origin']}), which "
                 "cannot be computed from audio: evaluate it on its records, or train a model on "

@@ -13,7 +13,7 @@ from common.errors import UserError
 from common.jobs.files import atomic_write
 from common.paths import display_path, output_root
 from common.training.model_files import MODEL_FILE, ModelCard, read_card
-from spectrogram_feature.features.kinds import COMPUTED
+from spectrogram_feature.features.kinds import computed_kinds
 
 CHOICE = "chosen.json"  # name of the record, in the folder of all models
 
@@ -82,4 +82,4 @@ def _usable_card(path: Path) -> ModelCard | None:
         card = read_card(path)
     except UserError:
         return None
-    return card if card.kind in COMPUTED else None
+    return card if card.kind in computed_kinds() else None

@@ -58,6 +58,8 @@ def is_whole(path: Path) -> bool:
 class ImageParameters:
     """Parameters that determine the pixels of an image.
 
+    Imported images have the sample rate 0.
+
     Attributes
     ----------
     width, height : int
@@ -67,7 +69,7 @@ class ImageParameters:
     sample_rate : int
         Hz, after resampling.
     cmap : str
-        Name of a Matplotlib colour map.
+        Name of a Matplotlib colour map, empty for images in colours without levels.
     """
 
     width: int
@@ -86,7 +88,8 @@ class ImageSet:
     kind : str
         The representation, a key of `spectrogram_image.convert.KINDS`.
     palette : str
-        The colours of the levels 0 to 255: red, green and blue in hexadecimal digits.
+        The colours of the levels 0 to 255: red, green and blue in hexadecimal digits. Empty for
+        images in colours without levels.
     genres : tuple of str
         In label order.
     mapping : str
@@ -97,6 +100,8 @@ class ImageSet:
         Split → number of images.
     versions : dict
         Versions of the libraries that determine the pixels.
+    origin : dict, optional
+        How pictures made elsewhere were imported.
     """
 
     kind: str
@@ -107,10 +112,12 @@ class ImageSet:
     data_set: dict[str, Any]
     images: dict[str, int]
     versions: dict[str, str]
+    origin: dict[str, Any] | None = None
 
     def write(self, folder: str | Path) -> None:
         """Write ``images.json``."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        content = {name: value for name, value in asdict(self).items() if value is not None}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
         with atomic_write(Path(folder) / DESCRIPTION) as file:
             file.write(text.encode() + b"\n")
 
@@ -193,10 +200,11 @@ def read_tables(folder: Path, genres: tuple[str, ...]) -> pd.DataFrame:
     return plan
 
 
-def read_levels(path: Path, images: ImageSet) -> np.ndarray:
+def read_pixels(path: Path, images: ImageSet) -> np.ndarray:
     """Read a PNG file of a folder as levels (height, width), the indices into its palette.
 
-    A missing or damaged file, or one with another palette or size, raises an `ImageError`.
+    Images without a palette are read as colours (height, width, 3). A missing or damaged file, or
+    one with another palette or size, raises an `ImageError`.
     """
     try:
         content = path.read_bytes()
@@ -215,6 +223,7 @@ def read_levels(path: Path, images: ImageSet) -> np.ndarray:
     # Pillow's exception depends on the position of the damage.
     except (Image.DecompressionBombError, SyntaxError, ValueError, EOFError, OSError) as error:
         raise ImageError(path, f"is not a PNG file, or is damaged ({error})") from None
-    if image.mode != "P" or bytes(image.getpalette() or ()) != bytes.fromhex(images.palette):
+    mode = "P" if images.palette else "RGB"
+    if image.mode != mode or bytes(image.getpalette() or ()) != bytes.fromhex(images.palette):
         raise ImageError(path, "has other colours than the images of its folder")
     return np.asarray(image)

@@ -60,7 +60,10 @@ def all_sides(folder: Path, records: ImageRecords, batch_size: int) -> dict[str,
         .batch(batch_size)
         .prefetch(tf.data.AUTOTUNE)
     }
-    for name, opened in {"records": records, "levels": replace(records, colors=False)}.items():
+    folders = {"records": records}
+    if records.has_levels:
+        folders["levels"] = replace(records, colors=False)
+    for name, opened in folders.items():
         for cache in (False, True):
             batches = opened.batches(SPLIT, batch_size=batch_size, cache=cache)
             datasets[f"{name} cached" if cache else name] = batches

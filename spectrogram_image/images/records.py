@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from common.errors import UserError
 from common.records.folder import RecordFolder
 
 if TYPE_CHECKING:
@@ -26,13 +27,26 @@ class ImageRecords(RecordFolder):
     ----------
     colors : bool
         Whether to read the colours of the files, (batch, height, width, 3), or the levels, (batch,
-        height, width, 1). Levels hold the same information in a third of the bytes.
+        height, width, 1). Levels hold the same information in a third of the bytes. Images without
+        a palette have no levels.
     """
 
     kind: ClassVar[str] = KIND
     command: ClassVar[str] = "spectrogram_image.TFRecord_generation"
 
     colors: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise a `UserError` if levels are asked of images without a palette."""
+        if not (self.colors or self.has_levels):
+            raise UserError(
+                f"{self.folder} holds images in colours, which have no levels: read their colours"
+            )
+
+    @property
+    def has_levels(self) -> bool:
+        """bool: whether a palette gives the colours of one level per pixel."""
+        return bool(self.manifest.parameters["palette"])
 
     @property
     def representation(self) -> str:
@@ -47,7 +61,9 @@ class ImageRecords(RecordFolder):
 
     @property
     def palette(self) -> np.ndarray:
-        """np.ndarray [shape=(256, 3), uint8]: the colours of the levels."""
+        """np.ndarray [shape=(256, 3), uint8]: the colours of the levels, grey without levels."""
+        if not self.has_levels:
+            return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
         colors = bytes.fromhex(self.manifest.parameters["palette"])
         return np.frombuffer(colors, np.uint8).reshape(-1, 3)
 
@@ -61,7 +77,10 @@ class ImageRecords(RecordFolder):
         import tensorflow as tf
 
         height, width, _ = self.shape
-        levels = tf.reshape(tf.io.decode_raw(raw, tf.uint8), (-1, height, width))
+        pixels = tf.io.decode_raw(raw, tf.uint8)
+        if not self.has_levels:
+            return tf.reshape(pixels, (-1, height, width, 3))
+        levels = tf.reshape(pixels, (-1, height, width))
         if not self.colors:
             return levels[..., tf.newaxis]
         palette = tf.constant(self.palette)

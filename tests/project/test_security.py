@@ -36,7 +36,7 @@ from common.fma.metadata import load
 from common.records.segments import Segments
 from common.training.model_files import ModelCard, load_model, read_card, save_model
 from common.training.options import TrainingOptions
-from spectrogram_image.images.folder import ImageParameters, ImageSet, read_levels
+from spectrogram_image.images.folder import ImageParameters, ImageSet, read_pixels
 
 CARD = ModelCard("toy", "noise", {}, ("Folk", "Rock"), data_set={}, training={})
 KERNEL = "layers/dense/vars/0"
@@ -381,5 +381,5 @@ def test_an_image_that_declares_to_be_larger_is_refused_before_it_is_unpacked(
     parameters = ImageParameters(width=620, height=308, seconds=25, sample_rate=48_000, cmap="hot")
     images = ImageSet("mel", parameters, "00" * 768, ("Folk",), "all", {}, {}, {})
     with pytest.raises(UserError, match=message) as caught:
-        read_levels(path, images)
+        read_pixels(path, images)
     assert "\n" not in str(caught.value)

@@ -1,0 +1,1 @@
+"""Import of pictures made elsewhere; begin with `spectrogram_image.import_images`."""
