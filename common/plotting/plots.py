@@ -176,7 +176,8 @@ def spectrogram_difference(
     compared = first[1] > floor
     difference = np.where(compared, second[1] - first[1], 0)
     # A few large differences would hide the others.
-    end = max(float(np.quantile(np.abs(difference[compared]), 0.99)), 1e-6)
+    size = np.abs(difference[compared])
+    end = max(float(np.quantile(size, 0.99)) if size.size else 0.0, 1e-6)
     limits, around_zero = (float(both.min()), float(both.max())), (-end, end)
     for panel, (name, features) in zip(axes[0], (first, second), strict=False):
         mesh = draw_spectrogram(panel, features, hop_seconds, frequencies, limits)

@@ -13,6 +13,7 @@ from common.plotting.plots import (
     genre_ratios,
     segment_counts,
     spectrogram,
+    spectrogram_difference,
     spectrogram_grid,
     waveform,
 )
@@ -221,6 +222,20 @@ def test_spectrogram_grid_shares_the_colours():
     figure = spectrogram_grid([("dim", dim), ("bright", bright)], **CQT)
     meshes = [axes.collections[0] for axes in figure.axes[:2]]
     assert [mesh.get_clim() for mesh in meshes] == [(-60, -10)] * 2
+
+
+def test_a_difference_is_shown_about_zero_where_the_first_is_above_the_floor():
+    first = np.full((20, 84), -10.0)
+    first[:10] = -70
+    second = first + 0.5
+    titled = ("one", first), ("two", second)
+    figure = spectrogram_difference(*titled, floor=-60, title="Two transforms", **CQT)
+    left, right, last = (axes.collections[0] for axes in figure.axes[:3])
+    assert left.get_clim() == right.get_clim() == (-70, -9.5)
+    assert last.get_clim() == pytest.approx((-0.5, 0.5))
+    assert (last.get_array()[:, :10] == 0).all()
+    assert (last.get_array()[:, 10:] == 0.5).all()
+    spectrogram_difference(*titled, floor=0, title="None compared", **CQT)
 
 
 def test_learning_curves_mark_the_best_epoch():
