@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -40,11 +41,13 @@ def find_table(source: Path, metadata: str | Path | None) -> Path:
     )
 
 
-def read_track_table(path: Path, subset: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+def read_track_table(
+    path: Path, subset: str | None = None, present: Collection[int] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read FMA's ``tracks.csv``, or a table with the columns ``track_id`` and ``genre``.
 
-    The columns ``split`` and ``artist`` are optional. Without splits, they are made by artist, or
-    by track if there are no artists either.
+    The columns ``split`` and ``artist`` are optional. Without splits, the tracks that are `present`
+    are divided by artist, or by track if there are no artists either.
 
     Returns
     -------
@@ -66,7 +69,15 @@ def read_track_table(path: Path, subset: str | None = None) -> tuple[pd.DataFram
         raise UserError(f"{path} has no column 'genre'; it needs track_id and genre")
     if not table.index.is_unique:
         raise UserError(f"{path} has the track {table.index[table.index.duplicated()][0]} twice")
+    if subset:
+        raise UserError(f"{path} has no subsets, which FMA's tracks.csv has: leave out --subset")
     table = table[table["genre"].notna()]
+    if present is not None:
+        table = table[table.index.isin(present)]
+        if table.empty:
+            raise UserError(
+                f"none of the {len(present):,} tracks is in {path}: are the files named after ids?"
+            )
     notes, names = [], table.index.to_series().astype(str)
     artist = table["artist"] if "artist" in table else pd.Series(None, table.index, dtype=object)
     if "split" in table:

@@ -130,12 +130,11 @@ def generate(
     source, out = Path(source).absolute(), Path(out).absolute()
     folder, places, ignored = find_arrays(source)
     table = find_table(source, metadata)
-    tracks, notes = read_track_table(table, subset)
+    tracks, notes = read_track_table(table, subset, list(places))
     present = tracks.index.isin(list(places))
     if not present.any():
         raise UserError(
-            f"none of the {len(places):,} tracks in {source} is in {table}: are the files named "
-            "after track ids?"
+            f"none of the {len(places):,} tracks is in {table}: are the files named after ids?"
         )
     plan = plan_tracks(tracks if subset else tracks[present], mapping)
     plan["place"] = [places.get(track) for track in plan.index]
@@ -143,13 +142,17 @@ def generate(
         notes.append(f"{unused:,} arrays of tracks without genre or split in {table} are left out")
     if ignored:
         notes.append(f"{len(ignored):,} files are not named after a track id: {ignored[0]} …")
-    shape, example = describe_arrays(folder, places, bins_first=bins_first)
-    if limits is None and example.dtype != np.uint8:
-        raise UserError(
-            f"the arrays of {source} are {example.dtype}: state the range of their values, e.g. "
-            "--range -80 0"
-        )
+    shape, examples = describe_arrays(folder, places, bins_first=bins_first)
     low, high = limits or (0, 255)
+    if examples[0].dtype != np.uint8:
+        values = np.concatenate([array.ravel() for array in examples])
+        lowest, highest = np.nanmin(values), np.nanmax(values)
+        outside = [array.min() < low or array.max() > high for array in examples]
+        if limits is None or np.mean(outside) > 0.5:
+            raise UserError(
+                f"the arrays of {source} are {examples[0].dtype}, with values from {lowest:.4g} to "
+                f"{highest:.4g} in a sample: state a range that contains them, e.g. --range -80 0"
+            )
     parameters = ImportedParameters(
         *shape,
         seconds=seconds,

@@ -208,8 +208,8 @@ def to_levels(array: np.ndarray, parameters: ImportedParameters) -> np.ndarray:
 
 def describe_arrays(
     folder: Path, places: Mapping[int, Place], *, bins_first: bool, sample: int = 100
-) -> tuple[tuple[int, int], np.ndarray]:
-    """Read a sample of the arrays; return their most frequent shape, and one array of this shape.
+) -> tuple[tuple[int, int], list[np.ndarray]]:
+    """Read a sample of the arrays; return their most frequent shape, and those of this shape.
 
     If none can be read, the first one's `ArrayError` is raised as a `UserError`.
     """
@@ -225,4 +225,4 @@ def describe_arrays(
     if not seen:
         raise UserError(str(first))
     shape = max(seen, key=lambda one: len(seen[one]))
-    return shape, seen[shape][0]
+    return shape, seen[shape]

@@ -109,8 +109,10 @@ def test_repeated_ids_are_segments_of_a_track(tf, tmp_path):
 def test_floats_are_scaled_from_a_stated_range(tf, source, tmp_path):
     for path in source.glob("000/*.npy"):
         np.save(path, np.load(path) / np.float32(255) * 80 - 80)
-    with pytest.raises(UserError, match=r"float32: state the range .* --range -80 0"):
+    with pytest.raises(UserError, match=r"float32, with values from -80 to -?\d.* --range -80 0"):
         generate(source, tmp_path / "out")
+    with pytest.raises(UserError, match="state a range that contains them"):
+        generate(source, tmp_path / "out", limits=(0, 1))
     generate(source, tmp_path / "out", limits=(-80, 0), unit="dB")
     ids = np.arange(100, 100 + TRACKS)
     for track, array in zip(ids, make_arrays(ids), strict=True):
@@ -179,7 +181,7 @@ def twice(folder, ids):
     ("make", "message"),
     [
         (lambda folder, ids: None, "no .npy file or picture named after a track id"),
-        (lambda folder, ids: np.save(folder / "7.npy", np.eye(4)), "none of the 1 tracks in"),
+        (lambda folder, ids: np.save(folder / "7.npy", np.eye(4)), "none of the 1 tracks is in"),
         (lambda folder, ids: np.save(folder / f"{ids[0]}.npy", np.eye(4)), "no validation track"),
         (colours, "in colours .*import_images"),
         (twice, "two arrays of track 100"),
@@ -216,6 +218,7 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("track_id,genre,artist\n100,a,b\n101,c,d\n", "no artist is in the split"),
         ("track_id,title\n100,a\n", "has no column 'genre'"),
         ("track_id,genre\n100,a\n100,a\n", "has the track 100 twice"),
         ("track_id,genre\nx,a\n", "is no table of tracks"),
