@@ -67,8 +67,7 @@ def find_colormap(colors: np.ndarray) -> str:
 
     A map and its reversal have the same colours: the one without ``_r`` is returned.
     """
-    if len(colors) > _SAMPLED_COLORS:
-        colors = np.random.default_rng(0).choice(colors, _SAMPLED_COLORS, replace=False)
+    colors = np.random.default_rng(0).choice(colors, _SAMPLED_COLORS)
     # gray comes before binary, which has the same colours in the other direction.
     names = ["gray", *(name for name in matplotlib.colormaps if not name.endswith("_r"))]
 

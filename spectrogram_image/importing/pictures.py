@@ -29,7 +29,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture without decoding it; raise an `ImageError` for whatever goes wrong."""
     try:
         if not path.is_file():  # opening a named pipe would wait for ever
-            raise ImageError(path, "no such file" if not path.exists() else "is not a file")
+            raise ImageError(path, "is not a file" if path.exists() else "no such file")
         if not path.stat().st_size:
             raise ImageError(path, "is empty")
         with warnings.catch_warnings():

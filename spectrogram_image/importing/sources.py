@@ -20,8 +20,7 @@ from common.track_table import find_table, read_track_table
 from spectrogram_image.images.folder import image_path
 from spectrogram_image.importing.pictures import SUFFIXES
 
-_FMA_NAME = re.compile(r"(?:.*/)?(\d{3})/(\1\d{3,})\.\w+")
-"""Name of a picture in FMA's layout, such as ``000/000002.png``."""
+_FMA_NAME = re.compile(r"(?:.*/)?(\d{3})/(\1\d{3,})\.\w+")  # 000/000002.png
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def read_listing(source: Path, metadata: Path | None, subset: str | None, mappin
     genres = sorted(set(listing.tracks["genre"]))
     if len(genres) < 2:
         raise UserError(
-            f"{source} has fewer than two genres ({', '.join(map(one_line, genres))}): a "
-            "classifier needs two"
+            f"{source} has fewer than two genres ({one_line(genres[0])}): a classifier needs two"
         )
     listing.notes.extend(notes)
     return listing

@@ -51,9 +51,8 @@ def survey(folder: Path, names: Sequence[str], crop: Box | None, cmap: str | Non
     sample = _read_sample(folder, names, crop or UNCUT)
     if crop is None and (margin := find_margin(sample)):
         raise UserError(
-            "the pictures have a margin: cut it off with about --crop "
-            f"{','.join(map(str, margin))} (left, top, right, bottom), or keep it with "
-            "--crop 0,0,0,0"
+            "the pictures have a margin: cut off about --crop "
+            f"{','.join(map(str, margin))} (left, top, right, bottom), or keep it: --crop 0,0,0,0"
         )
     height, width = _most_frequent_shape(sample)
     size = (width, height)

@@ -211,7 +211,7 @@ def test_crop_is_proposed_where_pictures_have_margins(tmp_path, cmap):
         save=lambda path, levels: framed(painted(levels, cmap), next(numbers)).save(f"{path}.png"),
     )
     proposal = ",".join(map(str, FRAME))
-    with pytest.raises(UserError, match=f"have a margin: cut it off with about --crop {proposal} "):
+    with pytest.raises(UserError, match=f"have a margin: cut off about --crop {proposal} "):
         import_here(tmp_path / "pictures", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     import_here(tmp_path / "pictures", tmp_path / "out", crop=FRAME)
