@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import UserError
+from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
 from common.text import one_line
 
@@ -39,8 +40,9 @@ def read_rows(
 ) -> list[tuple[int, dict[str, str]]]:
     """Read the rows of a user's CSV in UTF-8, with their numbers; the header is row 1.
 
-    Cells are stripped, and empty rows are left out. A `UserError` names a missing column, a column
-    that is there twice, or a row with too many cells.
+    Cells are stripped, and empty rows are left out; an optional column that is missing is empty. A
+    `UserError` names a missing column, a column that is there twice, a row with too many cells, an
+    empty required cell, or an unknown split; without rows, it is raised, too.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -61,7 +63,19 @@ def read_rows(
             raise UserError(
                 f"{path}: row {number} has more cells than the header: quote text with commas"
             )
-        cells = [*row, *[""] * (len(header) - len(row))]
-        if any(cells):
-            table.append((number, dict(zip(header, cells, strict=False))))
+        cells = dict.fromkeys(optional, "") | dict(zip(header, row, strict=False))
+        if not any(cells.values()):
+            continue
+        if empty := [name for name in required if not cells.get(name)]:
+            raise UserError(
+                f"{path}: row {number} has no {empty[0]}: fill it in, or delete the row"
+            )
+        if "split" in header and cells["split"] not in SPLITS:
+            raise UserError(
+                f"{path}: row {number} has the split {one_line(cells['split'])!r}: use one of "
+                f"{', '.join(SPLITS)}, or omit the column"
+            )
+        table.append((number, cells))
+    if not table:
+        raise UserError(f"{path} has no rows: there is nothing to import")
     return table

@@ -13,6 +13,8 @@ from pathlib import Path
 COMMANDS = {
     "fma-download": "data.download",
     "fma-import": "data.import_folder",
+    "fma-import-images": "spectrogram_image.import_images",
+    "fma-import-features": "spectrogram_feature.import_features",
     "fma-records": "spectrogram_feature.generate_records",
     "fma-train": "spectrogram_feature.training",
     "fma-predict": "spectrogram_feature.predict",

@@ -79,5 +79,6 @@ def require_every_split(tracks: pd.DataFrame, split: Mapping[str, str]) -> None:
         )
     if absent := [name for name in SPLITS if name not in set(of_track)]:
         raise UserError(
-            f"no artist is in the split {absent[0]}: at least one genre needs three artists"
+            f"too few tracks, no artist is in the split {absent[0]}: at least one genre needs "
+            "three artists, or three tracks if the artists are unknown"
         )

@@ -13,7 +13,6 @@ from common.errors import AudioError, UserError
 from common.fma.audio_blocks import decoding
 from common.fma.audio_files import search_folder
 from common.fma.genres import clean_name, fold_name
-from common.fma.metadata import SPLITS
 from common.tables import read_rows
 from common.text import name_text, one_line
 
@@ -184,32 +183,20 @@ def _read_table(path: Path) -> list[Source]:
     rows = read_rows(path, _REQUIRED, _OPTIONAL)
     sources: dict[object, Source] = {}
     for number, row in rows:
-        for name in _REQUIRED:
-            if not row[name]:
-                raise UserError(
-                    f"{path}: row {number} has no {name}: fill it in, or delete the row"
-                )
-        if "split" in row and row["split"] not in SPLITS:
-            raise UserError(
-                f"{path}: row {number} has the split {one_line(row['split'])!r}: use one of "
-                f"{', '.join(SPLITS)}, or omit the column"
-            )
         file = path.parent / row["path"]
         source = Source(
             key=row["path"],
             path=file,
             genre=clean_name(row["genre"]),
             artist=clean_name(row["artist"]),
-            title=clean_name(row.get("title", "")) or file.stem,
-            split=row.get("split", ""),
+            title=clean_name(row["title"]) or file.stem,
+            split=row["split"],
         )
         earlier = sources.setdefault(_identity(file), source)
         if earlier is not source:
             raise UserError(
                 f"{path}: row {number} names a file again ({one_line(earlier.key)}): delete a row"
             )
-    if not sources:
-        raise UserError(f"{path} has no rows: there is nothing to import")
     pairs = {(fold_name(source.artist), source.split) for source in sources.values()}
     splits = Counter(artist for artist, _ in pairs)
     if several := [s.artist for s in sources.values() if splits[fold_name(s.artist)] > 1]:

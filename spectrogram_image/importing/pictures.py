@@ -21,13 +21,15 @@ MOST_PIXELS = 1 << 25
 Box = tuple[int, int, int, int]
 """Pixels to cut off at the left, top, right and bottom."""
 
+UNCUT: Box = (0, 0, 0, 0)
+
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture without decoding it; raise an `ImageError` for whatever goes wrong."""
     try:
         if not path.is_file():  # opening a named pipe would wait for ever
-            raise ImageError(path, "no such file" if not path.exists() else "is not a file")
+            raise ImageError(path, "is not a file" if path.exists() else "no such file")
         if not path.stat().st_size:
             raise ImageError(path, "is empty")
         with warnings.catch_warnings():
@@ -45,30 +47,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(path, "has too many pixels to decode") from None
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Read width and height from the header of a picture, or raise an `ImageError`."""
-    with _opened(path) as image:
-        return image.size
-
-
-def read_picture(path: Path, crop: Box = (0, 0, 0, 0)) -> np.ndarray:
+def read_picture(path: Path, crop: Box = UNCUT) -> np.ndarray:
     """Read the first frame of a picture and cut off its margins.
 
-    Parameters
-    ----------
-    path : Path
-    crop : Box
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width) or (height, width, 3), uint8]
-        Grey if the red, green and blue of all pixels are equal. Transparent pixels are blended with
-        white; 16-bit grey is divided by 257 and rounded.
-
-    Raises
-    ------
-    ImageError
-        If the picture does not decode, is in CMYK, or is not larger than the margins.
+    The result is uint8, (height, width) if red, green and blue of all pixels are equal, otherwise
+    (height, width, 3). Transparent pixels are blended with white; 16-bit grey is divided by 257. A
+    picture that does not decode or is not larger than its margins raises an `ImageError`.
     """
     with _opened(path) as image:
         image.verify()  # decoding the pixels does not compare all checksums
@@ -78,8 +62,7 @@ def read_picture(path: Path, crop: Box = (0, 0, 0, 0)) -> np.ndarray:
         if left + right >= width or top + bottom >= height:
             raise ImageError(path, f"has {width} × {height} pixels, no more than --crop cuts off")
         image.load()
-        box = (left, top, width - right, height - bottom)
-        pixels = _as_bytes(image.crop(box), path)
+        pixels = _as_bytes(image.crop((left, top, width - right, height - bottom)), path)
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         return np.ascontiguousarray(pixels[..., 0])
     return pixels
@@ -91,17 +74,12 @@ def _as_bytes(image: Image.Image, path: Path) -> np.ndarray:
         return np.rint(np.clip(np.asarray(image, np.float64), 0, 65_535) / 257).astype(np.uint8)
     if image.mode in ("CMYK", "LAB", "HSV", "F"):
         raise ImageError(path, f"has {image.mode} pixels: convert it to RGB")
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("L" if image.mode == "1" else "RGB"))
 
 
-def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize levels or colours to a width and height, averaging pixels where it becomes smaller."""
-    if (pixels.shape[1], pixels.shape[0]) == size:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+def as_colors(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels (height, width, 3), also of a grey picture."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Lists of pictures with their genres, artists and splits: FMA's layout, folders or a CSV."""
+"""Lists of pictures with their genres, splits and artists: FMA's names, folders or a CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from common.errors import UserError
 from common.fma.audio_files import NO_PICTURE, search_folder
 from common.fma.genres import clean_name
-from common.fma.metadata import SPLITS, SUBSETS, select_subset
+from common.fma.metadata import SUBSETS, select_subset
 from common.fma.track_plan import artist_of, plan_tracks
 from common.tables import read_rows
 from common.text import name_text, one_line
@@ -20,125 +20,70 @@ from common.track_table import find_table, read_track_table
 from spectrogram_image.images.folder import image_path
 from spectrogram_image.importing.pictures import SUFFIXES
 
-_REQUIRED = ("path", "genre")
-_OPTIONAL = ("split", "artist")
-
-_FMA_NAME = re.compile(r"(?:.*/)?(\d{3})/(\1\d{3,})\.\w+")
-"""Name of a picture in FMA's layout, such as ``000/000002.png``."""
+_FMA_NAME = re.compile(r"(?:.*/)?(\d{3})/(\1\d{3,})\.\w+")  # 000/000002.png
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Pictures to import.
+    """Pictures to import."""
 
-    Attributes
-    ----------
-    folder : Path
-        Absolute; the pictures' paths are relative to it.
-    tracks : pandas.DataFrame
-        Indexed by ``track_id``, in ascending order: ``path``, ``genre``, and ``split`` and
-        ``artist``, empty if they are not known.
-    title : str
-    subset : str
-        One of FMA's subsets, empty for other pictures.
-    notes : list of str
-        Messages about skipped files.
-    """
-
-    folder: Path
-    tracks: pd.DataFrame
+    folder: Path  # absolute
+    tracks: pd.DataFrame  # by track_id: path in the folder, genre, split and artist (may be empty)
     title: str
-    subset: str = ""
+    subset: str = ""  # of FMA
     notes: list[str] = field(default_factory=list)
 
 
-def read_listing(
-    source: Path, metadata: Path | None = None, subset: str | None = None, mapping: str = "all"
-) -> Listing:
-    """List the pictures of a folder or of a CSV.
+def read_listing(source: Path, metadata: Path | None, subset: str | None, mapping: str) -> Listing:
+    """List the pictures of a folder with FMA's names, a folder of genres, or a CSV.
 
-    Parameters
-    ----------
-    source : Path
-        A folder with FMA's names, a folder with a folder for each genre, or a CSV.
-    metadata : Path, optional
-        FMA's ``tracks.csv`` or its folder, or a table of `common.track_table.read_track_table`.
-    subset : str, optional
-        FMA's subset; by default the smallest that has all pictures.
-    mapping : str
-        A key of `common.fma.genres.GENRE_MAPPINGS`, for FMA's names.
-
-    Raises
-    ------
-    UserError
-        If there are no pictures, fewer than two genres, or the tables do not fit.
+    `metadata` (see `common.track_table`), `subset` and `mapping` are for FMA's names. A `UserError`
+    is raised if there are no pictures, fewer than two genres, or the tables do not fit.
     """
     given, source = source, Path(os.path.abspath(source))  # noqa: PTH100 (keeps links)
-    if source.is_file():
-        _require_defaults(source, metadata, subset, mapping)
-        listing = _read_table(source)
-    elif source.is_dir():
-        listing = _read_folder(source, metadata, subset, mapping)
-    else:
+    if not source.exists():
         raise UserError(f"{given}: there is no such folder or CSV")
-    genres = sorted(set(listing.tracks["genre"]))
-    if len(genres) < 2:
-        found = f" ({one_line(genres[0])})" if genres else ""
-        raise UserError(f"{source} has fewer than two genres{found}: a classifier needs two")
-    return listing
-
-
-def _require_defaults(
-    source: Path, metadata: Path | None, subset: str | None, mapping: str
-) -> None:
-    if metadata or subset or mapping != "all":
+    names, notes = _find_pictures(source) if source.is_dir() else ([], [])
+    fma_names = {int(m[2]): m[0] for m in map(_FMA_NAME.fullmatch, reversed(names)) if m}
+    if names and 2 * len(fma_names) > len(names):
+        listing = _list_tracks(source, fma_names, metadata, subset, mapping)
+        if unused := len(names) - listing.tracks["path"].isin(names).sum():
+            notes.append(f"skipped: {unused:,} pictures of no track of {listing.title}")
+    elif metadata or subset or mapping != "all":
         raise UserError(
             f"{source} does not have FMA's names (000/000002.png), which --metadata, --subset and "
             "--genres need: leave them out, or choose another folder"
         )
+    else:
+        listing = _list_genres(source, names) if source.is_dir() else _list_rows(source)
+    genres = sorted(set(listing.tracks["genre"]))
+    if len(genres) < 2:
+        raise UserError(
+            f"{source} has fewer than two genres ({one_line(genres[0])}): a classifier needs two"
+        )
+    listing.notes.extend(notes)
+    return listing
 
 
-def _read_folder(folder: Path, metadata: Path | None, subset: str | None, mapping: str) -> Listing:
+def _find_pictures(folder: Path) -> tuple[list[str], list[str]]:
+    """Find the names of all pictures in a folder, and describe the skipped files."""
     found = search_folder(folder, SUFFIXES, NO_PICTURE)
     skipped = found.describe_skipped()
-    notes = [f"skipped: {skipped}"] if skipped else []
-    names = [path.relative_to(folder).as_posix() for path in found.paths]
-    if not names:
+    if not found.paths:
         raise UserError(
             f"{folder} holds no pictures{f' ({skipped})' if skipped else ''}: expected are "
             "000/000002.png or genre/name.png, see --help"
         )
-    if 2 * sum(bool(_FMA_NAME.fullmatch(name)) for name in names) > len(names):
-        return _read_named(folder, names, metadata, subset, mapping, notes)
-    _require_defaults(folder, metadata, subset, mapping)
-    inside = [name for name in names if "/" in name]
-    if not inside:
-        raise UserError(
-            f"{folder} holds {len(names):,} pictures but no folders of genres: expected are "
-            "genre/name.png, or a CSV with the columns path and genre"
-        )
-    if outside := len(names) - len(inside):
-        notes.append(f"skipped: {outside:,} pictures outside the folders of genres")
-    tracks = pd.DataFrame({"path": inside})
-    tracks["genre"] = [clean_name(name_text(name.split("/")[0])) for name in inside]
-    return Listing(folder, _numbered(tracks), name_text(folder.name), notes=notes)
+    names = [path.relative_to(folder).as_posix() for path in found.paths]
+    return names, [f"skipped: {skipped}"] if skipped else []
 
 
-def _read_named(
-    folder: Path,
-    names: list[str],
-    metadata: Path | None,
-    subset: str | None,
-    mapping: str,
-    notes: list[str],
+def _list_tracks(
+    folder: Path, names: dict[int, str], metadata: Path | None, subset: str | None, mapping: str
 ) -> Listing:
     """List the tracks of a table whose ids are the pictures' names, also without a picture."""
-    tracks, more = read_track_table(find_table(folder, metadata))
-    paths: dict[int, str] = {}
-    for name in names:
-        if match := _FMA_NAME.fullmatch(name):
-            paths.setdefault(int(match[2]), name)
-    known = tracks.index.intersection(list(paths))
+    tracks, notes = read_track_table(find_table(folder, metadata))
+    known = tracks.index.intersection(list(names))
     if known.empty:
         raise UserError(f"no picture of {folder} is named after a track of the table")
     title = name_text(folder.name)
@@ -148,48 +93,43 @@ def _read_named(
             raise UserError(f"there is no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
         tracks, title = select_subset(tracks, subset), f"FMA {subset}"
     plan = plan_tracks(tracks, mapping)
-    if unused := len(names) - len(plan.index.intersection(known)):
-        notes.append(f"skipped: {unused:,} pictures of no track of {title} with a genre")
-    plan["path"] = [paths.get(t, image_path("", t).as_posix()) for t in plan.index]
+    plan["path"] = [names.get(track, image_path("", track).as_posix()) for track in plan.index]
     plan["artist"] = artist_of(tracks).reindex(plan.index).fillna("").astype(str)
-    return Listing(folder, plan.drop(columns="label"), title, subset or "", [*notes, *more])
+    return Listing(folder, plan.drop(columns="label"), title, subset or "", notes)
 
 
-def _read_table(path: Path) -> Listing:
-    rows = read_rows(path, _REQUIRED, _OPTIONAL)
-    if not rows:
-        raise UserError(f"{path} has no rows: there is nothing to import")
+def _list_genres(folder: Path, names: list[str]) -> Listing:
+    """List the pictures in folders that are named after genres."""
+    inside = [name for name in names if "/" in name]
+    if not inside:
+        raise UserError(
+            f"{folder} holds {len(names):,} pictures but no folders of genres: expected are "
+            "genre/name.png, or a CSV with the columns path and genre"
+        )
+    outside = len(names) - len(inside)
+    notes = [f"skipped: {outside:,} pictures outside the folders of genres"] if outside else []
+    tracks = pd.DataFrame({"path": inside, "split": "", "artist": ""})
+    tracks["genre"] = [clean_name(name_text(name.split("/")[0])) for name in inside]
+    return Listing(folder, _numbered(tracks), name_text(folder.name), notes=notes)
+
+
+def _list_rows(path: Path) -> Listing:
+    """List the rows of a CSV; their paths are relative to it."""
     folder = path.parent
+    rows = read_rows(path, required=("path", "genre"), optional=("split", "artist"))
     for number, row in rows:
-        for name in _REQUIRED:
-            if not row[name]:
-                raise UserError(
-                    f"{path}: row {number} has no {name}: fill it in, or delete the row"
-                )
-        if "\0" in row["path"]:
-            raise UserError(f"{path}: row {number} has a path with a zero character: correct it")
-        place = os.path.normpath(folder / row["path"])
-        if not Path(place).is_relative_to(folder):
+        place = Path(os.path.normpath(folder / row["path"]))
+        if "\0" in row["path"] or not place.is_relative_to(folder):
             raise UserError(
                 f"{path}: row {number} has the path {one_line(row['path'])}, which is outside "
                 "the folder of the CSV: move the CSV above the pictures"
             )
-        row["path"] = Path(place).relative_to(folder).as_posix()
-        if row.get("split") and row["split"] not in SPLITS:
-            raise UserError(
-                f"{path}: row {number} has the split {one_line(row['split'])!r}: use one of "
-                f"{', '.join(SPLITS)}, or omit the column"
-            )
+        row["path"] = place.relative_to(folder).as_posix()
     tracks = pd.DataFrame([row for _, row in rows])
-    tracks["genre"] = tracks["genre"].map(clean_name)
-    for name in _OPTIONAL:
-        tracks[name] = tracks[name].fillna("") if name in tracks else ""
-    tracks["artist"] = tracks["artist"].map(clean_name)
+    for name in ("genre", "artist"):
+        tracks[name] = tracks[name].map(clean_name)
     if (twice := tracks["path"].duplicated()).any():
-        again = one_line(tracks["path"][twice].iloc[0])
-        raise UserError(f"{path} names {again} twice: delete a row")
-    if (tracks["split"] == "").any() and (tracks["split"] != "").any():
-        raise UserError(f"{path} has a split in some rows only: fill in all, or omit the column")
+        raise UserError(f"{path} names {one_line(tracks['path'][twice].iloc[0])} twice")
     return Listing(folder, _numbered(tracks), name_text(path.stem))
 
 
@@ -197,7 +137,4 @@ def _numbered(tracks: pd.DataFrame) -> pd.DataFrame:
     """Assign numbers to the tracks from 1 in the order of their paths."""
     tracks = tracks.sort_values("path", ignore_index=True)
     tracks.index = pd.RangeIndex(1, len(tracks) + 1, name="track_id")
-    for name in _OPTIONAL:
-        if name not in tracks:
-            tracks[name] = ""
     return tracks[["path", "genre", "split", "artist"]]
