@@ -402,7 +402,7 @@ def label_issues(study: Study, most: int = 20) -> None:
     write_table(HERE / "label_issues.csv", issues.head(most))
     summary = {
         "tracks": len(np.unique(segments.track_id)),
-        "issues": len(issues),
+        "issues": int(issues["issue"].sum()),
         "accuracy": result.scores.track_accuracy.value,
     }
     with atomic_write(HERE / "label_issues.json") as file:
