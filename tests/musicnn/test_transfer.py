@@ -97,7 +97,9 @@ def test_records_hold_log_mel_features(records, tiny_fma):
 def test_each_network_refuses_records_of_the_other_kind(folder, tiny_records):
     with pytest.raises(UserError, match=r"holds 'constant-q' records.*--features log-mel makes"):
         training.open_records(tiny_records, ["musicnn"])
-    with pytest.raises(UserError, match=r"holds 'log-mel' records, 'constant-q' ones are needed"):
+    with pytest.raises(
+        UserError, match=r"holds 'log-mel' records, 'constant-q' or 'imported' ones are needed"
+    ):
         training.open_records(folder, ["cnn", "texture"])
     with pytest.raises(UserError, match="musicnn takes other features than the others"):
         training.open_records(folder, ["cnn", "musicnn"])
