@@ -105,6 +105,7 @@ def _in_one_file(path: Path) -> tuple[dict[int, Place], list[str]]:
         with np.load(path, allow_pickle=False) as content:
             names = content.files
             ids = content["ids"] if {"ids", "features"} <= set(names) else None
+        count = 0 if ids is None else len(_read_once(path, "features"))
     except _DAMAGE as error:
         raise UserError(f"{path} is no .npz file, or is damaged ({error})") from None
     if ids is None:
@@ -115,7 +116,6 @@ def _in_one_file(path: Path) -> tuple[dict[int, Place], list[str]]:
                 f"ids; it has {', '.join(sorted(names)[:5]) or 'none'}"
             )
         return places, [name for name in names if not name.isdecimal()]
-    count = len(one_file(path.as_posix(), "features"))
     if ids.dtype.kind not in "iu" or ids.shape != (count,) or (ids < 0).any():
         raise UserError(
             f"{path}: 'ids' must be {count:,} whole numbers, one for each of 'features', not "
@@ -127,9 +127,13 @@ def _in_one_file(path: Path) -> tuple[dict[int, Place], list[str]]:
     return {track: Place(path.name, "features", tuple(r)) for track, r in rows.items()}, []
 
 
+def _read_once(path: Path, key: str) -> np.ndarray:
+    """Read an array of an ``.npz`` file; keep it until another, or a changed file, is read."""
+    return _read_version(path, key, path.stat().st_mtime_ns)
+
+
 @functools.lru_cache(maxsize=1)
-def one_file(path: str, key: str) -> np.ndarray:
-    """Read an array of an ``.npz`` file, kept until another is read."""
+def _read_version(path: Path, key: str, _: int) -> np.ndarray:
     with np.load(path, allow_pickle=False) as content:
         return content[key]
 
@@ -145,7 +149,7 @@ def read_array(folder: Path, place: Place, *, bins_first: bool = False) -> np.nd
         if path.suffix.lower() in PICTURES:
             return read_picture(path)[None]
         if place.rows:
-            array = one_file(path.as_posix(), place.key)[list(place.rows)]
+            array = _read_once(path, place.key)[list(place.rows)]
         else:
             array = np.load(path, allow_pickle=False)
             array = array if not place.key else _close(array, place.key)

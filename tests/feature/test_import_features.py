@@ -166,6 +166,8 @@ def test_other_features_or_settings_are_refused_in_the_same_folder(tf, tmp_path)
     np.savez(tmp_path / "one.npz", ids=ids, features=255 - make_arrays(ids))
     with pytest.raises(UserError, match="crc32c"):
         generate(tmp_path / "one.npz", tmp_path / "out")
+    generate(tmp_path / "one.npz", tmp_path / "elsewhere")  # not what was read before
+    np.testing.assert_array_equal(read_all(tmp_path / "elsewhere")[100], 255 - make_arrays(ids)[:1])
 
 
 def colours(folder, ids):
@@ -205,6 +207,7 @@ def test_a_source_that_cannot_be_used_is_one_line(tmp_path, make, message):
     [
         ({"ids": [1, 2], "features": np.zeros((3, 4, 4))}, "'ids' must be 3 whole numbers"),
         ({"ids": ["a"], "features": np.zeros((1, 4, 4))}, "'ids' must be 1 whole numbers"),
+        ({"ids": [1], "features": np.array([{}])}, "is no .npz file, or is damaged .*pickle"),
         ({"x": [1]}, "neither the arrays 'ids' and 'features' .* it has x"),
     ],
 )
