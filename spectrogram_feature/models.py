@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from spectrogram_feature.features.records import FeatureRecords
 
 
+DESCRIPTION_DROPOUT = 0.3  # rate on the descriptions of `hybrid`
+
+
 def cnn(
     input_shape: tuple[int, int],
     genres: int,
@@ -55,8 +58,8 @@ def cnn(
     before the classification head, and ``augmentation`` a layer on float (batch, frames, bins).
     """
     inputs, x = segments(input_shape, augmentation)
-    x = encode(first_convolution(as_image(x), width, first_strides(*input_shape)), width, depth)
-    return classifier(inputs, statistics(x), genres, dropout, "cnn")
+    x = first_convolution(as_image(x), width, first_strides(*input_shape))
+    return classifier(inputs, statistics(encode(x, width, depth)), genres, dropout, "cnn")
 
 
 def resnet(
@@ -72,8 +75,8 @@ def resnet(
 
     Residual blocks of two 3×3 convolutions (He, Zhang, Ren and Sun 2016, "Deep residual learning
     for image recognition", CVPR) with batch norm and ReLU before each convolution ("Identity
-    mappings in deep residual networks", ECCV 2016). The first layer, pooling, classification head
-    and number of multiplications are those of `cnn`. The first layer and the first block have
+    mappings in deep residual networks", ECCV 2016). The first layer, pooling and classification
+    head are those of `cnn`. The first layer and the first block have
     ``width`` channels, each further block twice as many; ``depth`` is the number of blocks.
     """
     inputs, x = segments(input_shape, augmentation)
@@ -98,10 +101,11 @@ def lstm(
     """Build a bidirectional recurrent network of LSTM cells.
 
     Long short-term memory (Hochreiter and Schmidhuber 1997, "Long short-term memory", Neural
-    Computation 9) on frames of 84 ms, the output of a convolution over time with bins as channels.
-    The mean and standard deviation over time of the outputs are the input of the classification
-    head, since the last state depends mostly on the last seconds. ``width`` is the number of cells
-    per direction and of channels of the convolution, ``depth`` the number of recurrent layers.
+    Computation 9) on about 80 frames, the output of a convolution over time with bins as channels.
+    The mean, standard deviation and maximum over time of the outputs are the input of the
+    classification head, since the last state depends mostly on the last seconds. ``width`` is the
+    number of cells per direction and of channels of the convolution, ``depth`` the number of
+    recurrent layers.
     """
     inputs, x = segments(input_shape, augmentation)
     x = join_frames(x, width)
@@ -134,8 +138,9 @@ def crnn(
     Two layers of gated recurrent units follow convolutions that pool frequency, and the last state
     of the second is the input of the classification head (Choi, Fazekas, Sandler and Cho 2017,
     "Convolutional recurrent neural networks for music classification", ICASSP). Time is pooled
-    twice only, to 336 ms. The first layer has ``width`` channels, each further convolution twice as
-    many, and recurrent layers four times ``width``; ``depth`` is the number of 3×3 convolutions.
+    twice only, to about 20 steps. The first layer has ``width`` channels, each further convolution
+    twice as many, and recurrent layers four times ``width``; ``depth`` is the number of 3×3
+    convolutions.
     """
     inputs, x = segments(input_shape, augmentation)
     x = first_convolution(as_image(x), width, first_strides(*input_shape))
@@ -178,6 +183,32 @@ def texture(
         x = layers.Dense(width, activation="relu")(x)
     x = layers.GlobalAveragePooling1D()(x)
     return classifier(inputs, x, genres, dropout, "texture")
+
+
+def hybrid(
+    input_shape: tuple[int, int],
+    genres: int,
+    *,
+    width: int = 16,
+    depth: int = 3,
+    dropout: float = 0.4,
+    augmentation: keras.Layer | None = None,
+) -> keras.Model:
+    """Build a network of two branches, the convolutions of `cnn` and the descriptions of `texture`.
+
+    The statistics of the convolutions and a hidden layer on the descriptions, averaged over texture
+    windows, are the input of one classification head (Cheng et al. 2016, "Wide & deep learning for
+    recommender systems", DLRS, arXiv:1606.07792). ``width`` and ``depth`` are those of `cnn`; the
+    hidden layer has 16 times ``width`` units.
+    """
+    inputs, x = segments(input_shape, augmentation)
+    deep = first_convolution(as_image(x), width, first_strides(*input_shape))
+    deep = statistics(encode(deep, width, depth))
+    wide = layers.Dropout(DESCRIPTION_DROPOUT)(describe_windows(x))
+    wide = layers.Dense(16 * width, activation="relu", dtype="float32")(wide)
+    wide = layers.GlobalAveragePooling1D(dtype="float32")(wide)
+    joined = layers.Concatenate(dtype="float32")([deep, wide])
+    return classifier(inputs, joined, genres, dropout, "hybrid")
 
 
 def residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
@@ -236,6 +267,7 @@ MODELS = {
         Network(gru),
         Network(crnn),
         Network(texture),
+        Network(hybrid),
         Network(
             _probe, name="musicnn", features=("log-mel",), prepare=_embed, finish=_with_embedder
         ),

@@ -18,51 +18,59 @@ EQUALIZER_POINTS = 6
 """Control points of the random equaliser, from the lowest to the highest bin."""
 
 MASKED = 1 / 10, 1 / 8
-"""Largest shares of the bins and of the frames that a mask covers; Park et al. (2019) mask up to a
-third of the bins."""
+"""Shares of the bins and of the frames; Park et al. (2019) mask up to a third of the bins."""
 
 
 def perturb(
-    frames: int, bins: int, *, fill: Any = MEAN, equalizer: float = EQUALIZER, **axes: int
+    frames: int,
+    bins: int,
+    *,
+    fill: Any = MEAN,
+    rotate: bool = True,
+    equalizer: float = EQUALIZER,
+    masked: tuple[float, float] = MASKED,
+    **axes: int,
 ) -> keras.Sequential:
     """Chain a `Perturbation` and `SpecAugment` with one mask of frequency and one of time.
 
-    The arguments are those of the two layers. ``results/fma_small`` compares the training with and
-    without each part.
+    ``masked`` are the largest shares of the bins and of the frames that a mask covers; the other
+    arguments are those of the two layers. ``results/fma_small`` compares trainings with and without
+    each part.
     """
-    in_frequency, in_time = MASKED
+    in_frequency, in_time = masked
     masks = Policy(0, round(in_frequency * bins), 1, round(in_time * frames), 1.0, 1)
-    chain = [Perturbation(equalizer=equalizer, **axes), SpecAugment(masks, fill=fill, **axes)]
-    return keras.Sequential(chain, name=PERTURB)
+    first = Perturbation(rotate=rotate, equalizer=equalizer, **axes)
+    return keras.Sequential([first, SpecAugment(masks, fill=fill, **axes)], name=PERTURB)
 
 
 @keras.saving.register_keras_serializable(package="common")
 class Perturbation(Augmentation):
     """Rotate time and equalise each example at random, in training only.
 
-    *Rotation.* An example begins at a random frame, and its beginning follows its end. Networks
-    that pool over time see a track as a texture.
+    *Rotation.* With ``rotate``, an example begins at a random frame, and its beginning follows its
+    end. Networks that pool over time see a track as a texture.
 
     *Equaliser.* A gain per bin is added, since values are levels in decibels: a line through
     `EQUALIZER_POINTS` independent normal gains of deviation ``equalizer``. The deviation is a share
-    of the range 0…1, to which the result is clipped. (With bands instead of
-    points: Nam, Kim and Park 2022, "FilterAugment: an acoustic environmental data augmentation
-    method", ICASSP, arXiv:2110.03282.)
+    of the range 0…1, to which the result is clipped. (With bands instead of points: Nam, Kim and
+    Park 2022, "FilterAugment: an acoustic environmental data augmentation method", ICASSP,
+    arXiv:2110.03282.)
 
     For the axes and the seed see `Augmentation`. A negative deviation is a `UserError`.
     """
 
-    def __init__(self, *, equalizer: float = EQUALIZER, **kwargs: Any) -> None:
+    def __init__(self, *, rotate: bool = True, equalizer: float = EQUALIZER, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if equalizer < 0:
             raise UserError(f"the deviation of the equaliser, {equalizer}, must be 0 or more")
-        self.equalizer = equalizer
+        self.rotate, self.equalizer = rotate, equalizer
 
     def augment(self, x: Any) -> Any:
         """Perturb (batch, frames, bins[, channels]) → (batch, frames, bins · channels)."""
         batch, (frames, bins, channels) = ops.shape(x)[0], (*x.shape[1:], 1)[:3]
         x = ops.reshape(x, (batch, frames, bins * channels))
-        x = rotate_time(x, keras.random.uniform((batch,), seed=self.seed_generator))
+        if self.rotate:
+            x = rotate_time(x, keras.random.uniform((batch,), seed=self.seed_generator))
         if self.equalizer:
             shape = (batch, EQUALIZER_POINTS)
             gains = keras.random.normal(shape, 0, self.equalizer, seed=self.seed_generator)
@@ -71,7 +79,7 @@ class Perturbation(Augmentation):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
-        return {**super().get_config(), "equalizer": self.equalizer}
+        return {**super().get_config(), "rotate": self.rotate, "equalizer": self.equalizer}
 
 
 def rotate_time(x: Any, draws: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.fft import dct
 from sklearn.neighbors import KNeighborsClassifier
 
 from common import cli
@@ -23,20 +24,12 @@ from common.analysis.label_issues import find_label_issues
 from common.evaluation.baselines import bin_statistics, majority, svm
 from common.evaluation.cross_validation import cross_validate, make_folds
 from common.evaluation.judging import PREDICTIONS_FILE, Fitted
-from common.evaluation.metrics import (
-    Difference,
-    Runs,
-    Score,
-    Scores,
-    compare,
-    confusion,
-    evaluate,
-    per_genre,
-)
+from common.evaluation.metrics import Score, Scores, compare, confusion, evaluate, per_genre
 from common.evaluation.predictions import Predictions, predict
 from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
 from common.quiet import import_tensorflow
+from common.records.quantization import dequantize
 from common.records.segments import MemoryRecords, Segments
 from common.tables import write_table
 from common.training.options import TrainingOptions
@@ -47,21 +40,28 @@ from spectrogram_image import training as images_training
 from spectrogram_image.images.records import ImageRecords
 
 if TYPE_CHECKING:
+    import keras
+
     from common.training.train import Run
 
 HERE = Path(__file__).parent
 
-OPTIONS = TrainingOptions(epochs=15)
-IMAGE_OPTIONS = TrainingOptions(epochs=8)  # an epoch of stage 1 takes four times as long
-RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "none": {},
-    "mixup 0.3": {"mixup": 0.3},
-    "SpecAugment LB": {"augment": "LB"},
-    "mixup 0.3, SpecAugment LB": {"mixup": 0.3, "augment": "LB"},
+OPTIONS = TrainingOptions(epochs=20)
+RECIPES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "default": ({}, {}),
+    "without rotation": ({"rotate": False}, {}),
+    "without equaliser": ({"equalizer": 0.0}, {}),
+    "without masks": ({"masked": (0.0, 0.0)}, {}),
+    "without CutMix": ({}, {"cutmix": 0.0}),
+    "mixup 0.2 instead of CutMix": ({}, {"cutmix": 0.0, "mixup": 0.2}),
+    "SpecAugment LB alone": ({}, {"cutmix": 0.0, "augment": "LB"}),
+    "none": ({}, {"cutmix": 0.0, "augment": "none"}),
 }
-"""Augmentations that are compared on the validation split, with `cnn` and one seed."""
+"""Augmentation → changes of `perturb` and of the options, compared on the validation split."""
 
-NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
+RECIPE_NETWORK = "cnn"
+NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
+ENSEMBLE = 3  # networks of an ensemble, the best on validation
 IMAGES = ("levels", "colours")
 SEEDS = 3
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -74,6 +74,8 @@ EDGE_LEVELS = (4, 8, 16, 32)
 EDGE_NEIGHBOURS = (25, 50, 100, 200)
 
 SVM = "SVM on row statistics"
+RICHER_SVM = "SVM on bands, cepstra, correlations and modulations"
+ROWS_PER_BAND, CEPSTRA = 4, 24
 
 
 @dataclass(frozen=True)
@@ -109,39 +111,44 @@ class Study:
         return FeatureRecords.open(folder)
 
     def recipe(self, name: str) -> Run:
-        """Train `cnn` with an augmentation of `RECIPES`."""
-        return self._network(self.records, "cnn", name, 0)
+        """Train a network with an augmentation of `RECIPES`."""
+        if name == "default":
+            return self.network(RECIPE_NETWORK, 0)
+        from common.nn.perturbation import perturb
+        from common.training.train import train
+        from spectrogram_feature.models import find
 
-    @cached_property
-    def best_recipe(self) -> str:
-        """str: the augmentation with the highest validation accuracy."""
-        return max(RECIPES, key=lambda name: validation_accuracy(self.recipe(name)))
+        of_perturb, of_options = RECIPES[name]
+        options, records = replace(OPTIONS, **of_options), self.records
+
+        def build() -> keras.Model:
+            if not of_perturb:
+                return features_training.build_model(records, RECIPE_NETWORK, options.augment)
+            layer = perturb(*records.shape, **of_perturb)
+            genres = len(records.manifest.genres)
+            return find(RECIPE_NETWORK).build(records.shape, genres, augmentation=layer)
+
+        folder = self.out / "recipes" / name
+        return train(RECIPE_NETWORK, build, records, folder=folder, options=options)
 
     def network(self, name: str, seed: int) -> Run:
         """Train a network of stage 2."""
-        return self._network(self.records, name, self.best_recipe, seed)
+        return self._network(self.records, self.out / name / f"seed-{seed}", name, seed)
 
     def on_lower_bins(self, name: str, seed: int) -> Run:
         """Train a network of stage 2 on the lower bins."""
-        return self._network(self.lower, name, self.best_recipe, seed, "lower bins/")
+        folder = self.out / "lower bins" / name / f"seed-{seed}"
+        return self._network(self.lower, folder, name, seed)
 
-    def _network(
-        self, records: FeatureRecords, name: str, recipe: str, seed: int, inside: str = ""
-    ) -> Run:
-        return features_training.train_model(
-            records,
-            name,
-            folder=self.out / f"{inside}{name}, {recipe}" / f"seed-{seed}",
-            options=replace(OPTIONS, seed=seed, **RECIPES[recipe]),
-        )
+    def _network(self, records: FeatureRecords, folder: Path, name: str, seed: int) -> Run:
+        options = replace(OPTIONS, seed=seed)
+        return features_training.train_model(records, name, folder=folder, options=options)
 
     def image_network(self, kind: str, seed: int) -> Run:
         """Train the network of stage 1 on one of `IMAGES`."""
-        return images_training.train_model(
-            self.image_records(kind),
-            folder=self.out / f"images, {kind}" / f"seed-{seed}",
-            options=replace(IMAGE_OPTIONS, seed=seed, **RECIPES[self.best_recipe]),
-        )
+        folder = self.out / f"images, {kind}" / f"seed-{seed}"
+        options = replace(OPTIONS, seed=seed)
+        return images_training.train_model(self.image_records(kind), folder=folder, options=options)
 
     def image_records(self, kind: str) -> ImageRecords:
         """Open the images as levels or as colours."""
@@ -167,7 +174,7 @@ class Study:
         """Train a network of stage 2 on a share of the training tracks."""
         from common.training.train import train
 
-        options = replace(OPTIONS, seed=seed, **RECIPES[self.best_recipe])
+        options = replace(OPTIONS, seed=seed)
         return train(
             name,
             partial(features_training.build_model, self.records, name, options.augment),
@@ -177,9 +184,25 @@ class Study:
         )
 
 
-def validation_accuracy(run: Run) -> float:
-    """Return the validation accuracy of the epoch with the lowest validation loss."""
-    return float(run.history["val_accuracy"][run.best_epoch])
+def richer_statistics(features: np.ndarray) -> np.ndarray:
+    """Describe segments (n, frames, bins) by more statistics than `bin_statistics`.
+
+    Mean, deviation, mean absolute step and modulation spectra of bands and of cepstra, and the
+    correlations between cepstra.
+    """
+    from spectrogram_feature.layers import ModulationSpectrum, TextureWindows
+
+    x = dequantize(features)
+    frames = x.shape[1]
+    bands = x.reshape(*x.shape[:2], -1, ROWS_PER_BAND).mean(axis=3)
+    cepstra = dct(x, norm="ortho", axis=2)[:, :, :CEPSTRA]
+    layers = TextureWindows(frames), ModulationSpectrum(frames)
+    described = [np.asarray(layer(part))[:, 0] for part in (bands, cepstra) for layer in layers]
+    first, second = np.triu_indices(CEPSTRA, 1)
+    centred = cepstra - cepstra.mean(axis=1, keepdims=True)
+    scaled = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-6)
+    correlations = np.einsum("nti,ntj->nij", scaled, scaled)[:, first, second]
+    return np.concatenate([*described, correlations], axis=1)
 
 
 def test_predictions(run: Run, records: Any) -> Predictions:
@@ -190,6 +213,11 @@ def test_predictions(run: Run, records: Any) -> Predictions:
     return Predictions.load(path)
 
 
+def accuracy_of(predictions: Predictions) -> float:
+    """Return the accuracy of predictions with one segment per track."""
+    return float((predictions.predicted == predictions.label).mean())
+
+
 def edge(features: np.ndarray, level: int) -> np.ndarray:
     """Find the low-pass edge of segments (n, frames, bins): the highest bin above a mean level."""
     audible = features.mean(axis=1) > level
@@ -197,7 +225,7 @@ def edge(features: np.ndarray, level: int) -> np.ndarray:
     return np.where(audible.any(axis=1), highest, 0)[:, None]
 
 
-def edge_classifier(study: Study) -> tuple[float, Predictions]:
+def edge_classifier(study: Study) -> Row:
     """Classify by the low-pass edge alone: k nearest neighbours, chosen on validation."""
     parts, genres = study.segments, study.records.manifest.genres
 
@@ -210,35 +238,51 @@ def edge_classifier(study: Study) -> tuple[float, Predictions]:
         return fit(*point).score(edge(validation.features, point[0]), validation.label)
 
     best = max(((e, k) for e in EDGE_LEVELS for k in EDGE_NEIGHBOURS), key=accuracy)
-    test = parts["test"]
-    probability = fit(*best).predict_proba(edge(test.features, best[0]))
-    return accuracy(best), Predictions(test.track_id, test.label, probability, genres)
+    machine = fit(*best)
+
+    def predicted(part: Segments) -> list[Predictions]:
+        probability = machine.predict_proba(edge(part.features, best[0]))
+        return [Predictions(part.track_id, part.label, probability, genres)]
+
+    return Row("low-pass edge alone", predicted(parts["validation"]), predicted(parts["test"]))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: a model, its validation accuracies and its predictions by seed."""
+    """One row of a table: a model and its predictions, one for each seed."""
 
     model: str
-    validation: Sequence[float]
+    validation: Sequence[Predictions]
     test: Sequence[Predictions]
     parameters: int | None = None
     seconds: float | None = None
 
-    def cells(self, rival: Runs | None) -> dict[str, Any]:
-        """Return the cells of the table; `rival` are predictions of the SVM."""
+    @property
+    def validation_accuracy(self) -> float:
+        """float: mean over the seeds."""
+        return float(np.mean([accuracy_of(one) for one in self.validation]))
+
+    def cells(self, rivals: Mapping[str, Row]) -> dict[str, Any]:
+        """Return the cells of the table; ``rivals`` are the rows of the baselines by column."""
         scores: Scores = evaluate(list(self.test))
-        by_seed = [float((p.predicted == p.label).mean()) for p in self.test]
-        several = len(by_seed) > 1
-        gain: Difference | None = None if rival is None else compare(list(self.test), rival)
+        by_seed = [accuracy_of(one) for one in self.test]
+        gains = {
+            name: compare(list(self.test), rival.test)
+            for name, rival in rivals.items()
+            if rival is not self
+        }
         return {
             "model": self.model,
-            "validation_accuracy": float(np.mean(self.validation)),
+            "validation_accuracy": self.validation_accuracy,
             **_flat("test_accuracy", scores.track_accuracy),
             "seeds": len(by_seed),
-            "deviation_between_seeds": float(np.std(by_seed, ddof=1)) if several else None,
+            "deviation_between_seeds": np.std(by_seed, ddof=1) if len(by_seed) > 1 else None,
             **_flat("test_macro_f1", scores.track_macro_f1),
-            **(_flat("gain_over_svm", gain) if gain else {}),
+            **{
+                key: value
+                for name, gain in gains.items()
+                for key, value in _flat(name, gain).items()
+            },
             "parameters": self.parameters,
             "minutes_a_seed": None if self.seconds is None else self.seconds / 60,
         }
@@ -252,7 +296,7 @@ def row_of(model: str, runs: Sequence[Run], records: Any) -> Row:
     """Evaluate several trainings of a network."""
     return Row(
         model,
-        [validation_accuracy(run) for run in runs],
+        [predict(run.model, records, "validation") for run in runs],
         [test_predictions(run, records) for run in runs],
         runs[0].parameters,
         float(np.mean([run.seconds for run in runs])),
@@ -262,33 +306,36 @@ def row_of(model: str, runs: Sequence[Run], records: Any) -> Row:
 def row_of_baseline(model: str, fitted: Fitted, records: Any) -> Row:
     """Evaluate a baseline."""
     validation, test = (predict(fitted.model, records, split) for split in SPLITS[1:])
-    accuracy = float((validation.predicted == validation.label).mean())
-    return Row(model, [accuracy], [test], seconds=fitted.seconds)
+    return Row(model, [validation], [test], seconds=fitted.seconds)
 
 
-def write_rows(name: str, rows: Sequence[Row], rival: Row | None = None) -> pd.DataFrame:
-    """Write a table of rows as CSV; return it."""
-    table = pd.DataFrame(
-        [row.cells(rival.test if rival and row is not rival else None) for row in rows]
-    )
-    write_table(HERE / f"{name}.csv", table)
-    return table
+def average(model: str, rows: Sequence[Row]) -> Row:
+    """Average the probabilities of all trainings of some rows; each row has the same weight."""
+
+    def mean(split: str) -> list[Predictions]:
+        return [Predictions.average([Predictions.average(getattr(row, split)) for row in rows])]
+
+    return Row(model, mean("validation"), mean("test"))
+
+
+def write_rows(name: str, rows: Sequence[Row], rivals: Mapping[str, Row]) -> None:
+    """Write a table of rows as CSV."""
+    write_table(HERE / f"{name}.csv", pd.DataFrame([row.cells(rivals) for row in rows]))
 
 
 def measure(study: Study) -> None:
     """Train what is missing, and write all tables and figures."""
-    recipes = {name: validation_accuracy(study.recipe(name)) for name in RECIPES}
-    write_table(
-        HERE / "recipes.csv",
-        pd.DataFrame({"augmentation": recipes.keys(), "validation_accuracy": recipes.values()}),
-    )
-    seeds = range(SEEDS)
-    records = study.records
+    records, seeds = study.records, range(SEEDS)
+    recipes = {name: predict(study.recipe(name).model, records, "validation") for name in RECIPES}
+    accuracies = [accuracy_of(predictions) for predictions in recipes.values()]
+    table = {"augmentation": list(recipes), "validation_accuracy": accuracies}
+    write_table(HERE / "recipes.csv", pd.DataFrame(table))
+    richer = partial(svm, describe=richer_statistics, name=RICHER_SVM)
     baselines = [
         row_of_baseline("Majority class", majority(records), records),
         row_of_baseline(SVM, svm(records), records),
+        row_of_baseline(RICHER_SVM, richer(records), records),
     ]
-    rival = baselines[-1]
     networks = [row_of(n, [study.network(n, seed) for seed in seeds], records) for n in NETWORKS]
     images = [
         row_of(
@@ -298,12 +345,21 @@ def measure(study: Study) -> None:
         )
         for kind in IMAGES
     ]
-    write_rows("models", [*baselines, *images, *networks], rival)
+    rivals = {"gain_over_svm": baselines[1], "gain_over_richer_svm": baselines[2]}
+    best, *others = sorted(networks, key=lambda row: row.validation_accuracy, reverse=True)
+    chosen = [best, *others[: ENSEMBLE - 1]]
+    ensembles = [
+        average(f"{best.model}, {SEEDS} seeds averaged", [best]),
+        average(" + ".join(row.model for row in chosen), chosen),
+        average(
+            " + ".join([*(row.model for row in chosen), "richer SVM"]), [*chosen, baselines[2]]
+        ),
+    ]
+    write_rows("models", [*baselines, *images, *networks, *ensembles], rivals)
 
-    best = max(networks, key=lambda row: np.mean(row.validation))
     describe_best(best)
-    low_pass(study, best, rival)
-    learning_curve(study, best, rival)
+    low_pass(study, best, baselines[1])
+    learning_curve(study, best, baselines[1])
     label_issues(study)
 
 
@@ -321,18 +377,17 @@ def describe_best(best: Row) -> None:
 
 def low_pass(study: Study, best: Row, rival: Row) -> None:
     """Measure what the low-pass edge predicts, and the scores without the bins above it."""
-    accuracy, predictions = edge_classifier(study)
     lower = study.lower
     runs = [study.on_lower_bins(best.model, seed) for seed in range(SEEDS)]
     below = f"lower {LOWER_BINS} bins"
     rows = [
-        Row("low-pass edge alone", [accuracy], [predictions]),
+        edge_classifier(study),
         rival,
         row_of_baseline(f"{SVM}, {below}", svm(lower), lower),
         best,
         row_of(f"{best.model}, {below}", runs, lower),
     ]
-    write_rows("low_pass", rows, rival)
+    write_rows("low_pass", rows, {"gain_over_svm": rival})
 
 
 def learning_curve(study: Study, best: Row, rival: Row) -> None:
@@ -430,6 +485,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
     arguments = parser.parse_args()
     import_tensorflow()
+    from common.training.devices import prepare_device
+
+    print(f"Training on: {prepare_device()}")
     measure(Study(arguments.features, arguments.images, arguments.out))
 
 
