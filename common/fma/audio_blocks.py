@@ -187,7 +187,7 @@ class AudioBlocks:
         if not np.isfinite(peak):
             raise AudioUndecodable(self.path, "decodes to values that are not finite")
         if peak > LOUDEST:
-            reason = f"is damaged: it decodes to {peak:.3g} times full scale"
+            reason = f"is damaged: it decodes to {peak:,.0f} times full scale"
             raise AudioUndecodable(self.path, reason)
         return mono
 

@@ -46,9 +46,9 @@ class Dataset:
     def title(self) -> str:
         """str: name in figures and tables."""
         if self.is_demo:
-            return "synthetic demo set"
+            return "the synthetic demo set"
         name = self._root_name
-        return f"fma_{self.subset} of {name}" if name else f"FMA {self.subset}"
+        return f"{name.replace('_', ' ')} ({self.subset})" if name else f"FMA {self.subset}"
 
     @property
     def name(self) -> str:

@@ -67,7 +67,7 @@ def confusion_tree(
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
     panel.xaxis.set_major_formatter(lambda distance, _: f"{100 * (1 - distance):.3g}")
-    panel.set_xlabel("Confusion at which groups merge: mean probability given to the other (%)")
+    panel.set_xlabel("Confusion at which groups merge: mean probability of the other genre (%)")
     panel.grid(axis="x")
     return figure
 

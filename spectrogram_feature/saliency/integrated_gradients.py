@@ -90,7 +90,7 @@ def deletion_test(
 
     Segments are uint8 (frames, bins); ``share`` is that of the replaced patches. The table has a
     row per segment: the probability of the predicted genre of the ``whole``, then without the
-    ``most attributed``, the ``loudest`` and ``any`` patches.
+    ``most attributed``, the ``loudest`` and ``random`` patches.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -101,7 +101,7 @@ def deletion_test(
             "most attributed": _patches(saliency.attribute(features, genre)),
             "loudest": _patches(levels),
         }
-        scores["any"] = rng.random(scores["loudest"].shape)
+        scores["random"] = rng.random(scores["loudest"].shape)
         masks = [_highest(score, share, levels.shape) for score in scores.values()]
         other = saliency.baselines[rng.integers(len(saliency.baselines))]
         versions = [levels, *(np.where(mask, other, levels) for mask in masks)]

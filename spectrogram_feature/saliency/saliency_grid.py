@@ -80,7 +80,7 @@ def saliency_grid(
                 (-limit, limit), cmap=DIVERGING,
             )  # fmt: skip
             panel.set_xlim(0, len(cells) * hop_seconds)
-            panel.set_title(f"for {genre}: {cells.sum():+.1f} nats", fontsize=9)
+            panel.set_title(f"for {genre}: {cells.sum() + 0.0:+.1f} nats", fontsize=9)
             [color] = genre_colors([genre])
             by_pitch = _added(cells.sum(axis=0), BINS_PER_STEP)
             row[-1].plot(by_pitch, centres, "o-", color=color, markersize=3, label=genre)
@@ -97,7 +97,7 @@ def saliency_grid(
     figure.colorbar(levels, ax=axes[:, 0], label="Level (0…1)", location="bottom", aspect=24)
     cell = f"{frames * hop_seconds:.2g} s and {bin_name}"
     figure.colorbar(
-        nats, ax=axes[:, 1:-1], label=f"Nats per {cell}: red for the genre, blue against it",
+        nats, ax=axes[:, 1:-1], label=f"Nats per {cell}: red raises its probability, blue lowers it",
         location="bottom", aspect=24 * genres, extend="both", ticks=MaxNLocator(5),
     )  # fmt: skip
     return figure

@@ -474,7 +474,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess:
 def test_command_writes_the_records_and_says_what_they_hold(tiny_fma, tmp_path):
     done = command("--root", str(tiny_fma.root), "--out", str(tmp_path), "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert f"Data set: fma_medium of {tiny_fma.root.name}" in done.stdout
+    assert f"Data set: {tiny_fma.root.name.replace('_', ' ')} (medium)" in done.stdout
     assert "22 segments of" in done.stdout
     assert "Traceback" not in done.stderr
     manifest = Manifest.read(tmp_path, KIND)

@@ -403,7 +403,7 @@ def test_command_makes_the_images_that_are_asked_for(tiny_fma, copied_images, mo
         "--out", str(copied_images),
     )  # fmt: skip
     assert code == 0
-    assert f"Data set: fma_medium of {tiny_fma.root.name}" in out
+    assert f"Data set: {tiny_fma.root.name.replace('_', ' ')} (medium)" in out
     assert f"Images in {copied_images}" in out
     assert "7 training, 3 validation, 4 test; 6 skipped" in out
 
