@@ -11,7 +11,7 @@ $(if $(CONSTRAINTS),,$(error Python 3.11, 3.12 or 3.13 is needed: install one, o
 BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
 
-.PHONY: run test report render pretrained bench bench-scale bench-faults lint lock demo clean
+.PHONY: run test report render render-real render-fma-small pretrained bench bench-scale bench-faults lint lock demo clean
 
 run: .venv/installed demo
 	$(BIN)/python -m tools.notebooks
@@ -28,6 +28,24 @@ report: .venv/installed
 # Committed outputs show the demo set.
 render: .venv/installed demo
 	env -u FMA_ROOT -u FMA_SUBSET -u FMA_OUTPUT -u FMA_EPOCHS $(BIN)/python -m tools.notebooks --in-place
+
+# Real music in results/: models and records are written to a folder of their own.
+RENDER := env -u FMA_SUBSET -u FMA_EPOCHS FMA_OUTPUT=data/rendered $(BIN)/python -m tools.notebooks
+
+# The excerpts of results/real_music, in FMA's layout: make render-real DATA=FOLDER
+render-real: .venv/installed pretrained
+	FMA_ROOT="$(or $(DATA),$(error DATA=FOLDER is needed: the excerpts in the layout of the FMA))" \
+	    $(RENDER) --out results/real_music --without-players \
+	    "spectrogram_feature/Full Data Pipeline.ipynb" spectrogram_feature/Training.ipynb \
+	    "spectrogram_feature/Genre Confusion.ipynb"
+
+# The pictures of results/fma_small, imported by the commands of its README.
+render-fma-small: .venv/installed
+	$(RENDER) spectrogram_image/CNN.ipynb --out results/fma_small --set \
+	    IMAGES=../data/images/fma-small KINDS="['mel']" SIZES="['']" EPOCHS=8 BATCH_SIZE=32 \
+	    AUGMENT=LB WINDOW=64 SHIFT=64
+	$(RENDER) spectrogram_feature/Training.ipynb --out results/fma_small --set \
+	    RECORDS=../data/records/fma-small-features EPOCHS=15 AUGMENT=LB
 
 # All speeds, each beside its alternative.
 bench: .venv/installed build/bench/installed demo

@@ -6,13 +6,25 @@ import re
 
 from nbformat import NotebookNode
 
-_BAR = re.compile(r"^.*\d+%\|.*\| [\d.,]+\w?/[\d.,]+\w? ?\[.*\]$")
+_BAR = re.compile(r"^.*\d+%\|.*\| [\d.,]+\w?/[\d.,]+\w? ?\[.*\]\s*$")
 """A progress bar of `tqdm`."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 
+_PLAYER = re.compile(r"<audio\b.*?</audio>", re.DOTALL)
+
 _STYLED = re.compile(r"\bT_[0-9a-f]{5}(?=[_\" ])")
 """The random identifier that pandas gives a styled table."""
+
+
+def remove_players(notebook: NotebookNode) -> None:
+    """Replace the audio players in the outputs of a notebook by a text, in place."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                text = "<em>Audio is left out of this rendering.</em>"
+                data["text/html"] = _PLAYER.sub(text, data["text/html"])
 
 
 def tidy(notebook: NotebookNode) -> None:

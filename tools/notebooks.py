@@ -18,10 +18,10 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
-from common.jobs.files import atomic_write
 from common.paths import PROJECT_ROOT, display_path
 from tools.imports import code_digest, used_modules
-from tools.notebook_outputs import tidy
+from tools.notebook_data import renew_data_lines, state_data, without_data_line, write_notebook
+from tools.notebook_outputs import remove_players, tidy
 
 NOTEBOOKS = (
     "spectrogram_image/Feature Visualization.ipynb",
@@ -68,13 +68,20 @@ class _TalkingClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def execute(source: Path, target: Path, parameters: Mapping[str, Any] | None = None) -> None:
+def execute(
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    players: bool = True,
+) -> None:
     """Execute a notebook in a new kernel and write it with its outputs.
 
     The kernel runs in the folder of the source, as in Jupyter. The target may be the source. The
-    `parameters` are added to the first cell with code. A `UserError` is raised if this cell does
-    not assign one of them, or if a cell fails; the target then holds the notebook up to that cell,
-    unless it is the source.
+    `parameters` are added to the first cell with code. The first cell names the data (see
+    `state_data`). A `UserError` is raised if the parameters' cell does not assign one of them, or
+    if a cell fails; the target then holds the notebook up to that cell, unless it is the source.
+    Without `players`, a short text replaces the audio of the outputs.
     """
     notebook = nbformat.read(source, as_version=4)
     if parameters:
@@ -82,7 +89,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any] | None = N
         assigned = set(re.findall(r"^[A-Z_]+(?= =|, )|(?<=, )[A-Z_]+(?= =)", cell.source, re.M))
         if unknown := sorted(set(parameters) - assigned):
             raise UserError(f"{source.name} has no parameter {unknown[0]}: see its first cell")
-        lines = [f"{name} = {value!r}" for name, value in parameters.items()]
+        lines = [f"{name} = {_literal(value)}" for name, value in parameters.items()]
         cell.source += "\n\n# Changed for these results\n" + "\n".join(lines)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -98,12 +105,19 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any] | None = N
     if problem is None:  # committed outputs are made without variables and pretrained weights
         notebook.metadata["digest"] = digest(source, {} if target == source else surroundings())
     tidy(notebook)
+    if not players:
+        remove_players(notebook)
+    state_data(notebook, source, target)
     if problem is None or target != source:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(target) as file:
-            file.write(nbformat.writes(notebook).encode() + b"\n")
+        write_notebook(notebook, target)
     if problem:
         raise UserError(f"{source.name} failed: {problem} (see {target})")
+
+
+def _literal(value: Any) -> str:
+    """Write a value as code, with double quotes as in the cells."""
+    text = repr(value)
+    return text if '"' in text else text.replace("'", '"')
 
 
 def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str:
@@ -118,6 +132,11 @@ def digest(notebook: Path, surroundings: Mapping[str, str] | None = None) -> str
     parts = [*code, *(code_digest(module.read_text(encoding="utf-8")) for module in modules)]
     parts += [f"{name}={value}" for name, value in sorted((surroundings or {}).items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _text_of(notebook: nbformat.NotebookNode) -> list[str]:
+    """List the sources of a notebook's cells, without the line that names the data."""
+    return [without_data_line(cell.source) for cell in notebook.cells]
 
 
 def surroundings() -> dict[str, str]:
@@ -149,7 +168,7 @@ def main() -> None:
         "  python -m tools.notebooks --in-place\n"
         "  FMA_EPOCHS=2 python -m tools.notebooks 'spectrogram_feature/Training.ipynb'\n"
         "  python -m tools.notebooks spectrogram_feature/Training.ipynb --out results/mine \\\n"
-        "      --set RECORDS=data/records/mine EPOCHS=15",
+        "      --set RECORDS=../data/records/mine EPOCHS=15",
     )
     parser.add_argument("notebooks", nargs="*", help="by default all", default=NOTEBOOKS)
     parser.add_argument("--in-place", action="store_true", help="write outputs into the notebooks")
@@ -161,19 +180,26 @@ def main() -> None:
         metavar="NAME=VALUE",
         help="parameters of the first cell; a value that is no Python literal is text",
     )
+    parser.add_argument(
+        "--without-players", action="store_true", help="leave the audio out of the outputs"
+    )
     arguments = parser.parse_args()
+    for name in ("FMA_ROOT", "FMA_OUTPUT"):  # kernels run in other folders
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).resolve())
     parameters = dict(parse_parameter(text) for text in arguments.set)
-    if arguments.out or parameters:
+    if arguments.out or parameters or arguments.without_players:
         if not (arguments.out and len(arguments.notebooks) < len(NOTEBOOKS)):
-            raise UserError("--set and --out go together, with the names of notebooks")
+            raise UserError("--set and --without-players need --out and the names of notebooks")
         for name in arguments.notebooks:
-            execute(PROJECT_ROOT / name, arguments.out / Path(name).name, parameters)
+            target = arguments.out.resolve() / Path(name).name
+            players = not arguments.without_players
+            execute(PROJECT_ROOT / name, target, parameters, players=players)
+        renew_data_lines(PROJECT_ROOT / name for name in NOTEBOOKS)
         return
     variables = sorted({name for name in os.environ if name.startswith("FMA_")} - {"FMA_ROOT"})
     if arguments.in_place and variables:
         raise UserError(f"--in-place writes the committed outputs: unset {', '.join(variables)}")
-    if "FMA_ROOT" in os.environ:  # kernels run in other folders
-        os.environ["FMA_ROOT"] = str(Path(os.environ["FMA_ROOT"]).resolve())
     dataset = find_dataset()
     if arguments.in_place and not dataset.is_demo:
         raise UserError(f"--in-place is for the demo set, not for {dataset.title}: leave it out")
@@ -185,7 +211,7 @@ def main() -> None:
         target = source if arguments.in_place else EXECUTED / dataset.name / name
         if not arguments.in_place and target.exists():
             made, now = (nbformat.read(path, as_version=4) for path in (target, source))
-            same_text = [cell.source for cell in made.cells] == [cell.source for cell in now.cells]
+            same_text = _text_of(made) == _text_of(now)
             if same_text and made.metadata.get("digest") == digest(source, surroundings()):
                 print(f"{name}: up to date in {display_path(target)}")
                 continue

@@ -221,7 +221,7 @@ def test_parameters_of_a_rendering_are_in_its_first_cell(tmp_path):
     parameters = dict(map(parse_parameter, ["B=[3]", "C=a/b"]))
     execute(source, tmp_path / "out.ipynb", parameters)
     first, second = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
-    assert first.source.endswith("# Changed for these results\nB = [3]\nC = 'a/b'")
+    assert first.source.endswith('# Changed for these results\nB = [3]\nC = "a/b"')
     assert second.outputs[0].text == "1 [3] a/b\n"
     with pytest.raises(UserError, match=r"Set\.ipynb has no parameter D"):
         execute(source, tmp_path / "out.ipynb", {"D": 1})
