@@ -87,12 +87,11 @@ def compare_splits(models: pd.DataFrame) -> str:
     changes = 100 * (networks["test_accuracy"] - networks["validation_accuracy"])
     change = 100 * (svm["test_accuracy"] - svm["validation_accuracy"])
     lower = int((changes < 0).sum())
-    share = "All" if lower == len(changes) else f"{lower} of the"
+    share = f"all {lower}" if lower == len(changes) else f"{lower} of {len(changes)}"
     return (
-        f"**Validation and test.** {share} {len(changes)} networks are less accurate on the test "
-        f"split than on the validation split, on which every choice is made; the accuracy changes "
-        f"by {changes.min():+.1f} to {changes.max():+.1f} points for the networks and by "
-        f"{change:+.1f} points for the SVM."
+        f"**Validation and test.** The test accuracy is lower than the validation accuracy, on "
+        f"which every choice is based, for {share} networks: it changes by {changes.min():+.1f} to "
+        f"{changes.max():+.1f} points for the networks and by {change:+.1f} points for the SVM."
     )
 
 
@@ -105,7 +104,7 @@ def compare_edges(low_pass: pd.DataFrame, models: pd.DataFrame) -> str:
     lower = low_pass[names.str.startswith("SVM") & names.str.contains("lower")].iloc[0]
     gain = _gain_on_test(lower)
     return (
-        f"**MP3 encoding.** The edge of the encoder's low-pass filter alone has a test accuracy of "
+        f"**MP3 encoding.** The low-pass edge of the encoder alone has a test accuracy of "
         f"{_text(edge)}, {relation(over_chance)} the majority class ({_percent(chance)}), and the "
         f"SVM on the bins below the edge is {relation(gain)} the SVM on all bins "
         f"({_text(_score(lower))} against {_text(_score(_svm(low_pass)))}, {_text(gain)})."
@@ -118,10 +117,10 @@ def describe_test(results: Path) -> str:
     tracks = read_table(results / "fma_small" / "per_genre.csv")["tracks"].sum()
     networks = models[~_is_baseline(models)]
     relations = [relation(_gain_on_test(row)) for _, row in networks.iterrows()]
+    more, less = relations.count("more accurate than"), relations.count("less accurate than")
     return (
-        f"{tracks:.0f} tracks. By the paired intervals, {relations.count('more accurate than')} of "
-        f"{len(relations)} networks are more accurate than the SVM, and "
-        f"{relations.count('less accurate than')} are less accurate."
+        f"{tracks:.0f} tracks. Networks more accurate than the SVM, by the paired intervals: "
+        f"{more} of {len(relations)}; less accurate: {less}."
     )
 
 

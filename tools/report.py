@@ -22,6 +22,7 @@ from common.errors import UserError
 from common.fma.dataset import find_dataset
 from common.paths import PROJECT_ROOT, display_path
 from tools import findings
+from tools.notebook_data import notice_of, state_data
 from tools.notebooks import EXECUTED, NOTEBOOKS
 from tools.pictures import accuracy_figure, thumbnail
 
@@ -32,7 +33,6 @@ _RESULTS = PROJECT_ROOT / "results"
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
-_SYNTHETIC = "**Data: synthetic demo set.** Scores on it do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
 _FOLDED_TABLE = {
     "code_prompt_show": "Show the whole table",
@@ -47,7 +47,7 @@ class Page(NamedTuple):
     path: str
     title: str
     thumbnail: str = ""
-    on_real_music: str = ""
+    on_real_data: str = ""
 
     @property
     def name(self) -> str:
@@ -100,37 +100,46 @@ def _collect(notebooks: Path, sources: Path) -> None:
     links = {name: f"/{name}" for name in NOTEBOOKS} | _write_modules(sources)
     readmes = sorted(_RESULTS.glob("*/README.md"))
     results = [page for readme in readmes for page in _copy_results(readme, sources, links)]
-    pictures = sources / "pictures"
-    pictures.mkdir()
+    (sources / "pictures").mkdir()
     pages, notices = [], []
     for name in NOTEBOOKS:
         notebook = _read(notebooks / name)
-        notices.append(_notice(notebook))
+        notices.append(notice_of(notebook))
         page = Page(name, _heading(notebook.cells[0].source))
         same = [real for real in results if real.name == page.name]
         real_links = [f"[{real.title.split(': ')[0]}](</{real.path}>)" for real in same]
-        page = page._replace(on_real_music=", ".join(real_links))
+        page = page._replace(on_real_data=", ".join(real_links))
         if small := thumbnail(notebook):
             page = page._replace(thumbnail=f"pictures/{page.name.replace(' ', '_')}.png")
             small.save(sources / page.thumbnail, optimize=True)
-        _prepare(notebook, page, links)
+        _prepare(notebook, name, links)
         _write(sources / name, nbformat.writes(notebook))
         pages.append(page)
-    shutil.copy(PROJECT_ROOT / "docs" / "picture.png", pictures / "road.png")
-    for name, table in findings.accuracies(_RESULTS).items():
-        accuracy_figure(table, title=name).savefig(pictures / f"{name.replace(' ', '_')}.png")
-    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    _, _, after = readme.partition("## Limits\n")
-    limits, _, _ = after.partition("\n## ")
+    _draw_results(sources / "pictures")
     _render(
         sources / "index.md",
         answers=findings.answers(_RESULTS),
         caption=findings.describe_test(_RESULTS),
         notebooks=pages,
-        data_lines=[_data_line(notice) for notice in dict.fromkeys(notices)],
+        notices=[*dict.fromkeys(notices)],
         results=results,
-        limits=_link_files(limits.replace("](results/", "](/results/"), "", links),
+        limits=_limits(links),
     )
+
+
+def _draw_results(folder: Path) -> None:
+    """Write the pictures of the front page that are not thumbnails."""
+    shutil.copy(PROJECT_ROOT / "docs" / "picture.png", folder / "road.png")
+    for name, table in findings.accuracies(_RESULTS).items():
+        accuracy_figure(table, title=name).savefig(folder / f"{name.replace(' ', '_')}.png")
+
+
+def _limits(links: dict[str, str]) -> str:
+    """Return the README's section on limits."""
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, after = readme.partition("\n## Limits\n")
+    section, _, _ = after.partition("\n## ")
+    return _link_files(section.replace("](results/", "](/results/"), "", links)
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
@@ -143,12 +152,14 @@ def _read(path: Path) -> nbformat.NotebookNode:
         raise UserError(f"{path} is not a notebook; delete it and run make run") from None
 
 
-def _prepare(notebook: nbformat.NotebookNode, page: Page, links: dict[str, str]) -> None:
-    """Write the data set under the title, name folded tables, link files that the text names.
+def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
+    """Name the data and the folded tables, give plain tables the theme's style, link files.
 
-    Plain tables get the theme's style. The theme folds the code of cells tagged ``hide-input`` and
-    the outputs of those tagged ``hide-output``.
+    The sources of the site have the layout of the project. The theme folds the code of cells tagged
+    ``hide-input`` and the outputs of those tagged ``hide-output``.
     """
+    source = next(source for source in NOTEBOOKS if Path(source).name == Path(name).name)
+    state_data(notebook, PROJECT_ROOT / source, PROJECT_ROOT / name)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             if "hide-output" in cell.metadata.get("tags", []):
@@ -158,10 +169,7 @@ def _prepare(notebook: nbformat.NotebookNode, page: Page, links: dict[str, str])
                 if html:  # the theme styles plain tables of pandas
                     output.data["text/html"] = html.replace(_PLAIN_TABLE, "<table>")
         elif cell.cell_type == "markdown":
-            cell.source = _link_files(cell.source, posixpath.dirname(page.path), links)
-    title, end, text = notebook.cells[0].source.partition("\n")
-    line = _data_line(_notice(notebook), page.on_real_music)
-    notebook.cells[0].source = f"{title}\n\n{line}{end}{text}"
+            cell.source = _link_files(cell.source, posixpath.dirname(name), links)
 
 
 def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
@@ -176,25 +184,6 @@ def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
         return f"](<{page}>)" if match[0].startswith("]") else f"[`{target}`](<{page}>)"
 
     return _LINK.sub(link, _MENTION.sub(link, text))
-
-
-def _notice(notebook: nbformat.NotebookNode) -> str:
-    """Return the first line that `common.fma.dataset.notice` made, which names the data set."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    texts = [output.text for output in outputs if output.output_type == "stream"]
-    lines = [line for text in texts for line in text.splitlines()]
-    return next((line for line in lines if line.startswith(("*** SYN", "Data set:"))), "")
-
-
-def _data_line(notice: str, on_real_music: str = "") -> str:
-    """Format the line of a page that names its data set, with links to the same on real music."""
-    if not notice:
-        return ""
-    is_demo = notice.startswith("*")
-    text = _SYNTHETIC if is_demo else f"**Data: {notice.removeprefix('Data set: ')}.**"
-    if on_real_music:
-        text += f" On real music: {on_real_music}."
-    return f"```{{container}} data-line {'synthetic' if is_demo else 'real'}\n{text}\n```\n"
 
 
 def _write_modules(sources: Path) -> dict[str, str]:
@@ -225,10 +214,9 @@ def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> list[Pa
     name = re.split("[,:]", pages[0].title)[0]
     for path in sorted((sources / folder).glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        page = Page(f"{folder}/{path.name}", f"{name}: {path.stem}")
-        _prepare(notebook, page, links)
+        _prepare(notebook, f"{folder}/{path.name}", links)
         _write(path, nbformat.writes(notebook))
-        pages.append(page)
+        pages.append(Page(f"{folder}/{path.name}", f"{name}: {path.stem}"))
     return pages
 
 

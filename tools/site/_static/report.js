@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
 function addCodeButton(cells) {
   const find = (selector) => document.querySelector(`article ${selector}`);
-  const title = find(".data-line") || find("h1");
+  const title = find("h1 + blockquote") || find("h1");
   if (!cells.length || !title) return;
   const button = document.createElement("button");
   button.className = "show-all-code btn btn-outline-primary btn-sm";
