@@ -1,7 +1,4 @@
-"""Sentences and tables of the report's front page, computed from the CSV files of results.
-
-A sentence compares two models by the interval of their paired difference, see `relation`.
-"""
+"""Sentences and accuracies of the report's front page, computed from the CSV files of results."""
 
 from __future__ import annotations
 
@@ -51,10 +48,9 @@ def compare_on_test(models: pd.DataFrame) -> str:
     gain = _gain_on_test(best)
     includes = "includes" if gain.low <= 0 <= gain.high else "excludes"
     return (
-        f"**FMA small.** The best network on validation (`{best['model']}`) is {relation(gain)} "
-        f"the SVM on the test split: {_text(_score(best, 'test_accuracy'))} against "
-        f"{_text(_score(_svm(models), 'test_accuracy'))}, paired difference {_text(gain)}, an "
-        f"interval that {includes} zero."
+        f"**FMA small.** The best network on validation (`{best['model']}`, "
+        f"{_text(_score(best))}) is {relation(gain)} the SVM ({_text(_score(_svm(models)))}) on "
+        f"the test split: the paired difference is {_text(gain)}, an interval that {includes} zero."
     )
 
 
@@ -65,7 +61,7 @@ def compare_in_folds(single: pd.DataFrame, averaged: pd.DataFrame) -> str:
         best, svm = _best(table, "track_accuracy"), _svm(table)
         gain = _gain_in_note(best["note"], svm["model"])
         phrases.append(
-            f"the best {kind} (`{best['model']}`, {_percent(best['track_accuracy'])}) is "
+            f"the most accurate {kind} (`{best['model']}`, {_percent(best['track_accuracy'])}) is "
             f"{relation(gain)} the SVM ({_percent(svm['track_accuracy'])}): {_text(gain)}"
         )
     return f"**Real music.** In cross-validation by artist, {'; '.join(phrases)}."
@@ -104,10 +100,10 @@ def compare_edges(low_pass: pd.DataFrame, models: pd.DataFrame) -> str:
     lower = low_pass[names.str.startswith("SVM") & names.str.contains("lower")].iloc[0]
     gain = _gain_on_test(lower)
     return (
-        f"**MP3 encoding.** The low-pass edge of the encoder alone has a test accuracy of "
-        f"{_text(edge)}, {relation(over_chance)} the majority class ({_percent(chance)}), and the "
-        f"SVM on the bins below the edge is {relation(gain)} the SVM on all bins "
-        f"({_text(_score(lower))} against {_text(_score(_svm(low_pass)))}, {_text(gain)})."
+        f"**MP3 encoding.** A classifier on the low-pass edge of the encoder alone "
+        f"({_text(edge)}) is {relation(over_chance)} the majority class ({_percent(chance)}), and "
+        f"the SVM on the bins below the edge ({_text(_score(lower))}) is {relation(gain)} the SVM "
+        f"on all bins ({_text(_score(_svm(low_pass)))}): {_text(gain)}."
     )
 
 

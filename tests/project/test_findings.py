@@ -86,8 +86,8 @@ def test_the_best_network_on_validation_is_compared_on_test(
 ):
     models = table(tmp_path, MODELS.format(cnn=cnn, gain=gain))
     assert plain(findings.compare_on_test(models)) == (
-        f"**FMA small.** The best network on validation (`cnn`) is {words} the SVM on the test "
-        f"split: {100 * cnn:.1f} % [36.0, 44.0] against 45.0 % [40.0, 50.0], paired difference "
+        f"**FMA small.** The best network on validation (`cnn`, {100 * cnn:.1f} % [36.0, 44.0]) "
+        f"is {words} the SVM (45.0 % [40.0, 50.0]) on the test split: the paired difference is "
         f"{shown}, an interval that {zero} zero."
     )
 
@@ -97,10 +97,10 @@ def test_networks_in_folds_are_compared_with_the_svm_of_their_leaderboard(tmp_pa
     averaged = '0.72,"4 members; +6.0 points [+2.0, +13.0] over SVM on bin statistics"'
     tables = [table(tmp_path, LEADERBOARD.format(cells)) for cells in (texture, averaged)]
     assert plain(findings.compare_in_folds(*tables)) == (
-        "**Real music.** In cross-validation by artist, the best network (`texture`, 69.0 %) is "
-        "not significantly different from the SVM (66.0 %): +3.0 points [-4.0, +8.0]; the best "
-        "mean of four networks (`texture`, 72.0 %) is more accurate than the SVM (66.0 %): "
-        "+6.0 points [+2.0, +13.0]."
+        "**Real music.** In cross-validation by artist, the most accurate network (`texture`, "
+        "69.0 %) is not significantly different from the SVM (66.0 %): +3.0 points [-4.0, +8.0]; "
+        "the most accurate mean of four networks (`texture`, 72.0 %) is more accurate than the SVM "
+        "(66.0 %): +6.0 points [+2.0, +13.0]."
     )
     with pytest.raises(ValueError, match="has no gain over SVM on bin statistics"):
         findings.compare_in_folds(table(tmp_path, LEADERBOARD.format("0.9,no note")), tables[1])
@@ -131,10 +131,13 @@ def test_the_low_pass_edge_is_compared_with_chance(tmp_path, edge, words):
     models = table(tmp_path, MODELS.format(cnn=0.4, gain="-0.05,-0.08,-0.02"))
     low_pass = table(tmp_path, LOW_PASS.format(edge=edge))
     sentence = plain(findings.compare_edges(low_pass, models))
-    assert f"20.0 % [{100 * edge:.1f}, 25.0], {words} the majority class (12.5 %)" in sentence
+    assert (
+        f"alone (20.0 % [{100 * edge:.1f}, 25.0]) is {words} the majority class (12.5 %)"
+        in sentence
+    )
     assert sentence.endswith(
-        "not significantly different from the SVM on all bins (44.0 % [39.0, 49.0] against "
-        "45.0 % [40.0, 50.0], -1.0 points [-3.0, +1.0])."
+        "(44.0 % [39.0, 49.0]) is not significantly different from the SVM on all bins "
+        "(45.0 % [40.0, 50.0]): -1.0 points [-3.0, +1.0]."
     )
 
 
