@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from common.nn.blocks import BATCH_NORM_MOMENTUM, EPSILON, convolution, rectified
+from common.nn.blocks import BATCH_NORM_MOMENTUM, EPSILON, first_strides, rectified
 from common.records.quantization import FULL_SCALE
 
-FRAMES_PER_STEP = 4  # stride of the first layer in frames: four frames of 21 ms become one of 84 ms
 TEXTURE_FRAMES = 120  # length of a texture window in frames: 2.5 s, a bar or two
 BINS_PER_BAND = 3  # bins averaged into one modulation spectrum: a quarter of an octave
 
@@ -147,23 +145,15 @@ def segments(
     return inputs, x if augmentation is None else augmentation(x)
 
 
-def first_convolution(
-    x: keras.KerasTensor, channels: int, convolve: Callable[..., keras.KerasTensor] = convolution
-) -> keras.KerasTensor:
-    """Convolve over time and frequency: (batch, frames, bins) → (batch, frames / 4, bins, c).
-
-    Kernels of 8 × 3 with a stride of 4 frames reduce the frame rate, and with it the cost of all
-    later layers. ``convolve`` adds batch norm and ReLU by default.
-    """
-    x = layers.Reshape((*x.shape[1:], 1))(x)
-    return convolve(x, channels, kernel=(2 * FRAMES_PER_STEP, 3), strides=(FRAMES_PER_STEP, 1))
+def as_image(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Add an axis of one channel: (batch, frames, bins) → (batch, frames, bins, 1)."""
+    return layers.Reshape((*x.shape[1:], 1))(x)
 
 
 def join_frames(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    """Convolve over time with bins as channels: (batch, frames, bins) → (batch, frames / 4, c)."""
-    x = layers.Conv1D(
-        channels, 2 * FRAMES_PER_STEP, strides=FRAMES_PER_STEP, padding="same", use_bias=False
-    )(x)
+    """Convolve over time with bins as channels: (batch, frames, bins) → (batch, frames / s, c)."""
+    stride, _ = first_strides(*x.shape[1:])
+    x = layers.Conv1D(channels, 2 * stride + 1, strides=stride, padding="same", use_bias=False)(x)
     return rectified(x)
 
 

@@ -19,12 +19,15 @@ from common.errors import UserError
 from common.nn.blocks import (
     classifier,
     convolution,
+    encode,
+    first_convolution,
+    first_strides,
     max_pool,
     plain_convolution,
     rectified,
     statistics,
 )
-from spectrogram_feature.layers import describe_windows, first_convolution, join_frames, segments
+from spectrogram_feature.layers import as_image, describe_windows, join_frames, segments
 
 if TYPE_CHECKING:
     from spectrogram_feature.features.records import FeatureRecords
@@ -39,23 +42,20 @@ def cnn(
     dropout: float = 0.4,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Build a small convolutional network with statistics pooling.
+    """Build a convolutional network with statistics pooling.
 
-    A first layer with a stride of 84 ms, then 3×3 convolutions with max-pooling (Choi, Fazekas and
-    Sandler 2016, "Automatic tagging using deep convolutional neural networks", ISMIR). The mean and
-    standard deviation over time of each channel, in a few broad bands of frequency, are the input
-    of the classification head, as for speaker recognition (Snyder et al. 2018, "X-vectors: robust
-    DNN embeddings for speaker recognition", ICASSP).
+    3×3 convolutions with max-pooling (Choi, Fazekas and Sandler 2016, "Automatic tagging using deep
+    convolutional neural networks", ISMIR). The mean, standard deviation and maximum over time of
+    each channel, in a few broad bands of frequency, are the input of the classification head, as
+    for speaker recognition (Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker
+    recognition", ICASSP).
 
     The input shape is (frames, bins). The first layer has ``width`` channels, each further one
-    twice as many; ``depth`` is the number of 3×3 convolutions, ``dropout`` the rate before the
-    classification head, and ``augmentation`` a layer on float (batch, frames, bins).
+    twice as many; ``depth`` is the number of 3×3 convolutions before the last, ``dropout`` the rate
+    before the classification head, and ``augmentation`` a layer on float (batch, frames, bins).
     """
     inputs, x = segments(input_shape, augmentation)
-    x = first_convolution(x, width)
-    for block in range(1, depth + 1):
-        x = max_pool(x, 2, 2)
-        x = convolution(x, width * 2**block)
+    x = encode(first_convolution(as_image(x), width, first_strides(*input_shape)), width, depth)
     return classifier(inputs, statistics(x), genres, dropout, "cnn")
 
 
@@ -77,7 +77,9 @@ def resnet(
     ``width`` channels, each further block twice as many; ``depth`` is the number of blocks.
     """
     inputs, x = segments(input_shape, augmentation)
-    x = max_pool(first_convolution(x, width, plain_convolution), 2, 2)
+    x = max_pool(
+        first_convolution(as_image(x), width, first_strides(*input_shape), plain_convolution), 2, 2
+    )
     for block in range(depth):
         x = residual_block(x, width * 2**block, strides=1 if block == 0 else 2)
     return classifier(inputs, statistics(rectified(x)), genres, dropout, "resnet")
@@ -136,10 +138,9 @@ def crnn(
     many, and recurrent layers four times ``width``; ``depth`` is the number of 3×3 convolutions.
     """
     inputs, x = segments(input_shape, augmentation)
-    x = first_convolution(x, width)
+    x = first_convolution(as_image(x), width, first_strides(*input_shape))
     for block in range(1, depth + 1):
-        x = max_pool(x, 2 if block <= 2 else 1, 3)
-        x = convolution(x, width * 2**block)
+        x = convolution(x, width * 2**block, pool=(2 if block <= 2 else 1, 3))
     _, frames, bands, channels = x.shape
     x = layers.Reshape((frames, bands * channels))(x)
     x = layers.GRU(4 * width, return_sequences=True, use_cudnn=False)(x)

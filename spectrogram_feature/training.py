@@ -27,6 +27,7 @@ from common.evaluation.judging import (
     note_gain,
 )
 from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
+from common.nn.policies import PERTURB
 from common.paths import output_root
 from common.quiet import import_tensorflow
 from common.records.folder import RecordFolder
@@ -79,14 +80,20 @@ def build_model(
 ) -> keras.Model:
     """Build a network of `models.MODELS` for the shape and the genres of its training records.
 
-    ``augment`` is a policy of SpecAugment, or ``"none"``, and ``architecture`` are further
-    arguments of the network's function. An unknown network or policy is a `UserError`.
+    ``augment`` is one of `common.training.options.AUGMENTATIONS`, and ``architecture`` are further
+    arguments of the network's function. An unknown network or augmentation is a `UserError`.
     """
+    from common.nn.perturbation import perturb
     from spectrogram_feature import models
     from spectrogram_feature.spec_augment import spec_augment
 
-    build = models.find(name).build
-    layer = None if augment == "none" else spec_augment(augment, records.parameters)
+    build, layer = models.find(name).build, None
+    if augment == PERTURB:
+        layer = (
+            perturb(*records.shape) if len(records.shape) == 2 else None
+        )  # embeddings have no time
+    elif augment != "none":
+        layer = spec_augment(augment, records.parameters)
     return build(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
 
 

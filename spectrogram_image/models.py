@@ -8,11 +8,8 @@ import keras
 from keras import layers, ops
 
 from common.errors import UserError
-from common.nn.blocks import classifier, convolution, max_pool, statistics
+from common.nn.blocks import classifier, encode, first_convolution, first_strides, statistics
 from common.records.quantization import FULL_SCALE
-
-STEM_COLUMNS = 155
-"""Approximate number of columns after the first layer, for images of any size."""
 
 
 @keras.saving.register_keras_serializable(package="spectrogram_image")
@@ -50,10 +47,10 @@ def cnn(
 ) -> keras.Model:
     """Build a convolutional network for images of spectrograms.
 
-    The first layer maps square patches to vectors. The patch size scales with the image, so that
-    all images become about `STEM_COLUMNS` columns and later layers have the same cost (Dosovitskiy
-    et al. 2021, "An image is worth 16×16 words", ICLR). Convolutions with max-pooling follow, then
-    the mean and standard deviation over time of each channel and band.
+    The strides of the first layer scale with the image, so that images of all sizes have the same
+    number of columns and rows after it, and later layers the same cost. Convolutions with
+    max-pooling follow, then the mean, standard deviation and maximum over time of each channel and
+    band.
 
     With ``window``, the image is a sequence of windows over time: one network processes each
     window, and a gated recurrent unit their outputs (Choi, Fazekas, Sandler and Cho 2017,
@@ -68,49 +65,42 @@ def cnn(
     width : int
         Channels of the first layer; each further layer doubles them.
     depth : int
-        Number of 3×3 convolutions.
+        Number of 3×3 convolutions before the last.
     dropout : float
         Rate before the classification head.
     window, shift : int, optional
-        Width and step of a sliding window in pixels, rounded to patches. The default step is half a
-        window. A `UserError` if the window does not fit the image.
+        Width and step of a sliding window in pixels, rounded to columns of the first layer's
+        output. The default step is half a window. A `UserError` if the window does not fit the
+        image.
     augmentation : keras.Layer, optional
         Applied to float (batch, height, width, channels).
     """
     height, columns, _ = input_shape
-    patch = max(1, round(columns / STEM_COLUMNS))
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / FULL_SCALE, name="as_float")(inputs)
     x = x if augmentation is None else augmentation(x)
-    x = convolution(x, width, kernel=min(patch, height), strides=min(patch, height))
+    strides = first_strides(columns, height)
+    x = first_convolution(x, width, strides[::-1])
     x = layers.Permute((2, 1, 3), name="time_first")(x)
     if window is None and shift is None:
-        return classifier(inputs, encode(x, width, depth), genres, dropout, "cnn")
-    x = cut_windows(x, window, shift, patch, columns)
+        return classifier(inputs, statistics(encode(x, width, depth)), genres, dropout, "cnn")
+    x = cut_windows(x, window, shift, strides[0], columns)
     windows = x.shape[1]
     # A single batch of all windows is several times as fast as TimeDistributed.
-    x = encode(ops.reshape(x, (-1, *x.shape[2:])), width, depth)
+    x = statistics(encode(ops.reshape(x, (-1, *x.shape[2:])), width, depth))
     x = ops.reshape(x, (-1, windows, x.shape[1]))
     x = layers.GRU(4 * width, use_cudnn=False)(x)
     return classifier(inputs, x, genres, dropout, "cnn")
 
 
-def encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
-    """Apply convolutions and statistics pooling: (batch, frames, bands, c) → float32 (batch, n)."""
-    for block in range(1, depth + 1):
-        x = max_pool(x, 2, 2)
-        x = convolution(x, width * 2**block)
-    return statistics(x)
-
-
 def cut_windows(
-    x: keras.KerasTensor, window: int | None, shift: int | None, patch: int, columns: int
+    x: keras.KerasTensor, window: int | None, shift: int | None, stride: int, columns: int
 ) -> keras.KerasTensor:
     """Cut (batch, frames, bands, c) into windows of a size in pixels."""
     if window is None:
         raise UserError("a shift needs a window: give both")
     if not 0 < window <= columns or not 0 < (shift or 1) <= columns:
         raise UserError(f"a window of {window} pixels does not fit an image of {columns}")
-    length = max(1, round(window / patch))
-    step = max(1, round((shift or window / 2) / patch))
+    length = max(1, round(window / stride))
+    step = max(1, round((shift or window / 2) / stride))
     return SlidingWindows(min(length, x.shape[1]), step, name="windows")(x)

@@ -20,8 +20,10 @@ from common import cli
 from common.evaluation.baselines import SVM_NAME, bin_statistics, majority, svm
 from common.evaluation.judging import Judged, judge_on_test, judge_seeds
 from common.evaluation.leaderboard import Result, text_leaderboard, write_leaderboard
+from common.nn.policies import PERTURB
 from common.paths import output_root
 from common.quiet import import_tensorflow
+from common.records.quantization import FULL_SCALE
 from common.training.options import TrainingOptions
 from spectrogram_image.images.records import ImageRecords
 
@@ -36,21 +38,22 @@ MODEL = "cnn"
 def build_model(records: ImageRecords, augment: str = "none", **architecture: Any) -> keras.Model:
     """Build the network for the image size and the genres of some records.
 
-    Parameters
-    ----------
-    records : ImageRecords
-    augment : str
-        A SpecAugment policy, or ``"none"``.
-    **architecture
-        Further arguments of `models.cnn`.
+    ``augment`` is one of `common.training.options.AUGMENTATIONS`, and ``architecture`` are further
+    arguments of `models.cnn`. Images in colours are not equalised.
     """
+    from common.nn.perturbation import EQUALIZER, perturb
     from spectrogram_image.models import cnn
     from spectrogram_image.spec_augment import spec_augment
 
     height, width, _ = records.shape
-    silence = records.palette[0] if records.colors else [0]
-    seconds = records.manifest.parameters["seconds"]
-    layer = None if augment == "none" else spec_augment(augment, (width, height), seconds, silence)
+    silence, layer = records.palette[0] if records.colors else [0], None
+    if augment == PERTURB:
+        fill = [int(channel) / FULL_SCALE for channel in silence]
+        strength = 0.0 if records.colors else EQUALIZER
+        layer = perturb(width, height, fill=fill, equalizer=strength, time_axis=2, frequency_axis=1)
+    elif augment != "none":
+        seconds = records.manifest.parameters["seconds"]
+        layer = spec_augment(augment, (width, height), seconds, silence)
     return cnn(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
 
 

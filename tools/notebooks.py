@@ -86,8 +86,7 @@ def execute(
     notebook = nbformat.read(source, as_version=4)
     if parameters:
         cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        assigned = set(re.findall(r"^[A-Z_]+(?= =|, )|(?<=, )[A-Z_]+(?= =)", cell.source, re.M))
-        if unknown := sorted(set(parameters) - assigned):
+        if unknown := sorted(set(parameters) - parameter_names(cell.source)):
             raise UserError(f"{source.name} has no parameter {unknown[0]}: see its first cell")
         lines = [f"{name} = {_literal(value)}" for name, value in parameters.items()]
         cell.source += "\n\n# Changed for these results\n" + "\n".join(lines)
@@ -112,6 +111,11 @@ def execute(
         write_notebook(notebook, target)
     if problem:
         raise UserError(f"{source.name} failed: {problem} (see {target})")
+
+
+def parameter_names(code: str) -> set[str]:
+    """Collect the upper-case names that the first cell with code assigns."""
+    return set(re.findall(r"^[A-Z_]+(?= =|, )|(?<=, )[A-Z_]+(?= =)", code, re.M))
 
 
 def _literal(value: Any) -> str:

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 # Keras' default of 0.99 needs about 500 steps to converge, more than a small data set has: on two
 # folds of real music, it cost 7 and 33 points of validation accuracy.
 BATCH_NORM_MOMENTUM = 0.9
+STEPS, BANDS = 80, 64  # approximate frames and bands after the first layer of a network
 EPSILON = 1e-5  # added to variances: the gradient of a standard deviation is infinite at zero
 
 
 @keras.saving.register_keras_serializable(package="common")
+class BatchNorm(layers.BatchNormalization):
+    """Batch normalization with TensorFlow's fused kernel in training.
+
+    The kernel replaces several float32 operations of Keras, and reads half precision directly.
+    ``benchmarks/training.py`` measures the gain. Other backends, several devices and inputs that
+    are not (batch, frames, bands, c) use Keras' operations.
+    """
+
+    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalize a batch."""
+        fused = keras.backend.backend() == "tensorflow" and len(x.shape) == 4
+        if not (training and self.trainable and fused) or self.synchronized:
+            return super().call(x, training=training, mask=mask)
+        import tensorflow as tf
+
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=[],
+            variance=[],
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        return y
+
+
+@keras.saving.register_keras_serializable(package="common")
 class StatisticsPooling(layers.Layer):
-    """Mean and standard deviation over time: (batch, frames, …, c) → (batch, …, 2 c)."""
+    """Mean, deviation and maximum over time: (batch, frames, …, c) → (batch, …, 3 c)."""
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Pool a batch."""
-        mean = ops.mean(x, axis=1)
-        return ops.concatenate([mean, ops.sqrt(ops.var(x, axis=1) + EPSILON)], axis=-1)
+        deviation = ops.sqrt(ops.var(x, axis=1) + EPSILON)
+        return ops.concatenate([ops.mean(x, axis=1), deviation, ops.max(x, axis=1)], axis=-1)
 
 
 def plain_convolution(
@@ -33,8 +67,7 @@ def plain_convolution(
 
 def rectified(x: keras.KerasTensor) -> keras.KerasTensor:
     """Apply batch norm and ReLU."""
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
-    return layers.ReLU()(x)
+    return layers.ReLU()(BatchNorm(momentum=BATCH_NORM_MOMENTUM)(x))
 
 
 def convolution(
@@ -42,18 +75,53 @@ def convolution(
     channels: int,
     kernel: int | tuple[int, int] = 3,
     strides: int | tuple[int, int] = 1,
+    pool: tuple[int, int] = (1, 1),
 ) -> keras.KerasTensor:
-    """Apply convolution, batch norm and ReLU: (batch, frames, bins, c) → (…, channels)."""
-    return rectified(plain_convolution(x, channels, kernel, strides))
+    """Apply convolution, max-pooling, batch norm and ReLU: (batch, frames, bins, c) → (…, c).
+
+    Max-pooling and ReLU commute, and batch norm costs less on the pooled tensor.
+    """
+    return rectified(max_pool(plain_convolution(x, channels, kernel, strides), *pool))
 
 
 def max_pool(x: keras.KerasTensor, frames: int, bands: int) -> keras.KerasTensor:
     """Max-pool over at most this number of frames and bands."""
+    if frames == bands == 1:
+        return x
     return layers.MaxPooling2D((min(frames, x.shape[1]), min(bands, x.shape[2])))(x)
 
 
+def first_strides(frames: int, bands: int) -> tuple[int, int]:
+    """Choose strides in time and frequency that leave about `STEPS` frames and `BANDS` bands."""
+    return max(1, round(frames / STEPS)), max(1, round(bands / BANDS))
+
+
+def first_convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    strides: tuple[int, int],
+    convolve: Callable[..., keras.KerasTensor] = convolution,
+) -> keras.KerasTensor:
+    """Convolve with strides: (batch, a, b, c) → (batch, a / strides[0], b / strides[1], channels).
+
+    Kernels are twice as long as the strides, plus one. ``convolve`` adds batch norm and ReLU by
+    default.
+    """
+    return convolve(x, channels, kernel=tuple(2 * s + 1 for s in strides), strides=strides)
+
+
+def encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:
+    """Apply ``depth`` convolutions with max-pooling, each with twice as many channels, and a last.
+
+    (batch, steps, bands, width) → (batch, steps / 2^depth, bands / 2^depth, width · 2^depth).
+    """
+    for block in range(1, depth + 1):
+        x = convolution(x, width * 2**block, pool=(2, 2))
+    return convolution(x, width * 2**depth)
+
+
 def statistics(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Pool mean and standard deviation over time, flat: (batch, frames, …, c) → float32 (batch, n).
+    """Apply `StatisticsPooling` and flatten: (batch, frames, …, c) → float32 (batch, n).
 
     The dtype is always float32: half precision is too coarse for sums over hundreds of frames.
     """

@@ -1,4 +1,4 @@
-"""Policies of SpecAugment, which need no Keras.
+"""Names of augmentations and policies of SpecAugment, which need no Keras.
 
 Letters are those of the paper: Park et al. 2019, arXiv:1904.08779.
 """
@@ -62,3 +62,6 @@ POLICIES = {
     "SM": Policy(40, 15, 2, 70, 0.2, 2),
     "SS": Policy(40, 27, 2, 70, 0.2, 2),
 }
+
+PERTURB = "perturb"
+"""Name of the augmentation of `common.nn.perturbation`."""

@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from common.errors import UserError
+from common.nn.augmentation import Augmentation
 from common.nn.policies import Policy
 
 MEAN = "mean"
@@ -24,12 +25,10 @@ PAPER_HOP_SECONDS = 0.010  # hop between frames of the paper's spectrograms
 
 
 @keras.saving.register_keras_serializable(package="common")
-class SpecAugment(keras.layers.Layer):
+class SpecAugment(Augmentation):
     """Warp time, then mask bands of frequency and spans of time, in training only.
 
-    Input and output have the same shape, 3 or 4 axes, and the layer's compute dtype; only the batch
-    size may be unknown. Each example of a batch has its own random numbers; all channels of an
-    example share them. Invalid arguments, and those that do not fit the input, are a `UserError`.
+    For the axes and the seed see `Augmentation`. Invalid arguments are a `UserError`.
 
     Parameters
     ----------
@@ -38,11 +37,6 @@ class SpecAugment(keras.layers.Layer):
     fill : "mean", number or sequence of number
         Value of masked points: the mean of each channel of each example before the warp, a number,
         or one number per channel.
-    time_axis, frequency_axis : int from 1 to 3
-        The defaults fit (batch, frames, bins) and (batch, frames, bins, channels). Images with
-        time from left to right, (batch, height, width, channels), have 2 and 1.
-    seed : int, optional
-        By default derived from `keras.utils.set_random_seed`.
 
     Notes
     -----
@@ -60,48 +54,22 @@ class SpecAugment(keras.layers.Layer):
         policy: Policy | Mapping[str, Any],
         *,
         fill: str | float | Sequence[float] = MEAN,
-        time_axis: int = 1,
-        frequency_axis: int = 2,
-        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if sorted((time_axis, frequency_axis)) not in ([1, 2], [1, 3], [2, 3]):
-            raise UserError(
-                "SpecAugment: time_axis and frequency_axis must be two of 1, 2 and 3, "
-                f"not {time_axis} and {frequency_axis}"
-            )
         self.policy = policy if isinstance(policy, Policy) else Policy(**policy)
         self.fill = _checked_fill(fill)
-        self.time_axis, self.frequency_axis = time_axis, frequency_axis
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the arguments fit the axes and channels of the input."""
-        rank, axes = len(input_shape), (self.time_axis, self.frequency_axis)
-        if not max(axes) < rank <= 4 or None in input_shape[1:]:
-            raise UserError(
-                f"SpecAugment: the input {tuple(input_shape)} needs 3 or 4 axes, the batch aside "
-                f"of known size: {self.time_axis} for time, {self.frequency_axis} for frequency"
-            )
-        channels = input_shape[6 - sum(axes)] if rank == 4 else 1
+        """Check that the axes and the fill fit the input."""
+        super().build(input_shape)
+        channels = (
+            input_shape[6 - self.time_axis - self.frequency_axis] if len(input_shape) == 4 else 1
+        )
         if isinstance(self.fill, list) and len(self.fill) != channels:
             raise UserError(
                 f"SpecAugment: fill has {len(self.fill)} numbers for {channels} channel(s)"
             )
-
-    def call(self, x: Any, training: bool | None = None) -> Any:
-        """Augment a batch in training; return it unchanged in inference."""
-        x = ops.cast(x, self.compute_dtype)
-        if not training:
-            return x
-        order = [0, self.time_axis, self.frequency_axis]
-        order += [axis for axis in range(1, len(x.shape)) if axis not in order]
-        x = _transposed(x, order)
-        batch, *sizes = ops.shape(x)
-        x = ops.reshape(self.augment(x), (batch, *sizes))
-        return _transposed(x, [order.index(axis) for axis in range(len(order))])
 
     def augment(self, x: Any) -> Any:
         """Augment (batch, frames, bins[, channels]) → (batch, frames, bins · channels)."""
@@ -129,20 +97,9 @@ class SpecAugment(keras.layers.Layer):
             return ops.cast(ops.reshape(mean, (ops.shape(x)[0], channels)), x.dtype)
         return ops.broadcast_to(ops.convert_to_tensor(self.fill, x.dtype), (1, channels))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the input."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "policy": asdict(self.policy),
-            "fill": self.fill,
-            "time_axis": self.time_axis,
-            "frequency_axis": self.frequency_axis,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "policy": asdict(self.policy), "fill": self.fill}
 
 
 def _checked_fill(fill: Any) -> str | float | list[float]:
@@ -154,10 +111,6 @@ def _checked_fill(fill: Any) -> str | float | list[float]:
         raise UserError(
             f"SpecAugment: fill must be {MEAN!r}, a number or one for each channel, not {fill!r}"
         ) from None
-
-
-def _transposed(x: Any, order: Sequence[int]) -> Any:
-    return x if order == sorted(order) else ops.transpose(x, order)
 
 
 def draw_masks(draws: Any, size: int, widest: int) -> Any:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import keras
 import tensorflow as tf
+
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def gpus() -> list[str]:
@@ -12,10 +18,31 @@ def gpus() -> list[str]:
 
 
 def prepare_device() -> str:
-    """Set mixed precision on GPUs and float32 on a CPU; return a description."""
+    """Set mixed precision where the device multiplies matrices in it; return a description.
+
+    These are GPUs, and CPUs with AMX, on which `benchmarks/training.py` measures the gain.
+    """
     names = gpus()
-    keras.mixed_precision.set_global_policy("mixed_float16" if names else "float32")
-    return f"{len(names)} GPU(s), mixed precision" if names else "CPU, float32"
+    kind = "float16" if names else "bfloat16" if has_amx() else None
+    keras.mixed_precision.set_global_policy(f"mixed_{kind}" if kind else "float32")
+    precision = f"mixed precision ({kind})" if kind else "float32"
+    return f"{len(names)} GPU(s), {precision}" if names else f"CPU, {precision}"
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Build models in float32 within the context."""
+    policy = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def has_amx() -> bool:
+    """Return True if the CPU multiplies bfloat16 matrices (Advanced Matrix Extensions)."""
+    return CPU_INFO.exists() and "amx_bf16" in CPU_INFO.read_text(encoding="utf-8").split()
 
 
 def strategy(*batch_sizes: int) -> tf.distribute.Strategy:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.nn.policies import POLICIES
+from common.nn.policies import PERTURB, POLICIES
 
-AUGMENTATIONS = ("none", *POLICIES)
-"""No augmentation, and the policies of SpecAugment."""
+AUGMENTATIONS = (PERTURB, "none", *POLICIES)
+"""Random rotation and equaliser, no augmentation, and the policies of SpecAugment."""
 
 
 def _option(
@@ -35,7 +35,14 @@ class TrainingOptions:
     weight_decay: float = _option(1e-3, "of AdamW", least=0)
     label_smoothing: float = _option(0.1, "probability that all genres share", least=0)
     mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
-    augment: str = _option("none", "SpecAugment's policy", choices=AUGMENTATIONS)
+    cutmix: float = _option(
+        0.5, "probability that an interval of a segment is replaced by that of another", least=0
+    )
+    augment: str = _option(
+        PERTURB,
+        "perturb: random rotation in time and equaliser; others: policies of SpecAugment",
+        choices=AUGMENTATIONS,
+    )
     balance: str = _option(
         "none", "weights: larger weights for rare genres", choices=("none", "weights")
     )

@@ -1,4 +1,4 @@
-"""Targets and weights of training batches, and mixup."""
+"""Targets and weights of training batches, mixup and CutMix."""
 
 from __future__ import annotations
 
@@ -7,31 +7,71 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+TIME_AXIS = {3: 1, 4: 2}
+"""Axis of time of (batch, frames, bins) and of images (batch, height, width, channels), by rank."""
+
 
 def with_targets(
-    dataset: tf.data.Dataset, weights: np.ndarray, *, mixup: float = 0.0
+    dataset: tf.data.Dataset,
+    weights: np.ndarray,
+    *,
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
+    seed: int = 0,
 ) -> tf.data.Dataset:
     """Convert batches of features and labels to features, targets (batch, genres) and weights.
 
     ``weights`` are those of each genre in the loss, float32 (genres,); see `genre_weights`. If
     ``mixup`` is not zero, each segment is mixed with another of its batch, in proportions from
-    Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR).
+    Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR). With
+    probability ``cutmix``, a uniform share of the frames is replaced by those of another segment
+    (Yun et al. 2019, "CutMix", ICCV, arXiv:1905.04899, here over the whole frequency axis).
+    Targets are mixed in the same proportions. Vectors (batch, n) have no frames to replace.
     """
     genres = len(weights)
+    axis = TIME_AXIS.get(len(dataset.element_spec[0].shape))
 
-    def prepare(features: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def prepare(
+        batch: tuple[tf.Tensor, tf.Tensor], seeds: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        features, label = batch
         target = tf.one_hot(label, genres)
+        if cutmix and axis:
+            features, target = _cut(features, target, cutmix, axis, seeds)
         if mixup:
-            features, target = _mix(features, target, mixup)
+            features, target = _mix(features, target, mixup, seeds)
         return features, target, tf.linalg.matvec(target, weights)
 
+    # Batches are prepared in parallel, so each has random numbers of its own.
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
+    dataset = tf.data.Dataset.zip(dataset, seeds)
     return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
-    gamma = tf.random.gamma((tf.shape(features)[0], 2), alpha) + 1e-9
+def _cut(
+    features: tf.Tensor, target: tf.Tensor, probability: float, axis: int, seeds: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    size, frames = tf.shape(features)[0], features.shape[axis]
+    is_cut, width, place = tf.unstack(tf.random.stateless_uniform([3, size], seeds))
+    replaced = tf.where(is_cut < probability, tf.floor(width * (frames + 1)), 0)
+    start = tf.floor(place * (frames - replaced + 1))
+    frame = tf.range(frames, dtype=tf.float32)
+    inside = (frame >= start[:, None]) & (frame < (start + replaced)[:, None])
+    over_axes = [-1 if i == 0 else frames if i == axis else 1 for i in range(len(features.shape))]
+    other, share = _partners(size, seeds), replaced[:, None] / frames
+    return (
+        tf.where(tf.reshape(inside, over_axes), tf.gather(features, other), features),
+        (1 - share) * target + share * tf.gather(target, other),
+    )
+
+
+def _mix(
+    features: tf.Tensor, target: tf.Tensor, alpha: float, seeds: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    size = tf.shape(features)[0]
+    gamma = tf.random.stateless_gamma([size, 2], seeds, alpha) + 1e-9
     share = gamma[:, :1] / tf.reduce_sum(gamma, axis=1, keepdims=True)  # Beta(α, α)
-    other = tf.random.shuffle(tf.range(tf.shape(features)[0]))
+    other = _partners(size, seeds)
     over_axes = tf.reshape(share, [-1] + [1] * (len(features.shape) - 1))
     values = tf.cast(features, tf.float32)
     mixed = over_axes * values + (1 - over_axes) * tf.gather(values, other)
@@ -39,6 +79,11 @@ def _mix(features: tf.Tensor, target: tf.Tensor, alpha: float) -> tuple[tf.Tenso
         tf.cast(tf.round(mixed) if features.dtype.is_integer else mixed, features.dtype),
         share * target + (1 - share) * tf.gather(target, other),
     )
+
+
+def _partners(size: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    """Draw the segment of the batch that each segment is mixed with."""
+    return tf.random.experimental.stateless_shuffle(tf.range(size), seeds)
 
 
 def genre_weights(segments: Sequence[int], balance: str) -> np.ndarray:

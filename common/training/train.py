@@ -66,7 +66,8 @@ def train(
     """Train a model, or resume its training; keep the weights of the best epoch.
 
     A finished training is loaded, not repeated. GPUs share each batch; the results equal those of
-    one device up to rounding, the order of shuffling, and random numbers.
+    one device up to rounding, the order of shuffling, and random numbers. The trained model
+    computes in float32, also after a training in mixed precision.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def train(
         if not is_finished(read_history(folder), options):
             fit(model, training, validation, weights, options, folder)
         history = keep_best(folder)
-        if strategy.num_replicas_in_sync > 1:  # rebuild the model for one device
+        with devices.full_precision():  # one device, float32: any machine evaluates it alike
             model = compile_model(build(), options, options.epochs * steps)
         load_weights(model, folder / BEST_WEIGHTS)
         model = finish(model) if finish else model
@@ -192,7 +193,9 @@ def fit(
     ``weights`` are those of each genre in the training loss (genres,).
     """
     model.fit(
-        with_targets(training, weights, mixup=options.mixup),
+        with_targets(
+            training, weights, mixup=options.mixup, cutmix=options.cutmix, seed=options.seed
+        ),
         validation_data=with_targets(validation, np.ones_like(weights)),
         initial_epoch=resume(model, folder),
         epochs=options.epochs,

@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.evaluation.cross_validation import SPLIT_RULES, make_folds
 from common.evaluation.judging import judge_on_test
 from common.fma.dataset import get_audio_path
-from common.nn.policies import POLICIES
+from common.nn.policies import PERTURB, POLICIES
 from common.training.options import AUGMENTATIONS, TrainingOptions
 from spectrogram_feature.features.kinds import KINDS
 
@@ -67,7 +67,7 @@ def test_a_toy_kind_and_a_toy_network_go_all_the_way(tiny_fma, tmp_path):
 
 
 def test_every_augmentation_of_the_options_is_a_policy():
-    assert ("none", *POLICIES) == AUGMENTATIONS
+    assert set(AUGMENTATIONS) == {"none", PERTURB, *POLICIES}
 
 
 def test_a_split_rule_decides_what_is_never_divided(monkeypatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
@@ -174,6 +176,30 @@ def test_a_rendering_for_a_folder_of_results(project, run, monkeypatch):
         assert notebooks.os.environ[variable] == str(project / folder)  # the kernel runs elsewhere
     renewed = nbformat.read(project / name, as_version=4)
     assert "results/music/Another.ipynb](" in first_paragraphs(renewed)[1]
+
+
+@pytest.mark.parametrize("target", ["render-real", "render-fma-small"])
+def test_make_renders_existing_notebooks_with_existing_parameters(target):
+    command = ["make", "-n", "-o", ".venv/installed", target, "DATA=../some music"]
+    shown = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    lines = shown.stdout.replace("\\\n", " ").splitlines()
+    renderings = [shlex.split(line) for line in lines if "tools.notebooks" in line]
+    assert renderings
+    for words in renderings:
+        out = PROJECT_ROOT / words[words.index("--out") + 1]
+        for name in (word for word in words if word.endswith(".ipynb")):
+            assert name in notebooks.NOTEBOOKS
+            assert (out / Path(name).name).exists()
+            code = [
+                c.source
+                for c in nbformat.read(PROJECT_ROOT / name, 4).cells
+                if c.cell_type == "code"
+            ]
+            after = words[words.index("--set") + 1 :] if "--set" in words else []
+            parameters = dict(map(notebooks.parse_parameter, after))
+            assert set(parameters) <= notebooks.parameter_names(code[0])
+        assert ("--without-players" in words) == (target == "render-real")
+        assert (target == "render-real") == ("FMA_ROOT=../some music" in words)
 
 
 def test_options_of_a_rendering_need_its_folder(project, run):

@@ -437,6 +437,85 @@ def test_mixup_mixes_features_and_targets_in_the_same_shares():
     np.testing.assert_allclose(weight, 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(10, 3), (3, 10, 1)])
+def test_cutmix_replaces_an_interval_of_time_in_proportion_to_its_target(shape):
+    import tensorflow as tf
+
+    from common.training.targets import with_targets
+
+    time = shape.index(10)
+    labels = np.tile([0, 1], 64)
+    features = np.broadcast_to(200 * labels.reshape(-1, *[1] * len(shape)), (128, *shape))
+    batches = tf.data.Dataset.from_tensors((features.astype(np.uint8), labels))
+    [(cut, target, _)] = with_targets(batches, np.ones(2, np.float32), cutmix=1.0)
+    frames = np.moveaxis(np.asarray(cut), 1 + time, 1).reshape(128, 10, -1)
+    assert (frames == frames[:, :, :1]).all()  # whole frames
+    of_second = (frames[:, :, 0] == 200).mean(axis=1)
+    np.testing.assert_allclose(of_second, target[:, 1], atol=1e-6)
+    changes = (np.diff(frames[:, :, 0].astype(int), axis=1) != 0).sum(axis=1)
+    assert set(changes) == {0, 1, 2}  # one interval
+    [(same, target, _)] = with_targets(batches, np.ones(2, np.float32))
+    np.testing.assert_array_equal(same, features)
+
+
+def test_vectors_have_no_frames_to_cut():
+    import tensorflow as tf
+
+    from common.training.targets import with_targets
+
+    features = np.arange(12, dtype=np.float32).reshape(4, 3)
+    batches = tf.data.Dataset.from_tensors((features, np.array([0, 1, 0, 1])))
+    [(same, target, _)] = with_targets(batches, np.ones(2, np.float32), cutmix=1.0)
+    np.testing.assert_array_equal(same, features)
+    np.testing.assert_array_equal(target[:, 1], [0, 1, 0, 1])
+
+
+def test_fused_batch_norm_equals_that_of_keras():
+    import keras
+
+    from common.nn.blocks import BatchNorm
+
+    x = np.random.default_rng(0).normal(2, 3, (16, 10, 6, 4)).astype(np.float32)
+    results = []
+    for layer in (keras.layers.BatchNormalization(momentum=0.9), BatchNorm(momentum=0.9)):
+        layer.build(x.shape)
+        trained = layer(x, training=True)
+        results.append([trained, *layer.non_trainable_variables, layer(x, training=False)])
+    for theirs, ours in zip(*results, strict=True):  # TensorFlow divides variances by n - 1
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
+
+
+def test_training_in_mixed_precision_returns_a_model_in_float32(records, tmp_path, half_precision):
+    import keras
+
+    from spectrogram_feature.training import train_model
+
+    run = train_model(records, "cnn", folder=tmp_path, options=QUICK, width=4)
+    assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
+    assert keras.mixed_precision.dtype_policy().name == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"), [("amx_bf16 avx", "mixed_bfloat16"), ("avx", "float32"), (None, "float32")]
+)
+def test_precision_is_that_of_the_processor(tmp_path, monkeypatch, flags, policy):
+    import keras
+
+    from common.training import devices
+
+    before = keras.mixed_precision.dtype_policy()
+    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"model name\t: Fast\nflags\t\t: fpu {flags} sse\n")
+    try:
+        description = devices.prepare_device()
+        assert keras.mixed_precision.dtype_policy().name == policy
+        assert policy.removeprefix("mixed_") in description
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
 def test_training_with_all_the_trimmings(records, tmp_path):
     from spectrogram_feature.training import train_model
 
