@@ -21,15 +21,18 @@ from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
 from common.paths import PROJECT_ROOT, display_path
+from tools import findings
+from tools.notebook_data import notice_of, state_data
 from tools.notebooks import EXECUTED, NOTEBOOKS
+from tools.pictures import accuracy_figure, thumbnail
 
 SITE = PROJECT_ROOT / "build" / "report"
 MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image", "tools")
 
+_RESULTS = PROJECT_ROOT / "results"
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
-_SYNTHETIC = "The notebooks use the synthetic demo set: their scores do not transfer to real music."
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
 _FOLDED_TABLE = {
     "code_prompt_show": "Show the whole table",
@@ -39,10 +42,12 @@ _LINK = re.compile(r"\]\(<?(?P<target>[^)>#:]+\.py)>?\)")
 
 
 class Page(NamedTuple):
-    """An entry of the index: path of the page's source, and heading."""
+    """An entry of the index: path of the page's source, heading, and what a notebook adds."""
 
     path: str
     title: str
+    thumbnail: str = ""
+    on_real_data: str = ""
 
     @property
     def name(self) -> str:
@@ -78,14 +83,8 @@ def build(notebooks: Path, out: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".report-") as folder:
         sources, site = Path(folder, "sources"), Path(folder, "site")
-        banner = _collect(notebooks, sources)
-        options = (
-            "-q",
-            "-d",
-            f"{folder}/doctrees",
-            "-D",
-            f"html_theme_options.announcement={banner}",
-        )
+        _collect(notebooks, sources)
+        options = ("-q", "-d", f"{folder}/doctrees")
         command = (sys.executable, "-m", "sphinx", *options, str(sources), str(site))
         if subprocess.run(command, check=False).returncode:
             raise UserError("Sphinx could not build the report; see its message above")
@@ -95,49 +94,72 @@ def build(notebooks: Path, out: Path) -> Path:
     return out / "index.html"
 
 
-def _collect(notebooks: Path, sources: Path) -> str:
-    """Write the sources of all pages; return the text of the banner, which may be empty."""
+def _collect(notebooks: Path, sources: Path) -> None:
+    """Write the sources of all pages."""
     shutil.copytree(_CONFIGURATION, sources)
     links = {name: f"/{name}" for name in NOTEBOOKS} | _write_modules(sources)
+    readmes = sorted(_RESULTS.glob("*/README.md"))
+    results = [page for readme in readmes for page in _copy_results(readme, sources, links)]
+    (sources / "pictures").mkdir()
     pages, notices = [], []
     for name in NOTEBOOKS:
-        path = notebooks / name
-        try:
-            notebook = nbformat.read(path, as_version=4)
-        except FileNotFoundError:
-            raise UserError(
-                f"{path}: there is no such notebook; make run executes them all"
-            ) from None
-        except nbformat.reader.NotJSONError:
-            raise UserError(f"{path} is not a notebook; delete it and run make run") from None
-        pages.append(Page(name, _heading(notebook.cells[0].source)))
-        notices.append(_notice(notebook))
+        notebook = _read(notebooks / name)
+        notices.append(notice_of(notebook))
+        page = Page(name, _heading(notebook.cells[0].source))
+        same = [real for real in results if real.name == page.name]
+        real_links = [f"[{real.title.split(': ')[0]}](</{real.path}>)" for real in same]
+        page = page._replace(on_real_data=", ".join(real_links))
+        if small := thumbnail(notebook):
+            page = page._replace(thumbnail=f"pictures/{page.name.replace(' ', '_')}.png")
+            small.save(sources / page.thumbnail, optimize=True)
         _prepare(notebook, name, links)
         _write(sources / name, nbformat.writes(notebook))
-    readmes = sorted((PROJECT_ROOT / "results").glob("*/README.md"))
-    results = [page for readme in readmes for page in _copy_results(readme, sources, links)]
-    banner = _SYNTHETIC if any("SYNTHETIC" in notice for notice in notices) else ""
-    real = "; ".join(dict.fromkeys(notices))
-    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    _, _, after = readme.partition("## Results on the FMA and on real music\n")
-    shown, _, _ = after.partition("\n## ")
+        pages.append(page)
+    _draw_results(sources / "pictures")
     _render(
         sources / "index.md",
-        introduction=next(part for part in readme.split("\n\n") if part[:1].isalpha()),
-        scores=_link_files(shown.replace("(results/", "(/results/"), "", links),
-        data_set=f"**{banner}** The README explains how to use the FMA." if banner else real,
+        answers=findings.answers(_RESULTS),
+        caption=findings.describe_test(_RESULTS),
         notebooks=pages,
+        notices=[*dict.fromkeys(notices)],
         results=results,
+        limits=_limits(links),
     )
-    return banner
+
+
+def _draw_results(folder: Path) -> None:
+    """Write the pictures of the front page that are not thumbnails."""
+    shutil.copy(PROJECT_ROOT / "docs" / "picture.png", folder / "road.png")
+    for name, table in findings.accuracies(_RESULTS).items():
+        accuracy_figure(table, title=name).savefig(folder / f"{name.replace(' ', '_')}.png")
+
+
+def _limits(links: dict[str, str]) -> str:
+    """Return the README's section on limits."""
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, after = readme.partition("\n## Limits\n")
+    section, _, _ = after.partition("\n## ")
+    return _link_files(section.replace("](results/", "](/results/"), "", links)
+
+
+def _read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook; raise a `UserError` if it is missing or invalid."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such notebook; make run executes them all") from None
+    except nbformat.reader.NotJSONError:
+        raise UserError(f"{path} is not a notebook; delete it and run make run") from None
 
 
 def _prepare(notebook: nbformat.NotebookNode, name: str, links: dict[str, str]) -> None:
-    """Name the folded tables, give plain ones the theme's style, link files that the text names.
+    """Name the data and the folded tables, give plain tables the theme's style, link files.
 
-    The theme folds the code of cells tagged ``hide-input`` and the outputs of those tagged
-    ``hide-output``.
+    The sources of the site have the layout of the project. The theme folds the code of cells tagged
+    ``hide-input`` and the outputs of those tagged ``hide-output``.
     """
+    source = next(source for source in NOTEBOOKS if Path(source).name == Path(name).name)
+    state_data(notebook, PROJECT_ROOT / source, PROJECT_ROOT / name)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             if "hide-output" in cell.metadata.get("tags", []):
@@ -162,14 +184,6 @@ def _link_files(text: str, folder: str, links: dict[str, str]) -> str:
         return f"](<{page}>)" if match[0].startswith("]") else f"[`{target}`](<{page}>)"
 
     return _LINK.sub(link, _MENTION.sub(link, text))
-
-
-def _notice(notebook: nbformat.NotebookNode) -> str:
-    """Return the first line that `common.fma.dataset.notice` made, which names the data set."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    texts = [output.text for output in outputs if output.output_type == "stream"]
-    lines = [line for text in texts for line in text.splitlines()]
-    return next((line for line in lines if line.startswith(("*** SYN", "Data set:"))), "")
 
 
 def _write_modules(sources: Path) -> dict[str, str]:
@@ -197,12 +211,12 @@ def _copy_results(readme: Path, sources: Path, links: dict[str, str]) -> list[Pa
     text = readme.read_text(encoding="utf-8")
     _write(sources / folder / readme.name, _link_files(text, folder, links))
     pages = [Page(f"{folder}/{readme.name}", _heading(text))]
+    name = re.split("[,:]", pages[0].title)[0]
     for path in sorted((sources / folder).glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         _prepare(notebook, f"{folder}/{path.name}", links)
         _write(path, nbformat.writes(notebook))
-        title = f"{_heading(text)}: {path.stem}"
-        pages.append(Page(f"{folder}/{path.name}", title))
+        pages.append(Page(f"{folder}/{path.name}", f"{name}: {path.stem}"))
     return pages
 
 

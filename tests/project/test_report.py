@@ -16,7 +16,7 @@ import pytest
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
 from common.plotting.source import show_source
-from tools import report
+from tools import findings, report
 from tools.notebooks import NOTEBOOKS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -35,6 +35,7 @@ PAGES = [
     "modules/index.html",
     "modules/spectrogram_feature/constant_q.html",
     "results/real_music/README.html",
+    "results/fma_small/CNN.html",
     *(name.replace(".ipynb", ".html") for name in NOTEBOOKS),
 ]
 
@@ -106,7 +107,6 @@ def visit(page, file: Path) -> None:
 def test_page_loads_whole_and_fits_the_screen(page, site, name):
     visit(page, site / name)
     assert page.troubles == []
-    assert "synthetic demo set" in page.locator(".bd-header-announcement").inner_text()
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) == 0
     empty = "[...document.images].filter(i => !(i.naturalWidth && i.width)).map(i => i.outerHTML)"
@@ -147,6 +147,42 @@ def test_figures_on_a_phone_are_large_enough_to_read_and_scroll_in_their_boxes(p
     assert widths and min(widths) >= 36 * 16
     boxes = page.evaluate("[...document.querySelectorAll('.figure-link')].map(a => a.clientWidth)")
     assert max(boxes) < PHONE[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        *((name, "the synthetic demo set") for name in NOTEBOOKS),
+        ("results/fma_small/CNN.ipynb", "FMA small"),
+    ],
+)
+def test_a_page_names_its_data_in_the_first_line(site, name, data):
+    text = (site / name.replace(".ipynb", ".html")).read_text(encoding="utf-8")
+    assert re.search(rf"</h1>\s*<blockquote>\s*<div><p><strong>Data:</strong> {data}", text)
+
+
+@on_a_desktop
+def test_the_front_page_shows_findings_notebooks_and_limits(page, site):
+    visit(page, site / "index.html")
+    text = page.locator("article").inner_text()
+    headings = ["The question", "The pictures", "The answer", "The notebooks", "Limits"]
+    assert page.locator("section h2").all_inner_texts() == headings
+    for answer in findings.answers(PROJECT_ROOT / "results"):
+        assert answer.replace("*", "").replace("`", "") in text
+    captions = page.locator("figcaption").all_inner_texts()
+    assert [caption.split(",")[0].split(".")[0] for caption in captions] == [
+        "Synthetic demo set", "FMA small", "Real music", "FMA small",
+    ]  # fmt: skip
+    assert "Each track has one genre" in text
+    rows = page.locator(".notebook").all_inner_texts()
+    assert [row.strip().partition(":")[0] for row in rows] == [
+        f"{number}. {Path(name).stem}" for number, name in enumerate(NOTEBOOKS, start=1)
+    ]
+    shown = page.evaluate("[...document.querySelectorAll('.notebook img')].map(i => i.src)")
+    assert len(shown) == len(NOTEBOOKS)
+    assert all(Path(unquote(urlparse(url).path)).stat().st_size < 80_000 for url in shown)
+    page.locator(".notebook", has_text="CNN").get_by_role("link", name="FMA small").click()
+    assert page.url.endswith("results/fma_small/CNN.html")
 
 
 def links(page) -> list[str]:
@@ -281,9 +317,9 @@ def test_a_new_report_replaces_the_earlier_one_and_names_the_real_data_set(tmp_p
     (tmp_path / "site" / ".buildinfo").touch()
     index = report.build(tmp_path, tmp_path / "site").read_text(encoding="utf-8")
     assert not earlier.exists()
-    assert "Data set: FMA medium" in index
+    assert "<strong>Data:</strong> FMA medium." in index
     assert "what it shows" in index
-    assert "synthetic" not in index
+    assert "the synthetic demo set" not in index
 
 
 def test_a_report_replaces_nothing_but_a_report(tmp_path, monkeypatch):

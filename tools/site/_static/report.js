@@ -1,11 +1,12 @@
 // What the pages of notebooks add to a plain page: all code at once, and figures in their own size.
 document.addEventListener("DOMContentLoaded", () => {
   addCodeButton([...document.querySelectorAll("div.cell details.hide.above-input")]);
-  document.querySelectorAll(".cell_output img[src*='_images/']").forEach(linkToFigure);
+  document.querySelectorAll("figure img, .cell_output img[src*='_images/']").forEach(linkToFigure);
 });
 
 function addCodeButton(cells) {
-  const title = document.querySelector("article h1");
+  const find = (selector) => document.querySelector(`article ${selector}`);
+  const title = find("h1 + blockquote") || find("h1");
   if (!cells.length || !title) return;
   const button = document.createElement("button");
   button.className = "show-all-code btn btn-outline-primary btn-sm";
