@@ -79,7 +79,7 @@ def rank_genres(per_genre: pd.DataFrame) -> str:
 
 def compare_splits(models: pd.DataFrame) -> str:
     """Compare the accuracies on the validation and test splits of FMA small."""
-    networks, svm = models[~_is_baseline(models)], _svm(models)
+    networks, svm = models[_is_network(models)], _svm(models)
     changes = 100 * (networks["test_accuracy"] - networks["validation_accuracy"])
     change = 100 * (svm["test_accuracy"] - svm["validation_accuracy"])
     lower = int((changes < 0).sum())
@@ -111,7 +111,7 @@ def describe_test(results: Path) -> str:
     """Count the test tracks of FMA small, and the networks that are above and below the SVM."""
     models = read_table(results / "fma_small" / "models.csv")
     tracks = read_table(results / "fma_small" / "per_genre.csv")["tracks"].sum()
-    networks = models[~_is_baseline(models)]
+    networks = models[_is_network(models)]
     relations = [relation(_gain_on_test(row)) for _, row in networks.iterrows()]
     more, less = relations.count("more accurate than"), relations.count("less accurate than")
     return (
@@ -150,10 +150,14 @@ def _is_baseline(table: pd.DataFrame) -> pd.Series:
     return table["model"].str.startswith(("Majority", "SVM"))
 
 
+def _is_network(table: pd.DataFrame) -> pd.Series:
+    """Select single networks: neither baselines nor averages of several models."""
+    return ~_is_baseline(table) & ~table["model"].str.startswith("average")
+
+
 def _best(table: pd.DataFrame, column: str) -> pd.Series:
     """Return the row of the best single network."""
-    averages = table["model"].str.startswith("average")
-    return table.loc[table[~_is_baseline(table) & ~averages][column].idxmax()]
+    return table.loc[table[_is_network(table)][column].idxmax()]
 
 
 def _svm(table: pd.DataFrame) -> pd.Series:

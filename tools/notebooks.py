@@ -6,8 +6,10 @@ import ast
 import hashlib
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
+from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT, display_path
 from tools.imports import code_digest, used_modules
 from tools.notebook_data import renew_data_lines, state_data, without_data_line, write_notebook
@@ -43,26 +46,32 @@ _METADATA = {
 
 
 class _TalkingClient(NotebookClient):
-    """A client that prints the current cell and its output."""
+    """A client that prints the current cell, the seconds since its start, and its output."""
 
-    def __init__(self, notebook: nbformat.NotebookNode, source: Path) -> None:
+    def __init__(self, notebook: nbformat.NotebookNode, source: Path, *, quiet: bool) -> None:
         resources = {"metadata": {"path": str(source.parent)}}
         super().__init__(notebook, timeout=None, kernel_name="python3", resources=resources)
         # The kernel would warn about its TCP connection, which is local.
         self.extra_arguments = ["--log-level=ERROR"]
         self.record_timing = False  # execution times differ in every run
-        self.title = source.stem
+        self.title, self.quiet, self.started = source.stem, quiet, time.monotonic()
 
     async def async_execute_cell(
         self, cell: Any, cell_index: int, *args: Any, **options: Any
     ) -> nbformat.NotebookNode:
         if cell.cell_type == "code" and cell.source.strip():
             first = cell.source.strip().splitlines()[0]
-            print(f"[{self.title} {cell_index + 1}/{len(self.nb.cells)}] {first:.70}", flush=True)
+            where = f"{self.title} {cell_index + 1}/{len(self.nb.cells)}"
+            print(f"[{where}, {self.seconds:.0f} s] {first:.70}", flush=True)
         return await super().async_execute_cell(cell, cell_index, *args, **options)
 
+    @property
+    def seconds(self) -> float:
+        """float: time since the start."""
+        return time.monotonic() - self.started
+
     def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
-        if msg["msg_type"] == "stream":
+        if msg["msg_type"] == "stream" and not self.quiet:
             sys.stdout.write(msg["content"]["text"])
             sys.stdout.flush()
         return super().process_message(msg, cell, cell_index)
@@ -74,6 +83,7 @@ def execute(
     parameters: Mapping[str, Any] | None = None,
     *,
     players: bool = True,
+    quiet: bool = False,
 ) -> None:
     """Execute a notebook in a new kernel and write it with its outputs.
 
@@ -81,7 +91,8 @@ def execute(
     `parameters` are added to the first cell with code. The first cell names the data (see
     `state_data`). A `UserError` is raised if the parameters' cell does not assign one of them, or
     if a cell fails; the target then holds the notebook up to that cell, unless it is the source.
-    Without `players`, a short text replaces the audio of the outputs.
+    Without `players`, a short text replaces the audio of the outputs. If `quiet`, the outputs of
+    cells are not printed.
     """
     notebook = nbformat.read(source, as_version=4)
     if parameters:
@@ -92,7 +103,7 @@ def execute(
         cell.source += "\n\n# Changed for these results\n" + "\n".join(lines)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    client = _TalkingClient(notebook, source)
+    client = _TalkingClient(notebook, source, quiet=quiet)
     problem = None
     try:
         client.execute()
@@ -103,6 +114,7 @@ def execute(
     notebook.metadata = dict(_METADATA)
     if problem is None:  # committed outputs are made without variables and pretrained weights
         notebook.metadata["digest"] = digest(source, {} if target == source else surroundings())
+        notebook.metadata["seconds"] = round(client.seconds)
     tidy(notebook)
     if not players:
         remove_players(notebook)
@@ -187,6 +199,9 @@ def main() -> None:
     parser.add_argument(
         "--without-players", action="store_true", help="leave the audio out of the outputs"
     )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print the first line of each cell, not its output"
+    )
     arguments = parser.parse_args()
     for name in ("FMA_ROOT", "FMA_OUTPUT"):  # kernels run in other folders
         if os.environ.get(name):
@@ -207,21 +222,64 @@ def main() -> None:
     dataset = find_dataset()
     if arguments.in_place and not dataset.is_demo:
         raise UserError(f"--in-place is for the demo set, not for {dataset.title}: leave it out")
-    print(dataset.notice)
+    if not arguments.quiet:
+        print(dataset.notice)
+    targets = {}
     for name in arguments.notebooks:
-        source = PROJECT_ROOT / name
-        if not source.exists():
+        if not (PROJECT_ROOT / name).exists():
             raise UserError(f"there is no notebook {name}: choose one of {', '.join(NOTEBOOKS)}")
-        target = source if arguments.in_place else EXECUTED / dataset.name / name
-        if not arguments.in_place and target.exists():
-            made, now = (nbformat.read(path, as_version=4) for path in (target, source))
-            same_text = _text_of(made) == _text_of(now)
-            if same_text and made.metadata.get("digest") == digest(source, surroundings()):
-                print(f"{name}: up to date in {display_path(target)}")
-                continue
-        execute(source, target)
-    if not arguments.in_place:
+        target = PROJECT_ROOT / name if arguments.in_place else EXECUTED / dataset.name / name
+        if not arguments.in_place and is_current(PROJECT_ROOT / name, target):
+            print(f"{name}: up to date in {display_path(target)}")
+        else:
+            targets[name] = target
+    stages = {name.partition("/")[0] for name in targets}
+    # Large data would fill the memory twice. Committed notebooks show times.
+    together = (
+        dataset.is_demo and not arguments.in_place and default_workers() > 1 and len(stages) > 1
+    )
+    if not arguments.quiet and targets:
+        print(_plan(list(targets), len(stages) if together else 1))
+    if together:
+        execute_stages(targets)
+    else:
+        for name, target in targets.items():
+            execute(PROJECT_ROOT / name, target, quiet=arguments.quiet)
+    if not (arguments.in_place or arguments.quiet):
         print(f"Executed notebooks: {display_path(EXECUTED / dataset.name)}")
+
+
+def is_current(source: Path, target: Path) -> bool:
+    """Return True if an executed copy has the text, the code and the surroundings of today."""
+    if not target.exists():
+        return False
+    made, now = (nbformat.read(path, as_version=4) for path in (target, source))
+    same_text = _text_of(made) == _text_of(now)
+    return same_text and made.metadata.get("digest") == digest(source, surroundings())
+
+
+def _plan(names: list[str], processes: int) -> str:
+    """Announce the work, with the seconds that the committed notebooks took on two cores."""
+    notebooks = [nbformat.read(PROJECT_ROOT / name, as_version=4) for name in names]
+    minutes = sum(notebook.metadata.get("seconds", 60) for notebook in notebooks) / 60
+    how = ", one process a stage" if processes > 1 else ""
+    one_by_one = f"about {minutes:.0f} min one after the other on 2 cores and the demo set"
+    return f"Notebooks to execute: {len(names)}{how}; {one_by_one}"
+
+
+def execute_stages(names: Iterable[str]) -> None:
+    """Execute the notebooks of each stage in a process of its own; stages share no files.
+
+    A `UserError` is raised if a notebook fails; the other stage is finished first.
+    """
+    command = [sys.executable, "-m", "tools.notebooks", "--quiet"]
+    by_stage: dict[str, list[str]] = {}
+    for name in names:
+        by_stage.setdefault(name.partition("/")[0], []).append(name)
+    running = [subprocess.Popen([*command, *chain]) for chain in by_stage.values()]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise UserError("a notebook failed: see its message above")
 
 
 if __name__ == "__main__":

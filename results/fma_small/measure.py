@@ -315,7 +315,7 @@ def average(model: str, rows: Sequence[Row]) -> Row:
     def mean(split: str) -> list[Predictions]:
         return [Predictions.average([Predictions.average(getattr(row, split)) for row in rows])]
 
-    return Row(model, mean("validation"), mean("test"))
+    return Row(f"average of {model}", mean("validation"), mean("test"))
 
 
 def write_rows(name: str, rows: Sequence[Row], rivals: Mapping[str, Row]) -> None:
@@ -348,12 +348,11 @@ def measure(study: Study) -> None:
     rivals = {"gain_over_svm": baselines[1], "gain_over_richer_svm": baselines[2]}
     best, *others = sorted(networks, key=lambda row: row.validation_accuracy, reverse=True)
     chosen = [best, *others[: ENSEMBLE - 1]]
+    names = ", ".join(row.model for row in chosen)
     ensembles = [
-        average(f"{best.model}, {SEEDS} seeds averaged", [best]),
-        average(" + ".join(row.model for row in chosen), chosen),
-        average(
-            " + ".join([*(row.model for row in chosen), "richer SVM"]), [*chosen, baselines[2]]
-        ),
+        average(f"{best.model}, {SEEDS} seeds", [best]),
+        average(names, chosen),
+        average(f"{names} and the richer SVM", [*chosen, baselines[2]]),
     ]
     write_rows("models", [*baselines, *images, *networks, *ensembles], rivals)
 

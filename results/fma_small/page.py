@@ -29,6 +29,7 @@ COLUMNS = {
     "deviation_between_seeds": "deviation between seeds, points",
     "test_macro_f1": "test macro-F1",
     "gain_over_svm": "over the SVM, points",
+    "gain_over_richer_svm": "over the richer SVM, points",
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
@@ -66,7 +67,7 @@ def _cell(name: str, row: pd.Series) -> str:
     if f"{name}_low" in row:
         interval = value, row[f"{name}_low"], row[f"{name}_high"]
         gain = str(Difference(*interval)).replace(" points", "")
-        text = gain if name == "gain_over_svm" else str(Score(*interval))
+        text = gain if name.startswith("gain") else str(Score(*interval))
     elif name.endswith("accuracy") or name in ("precision", "recall", "f1"):
         text = f"{100 * value:.1f} %"
     elif name == "deviation_between_seeds":
@@ -88,12 +89,15 @@ def write_pages(*, check: bool = False) -> None:
 
 
 def short_rows(models: pd.DataFrame) -> pd.DataFrame:
-    """Select the baselines, and the best network of each stage on the validation split."""
-    is_baseline = models["seeds"] == 1
-    networks = models[~is_baseline].sort_values("validation_accuracy", ascending=False)
-    of_images = networks["model"].str.startswith("stage 1")
-    best = [networks[of_images].head(1), networks[~of_images].head(1)]
-    return pd.concat([models[is_baseline], *best])
+    """Select the baselines, and the best on validation of each stage and of the averages."""
+    ordered = models.sort_values("validation_accuracy", ascending=False)
+    baseline, of_images, averaged = (
+        ordered["model"].str.startswith(start)
+        for start in (("Majority", "SVM"), "stage 1", "average")
+    )
+    groups = of_images, ~(baseline | of_images | averaged), averaged
+    best = [ordered[group].head(1) for group in groups]
+    return pd.concat([ordered[baseline].sort_index(), *best])
 
 
 def main() -> None:

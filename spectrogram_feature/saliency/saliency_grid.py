@@ -97,8 +97,9 @@ def saliency_grid(
     figure.colorbar(levels, ax=axes[:, 0], label="Level (0…1)", location="bottom", aspect=24)
     cell = f"{frames * hop_seconds:.2g} s and {bin_name}"
     figure.colorbar(
-        nats, ax=axes[:, 1:-1], label=f"Nats per {cell}: red raises its probability, blue lowers it",
-        location="bottom", aspect=24 * genres, extend="both", ticks=MaxNLocator(5),
+        nats, ax=axes[:, 1:-1], location="bottom",
+        label=f"Nats per {cell}: red raises its probability, blue lowers it",
+        aspect=24 * genres, extend="both", ticks=MaxNLocator(5),
     )  # fmt: skip
     return figure
 

@@ -35,14 +35,47 @@ def predictions(predicted):
 
 
 def test_a_row_has_means_over_seeds_and_the_paired_gain():
-    rival = measure.Row("SVM", [0.5], [predictions([0, 1, 1, 0])])
-    row = measure.Row("cnn", [0.6, 0.8], [predictions([0, 0, 1, 0]), predictions([0, 0, 1, 1])])
-    cells = row.cells(rival.test)
-    assert cells["validation_accuracy"] == pytest.approx(0.7)
+    validation = [predictions([0, 1, 1, 0]), predictions([0, 0, 1, 0])]
+    rival = measure.Row("SVM", validation[:1], [predictions([0, 1, 1, 0])])
+    row = measure.Row("cnn", validation, [predictions([0, 0, 1, 0]), predictions([0, 0, 1, 1])])
+    cells = row.cells({"gain_over_svm": rival})
+    assert cells["validation_accuracy"] == pytest.approx((0.5 + 0.75) / 2)
     assert cells["test_accuracy"] == pytest.approx((0.75 + 1) / 2)
     assert cells["deviation_between_seeds"] == pytest.approx(np.std([0.75, 1], ddof=1))
     assert cells["gain_over_svm"] == pytest.approx(0.875 - 0.5)
-    assert rival.cells(None)["deviation_between_seeds"] is None
+    of_rival = rival.cells({"gain_over_svm": rival})
+    assert of_rival["deviation_between_seeds"] is None
+    assert "gain_over_svm" not in of_rival
+
+
+def test_an_average_gives_each_model_the_same_weight():
+    several = [predictions([0, 0, 0, 0]), predictions([0, 0, 0, 1])]
+    single = [predictions([1, 0, 1, 1])]
+    rows = [measure.Row("a", several, several), measure.Row("b", single, single)]
+    averaged = measure.average("a, b", rows)
+    [test] = averaged.test
+    np.testing.assert_allclose(test.probability[:, 1], [0.5, 0, 0.5, 0.75])
+    assert averaged.model == "average of a, b"
+
+
+def test_richer_statistics_begin_with_the_means_of_bands_and_end_with_correlations(tf):
+    noise = np.random.default_rng(0).integers(0, 256, (2, 128, 128)).astype(np.uint8)
+    described = measure.richer_statistics(noise)
+    bands, pairs = 128 // measure.ROWS_PER_BAND, measure.CEPSTRA * (measure.CEPSTRA - 1) // 2
+    means = noise.reshape(2, 128, bands, measure.ROWS_PER_BAND).mean((1, 3)) / 255
+    np.testing.assert_allclose(described[:, :bands], means, atol=1e-5)
+    assert np.abs(described[:, -pairs:]).max() < 0.5  # of independent rows
+    assert np.isfinite(described).all()
+    same = np.repeat(noise[:, :, :1], 128, axis=2)  # one course of time in all rows
+    assert np.isfinite(measure.richer_statistics(same)).all()
+
+
+def test_the_readme_shows_the_best_of_each_group_on_validation():
+    names = ["Majority class", "SVM on row statistics", "stage 1 cnn on levels", "cnn", "gru"]
+    names += ["average of cnn, 3 seeds", "average of cnn, gru"]
+    accuracy = [0.1, 0.5, 0.4, 0.6, 0.5, 0.61, 0.7]
+    models = pd.DataFrame({"model": names, "validation_accuracy": accuracy})
+    assert page.short_rows(models)["model"].tolist() == [*names[:4], "average of cnn, gru"]
 
 
 def test_tables_show_percentages_intervals_and_points():

@@ -1,6 +1,7 @@
 """Each notebook, executed whole from a clean kernel on a tiny demo set, its cells unchanged."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
 from tools.notebook_outputs import tidy
-from tools.notebooks import NOTEBOOKS, digest, execute, parse_parameter
+from tools.notebooks import NOTEBOOKS, digest, execute, execute_stages, parse_parameter
 
 TRACKS = 48  # the smallest demo set: one track of each genre in each split
 
@@ -242,3 +243,38 @@ for text in ('10 %', '\r50 %', '\r100 %\nend'):
     execute(source, tmp_path / "out.ipynb")
     [output] = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
     assert output.text == "100 %\nend"
+
+
+@pytest.mark.notebooks
+def test_an_execution_tells_where_it_is_and_records_its_seconds(tmp_path, capsys):
+    source = write_notebook(tmp_path / "Two.ipynb", "A = 1\nB = 2", "print('shown')")
+    execute(source, tmp_path / "out.ipynb")
+    told = capsys.readouterr().out
+    assert re.search(r"^\[Two 1/2, \d+ s\] A = 1$", told, re.M)
+    assert re.search(r"^\[Two 2/2, \d+ s\] print\('shown'\)\nshown$", told, re.M)
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata["seconds"] >= 0
+    execute(source, tmp_path / "out.ipynb", quiet=True)
+    assert "\nshown" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("failing", [None, "a"])
+def test_stages_are_executed_beside_each_other_each_in_order(monkeypatch, failing):
+    started, waited = [], []
+
+    class Process:
+        def __init__(self, command):
+            self.names = command[command.index("--quiet") + 1 :]
+            started.append(self.names)
+
+        def wait(self):
+            waited.append(self.names)
+            return int(self.names[0].startswith(f"{failing}/"))
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    names = ["a/1.ipynb", "b/1.ipynb", "a/2.ipynb"]
+    if failing:
+        with pytest.raises(UserError, match="a notebook failed"):
+            execute_stages(names)
+    else:
+        execute_stages(names)
+    assert started == waited == [["a/1.ipynb", "a/2.ipynb"], ["b/1.ipynb"]]
