@@ -52,7 +52,9 @@ class StatisticsPooling(layers.Layer):
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Pool a batch."""
         deviation = ops.sqrt(ops.var(x, axis=1) + EPSILON)
-        return ops.concatenate([ops.mean(x, axis=1), deviation, ops.max(x, axis=1)], axis=-1)
+        # JAX's gradient of ops.max divides by the number of maxima, which rounding can make zero.
+        highest = ops.max_pool(x, (x.shape[1], *[1] * (len(x.shape) - 3)), strides=1)[:, 0]
+        return ops.concatenate([ops.mean(x, axis=1), deviation, highest], axis=-1)
 
 
 def plain_convolution(
