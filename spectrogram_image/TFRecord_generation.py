@@ -82,7 +82,7 @@ def generate(
         The folder of the shards, ``manifest.json``, ``tracks.csv`` and ``failures.csv``.
     size : str, optional
         A key of `spectrogram_image.images.rendering.SIZES`, by default the size of the images. At
-        half or a quarter of it, `reduce_levels` averages the levels.
+        a half, a quarter or an eighth of it, `reduce_levels` averages the levels.
     workers
         See `spectrogram_image.spectrogram_generation.generate`.
     tracks_per_shard : int
@@ -200,14 +200,15 @@ def main() -> None:
         "Input: a folder of images from spectrogram_image.spectrogram_generation or from\n"
         "spectrogram_image.import_images. A record holds the levels of an image, one byte per\n"
         "pixel; manifest.json holds the palette. At the images' own size the conversion is\n"
-        "lossless. At half or a quarter of it, the levels of 2 × 2 or 4 × 4 pixels are averaged.\n"
+        "lossless. At a half, a quarter or an eighth of it, levels of 2 × 2, 4 × 4 or 8 × 8 pixels\n"
+        "are averaged.\n"
         "A record of an imported image without levels holds its colours, three bytes per pixel.\n\n"
         "Output: <split>-00007-of-00042.tfrecord, manifest.json (description), tracks.csv (plan)\n"
         "and failures.csv (missing or damaged images). A record takes 3.1 MB of disk at full\n"
         "size, 0.76 MB at half, 0.19 MB at quarter.\n\n"
         "To continue after an interruption, run the same command again. An image in failures.csv\n"
         "is read again if its file has changed.",
-        "  python -m spectrogram_image.TFRecord_generation data/images/demo-medium-half/log\n"
+        "  python -m spectrogram_image.TFRecord_generation data/images/demo-medium-quarter/log\n"
         "  python -m spectrogram_image.TFRecord_generation data/images/fma-medium-full/mel \\\n"
         "      --size quarter --out /fast/records/mel",
     )

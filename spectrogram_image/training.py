@@ -153,7 +153,7 @@ def main() -> None:
         "other kinds or sizes, each trains a model, and one leaderboard compares them.\n\n"
         "To continue after an interruption, run the same command again; a finished model is only\n"
         "evaluated.",
-        "  python -m spectrogram_image.training --records data/records/demo-medium-half-cqt\n"
+        "  python -m spectrogram_image.training --records data/records/demo-medium-quarter-cqt\n"
         "  python -m spectrogram_image.training --records data/records/*-half --augment LD\n"
         "  python -m spectrogram_image.training --records data/records/*-quarter --window 200",
     )

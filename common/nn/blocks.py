@@ -106,10 +106,11 @@ def first_convolution(
 ) -> keras.KerasTensor:
     """Convolve with strides: (batch, a, b, c) → (batch, a / strides[0], b / strides[1], channels).
 
-    Kernels are twice as long as the strides, plus one. ``convolve`` adds batch norm and ReLU by
-    default.
+    Kernels are twice as long as small strides, plus one, and three longer than large strides.
+    ``convolve`` adds batch norm and ReLU by default.
     """
-    return convolve(x, channels, kernel=tuple(2 * s + 1 for s in strides), strides=strides)
+    kernel = tuple(min(2 * s + 1, s + 3) for s in strides)
+    return convolve(x, channels, kernel=kernel, strides=strides)
 
 
 def encode(x: keras.KerasTensor, width: int, depth: int) -> keras.KerasTensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 LATE = 0.2  # share of the epochs at the end
+FEWEST = 10  # epochs of a curve that can be judged
 FLAT = 0.05  # share of all improvement that may fall on them
 
 
@@ -14,7 +15,8 @@ def convergence(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measure how much of the improvement in validation loss falls on the last epochs.
 
     A curve is flat if at most `FLAT` of the improvement since the first epoch was reached in the
-    last `LATE` of the epochs.
+    last `LATE` of the epochs. A curve that did not improve, or of fewer than `FEWEST` epochs, is
+    not.
 
     Parameters
     ----------
@@ -39,5 +41,5 @@ def _describe(loss: pd.Series) -> dict[str, object]:
         "epochs": len(loss),
         "best epoch": int(loss.idxmin()),
         "late improvement": late,
-        "flat": late <= FLAT,
+        "flat": whole > 0 and late <= FLAT and len(loss) >= FEWEST,
     }

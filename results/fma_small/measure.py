@@ -63,7 +63,7 @@ RECIPE_NETWORK = "cnn"
 NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
 ENSEMBLE = 3  # networks of an ensemble, the best on validation
 IMAGES = ("levels", "colours")
-SEEDS = 3
+SEEDS, IMAGE_SEEDS = 3, 1
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the training tracks in the learning curve, before all of them."""
 
@@ -340,7 +340,7 @@ def measure(study: Study) -> None:
     images = [
         row_of(
             f"stage 1 cnn on {kind}",
-            [study.image_network(kind, seed) for seed in seeds],
+            [study.image_network(kind, seed) for seed in range(IMAGE_SEEDS)],
             study.image_records(kind),
         )
         for kind in IMAGES

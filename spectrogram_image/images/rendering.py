@@ -26,6 +26,7 @@ SIZES: dict[str, tuple[int, int]] = {
     "full": (2480, 1232),
     "half": (1240, 616),
     "quarter": (620, 308),
+    "eighth": (310, 154),
 }
 """Width and height in pixels."""
 

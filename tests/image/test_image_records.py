@@ -402,8 +402,11 @@ def test_other_images_into_the_same_folder_are_refused(copied_images, copied_rec
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ("full", r"images of 1240 × 616 pixels cannot be reduced to 2480 × 1232: .*half, quarter"),
-        ("tiny", "unknown size 'tiny': choose one of full, half, quarter"),
+        (
+            "full",
+            r"images of 1240 × 616 pixels cannot be reduced to 2480 × 1232: .*quarter, eighth",
+        ),
+        ("tiny", "unknown size 'tiny': choose one of full, half, quarter, eighth"),
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(images, tmp_path, size, message):

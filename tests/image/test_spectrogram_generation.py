@@ -292,7 +292,7 @@ def test_images_that_no_journal_tells_the_settings_of_are_not_taken(tiny_fma, co
     [
         ({"kinds": ["mel", "mfcc"]}, "unknown representation 'mfcc': choose from linear, log"),
         ({"kinds": []}, "no kind of images given"),
-        ({"size": "tiny"}, "unknown size 'tiny': choose one of full, half, quarter"),
+        ({"size": "tiny"}, "unknown size 'tiny': choose one of full, half, quarter, eighth"),
         ({"seconds": 0.5}, "seconds = 0.5 must be 1 or more"),
         ({"seconds": float("nan")}, "seconds = nan must be 1 or more"),
         ({"sample_rate": 8000}, "sample rate = 8000 must be 11025 or more"),

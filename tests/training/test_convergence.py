@@ -18,16 +18,17 @@ def test_a_falling_curve_is_not_flat_and_a_flat_one_is():
         {
             "falling": history(np.linspace(2, 1, 10)),
             "flat": history([2, 1.5, 1.2, 1.1, 1.0, 1.0, 1.01, 1.0, 0.99, 1.0]),
-            "rising": history([2, 1, 1.5, 1.6, 1.7]),
+            "rising": history([2, 1, *np.linspace(1.1, 1.8, 8)]),
+            "short": history([2, 1, 1.5, 1.6, 1.7]),
         }
     )
-    assert table["flat"].tolist() == [False, True, True]
+    assert table["flat"].tolist() == [False, True, True, False]
     assert table.loc["falling", "late improvement"] == pytest.approx(2 / 9)
     assert table.loc["flat", "late improvement"] == pytest.approx(0.01 / 1.01)
-    assert table["best epoch"].tolist() == [10, 9, 2]
-    assert table["epochs"].tolist() == [10, 10, 5]
+    assert table["best epoch"].tolist() == [10, 9, 2, 2]
+    assert table["epochs"].tolist() == [10, 10, 10, 5]
 
 
-def test_a_training_that_never_improved_is_flat():
-    assert convergence({"one": history([2.0])})["flat"].tolist() == [True]
-    assert convergence({"worse": history([1.0, 2.0, 3.0])})["flat"].tolist() == [True]
+def test_a_training_that_never_improved_is_not_flat():
+    assert convergence({"one": history([2.0])})["flat"].tolist() == [False]
+    assert convergence({"worse": history(np.linspace(1, 2, 12))})["flat"].tolist() == [False]
