@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +25,14 @@ settings.load_profile("repeatable")
 def no_fma_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FMA_ROOT", "FMA_SUBSET", "FMA_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def full_precision() -> Iterator[None]:
+    """Undo the precision that a command sets for its device."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -39,9 +39,12 @@ class EmbeddedRecords(FeatureRecords):
 
     @cached_property
     def network(self) -> keras.Model:
-        """keras.Model: the `embedder`, with the published weights; without them a `UserError`."""
+        """keras.Model: the `embedder` in float32 with the published weights; see `load_musicnn`."""
+        from common.training.devices import full_precision
+
         parameters = cast(LogMelParameters, self.parameters)
-        return embedder(parameters, load_musicnn(frames=patch_frames(parameters)))
+        with full_precision():
+            return embedder(parameters, load_musicnn(frames=patch_frames(parameters)))
 
     @property
     def shape(self) -> tuple[int, ...]:
