@@ -118,7 +118,7 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
         raise UserError(f"{path} must be called .keras to be loaded as a model: rename it")
     import keras
 
-    import common.nn.spec_augment  # noqa: F401  (registers the layer that a model may contain)
+    import common.nn.perturbation  # noqa: F401  (registers the layers of augmentations)
 
     try:
         foreign = next(_foreign_parts(_read_member(path, "config.json")), None)

@@ -23,7 +23,7 @@ from common.training.model_files import ModelCard, load_model, save_model
 from common.training.options import TrainingOptions
 
 GENRES = ("Folk", "Jazz", "Rock")
-OPTIONS = TrainingOptions(epochs=3, batch_size=8, learning_rate=0.01, balance="weights")
+OPTIONS = TrainingOptions(epochs=3, batch_size=8, learning_rate=0.01, balance="weights", cutmix=0.0)
 # The last validation batch gives two devices 3 and 2 segments, or one of them the only one.
 VALIDATION = {"normalised": 21, "plain": 17}
 TOLERANCE = 1e-5  # relative; sums of float32 in another order, and the curves' six digits

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
+from common.paths import PROJECT_ROOT
 from common.records.tfrecords import Manifest
 from common.training.model_files import ModelCard, load_model, read_card, save_model
 
@@ -61,6 +64,19 @@ def test_plain_keras_reads_the_file_too(model, saved):
 
     loaded = keras.saving.load_model(saved)
     assert loaded.count_params() == model.count_params()
+
+
+def test_a_model_with_augmentation_loads_in_a_new_process(tf, tmp_path):
+    from common.nn.perturbation import perturb
+    from spectrogram_feature.models import cnn
+
+    model = cnn((32, 24), 2, width=4, depth=1, augmentation=perturb(32, 24))
+    save_model(model, tmp_path / "model.keras", CARD)
+    code = "import sys; from common.training.model_files import load_model; "
+    code += "import spectrogram_feature.models; load_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "model.keras")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_model_trained_in_half_precision_loads_without_a_word(tf, tmp_path):
