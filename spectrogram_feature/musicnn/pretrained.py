@@ -151,9 +151,15 @@ def tags_path(checkpoint: str = CHECKPOINTS[0]) -> Path:
 
 
 def load_musicnn(checkpoint: str = CHECKPOINTS[0], frames: int = PATCH_FRAMES) -> keras.Model:
-    """Build the network of `musicnn` with published weights; missing ones are a `UserError`."""
+    """Build the network of `musicnn` in float32 with published weights.
+
+    Missing or damaged weights are a `UserError`.
+    """
+    from common.training.devices import full_precision
+
     path = _required(weights_path(checkpoint))
-    network = musicnn(frames)
+    with full_precision():
+        network = musicnn(frames)
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
