@@ -66,7 +66,7 @@ def test_an_image_can_be_read_as_a_sequence_of_windows(tmp_path):
 
     shape = (80, 310, 3)
     model = build(shape, window=100, shift=50)
-    assert model.get_layer("windows").output.shape[1:3] == (5, 50)
+    assert model.get_layer("windows").output.shape[1:3] == (5, 25)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = noise(2, shape)

@@ -144,7 +144,7 @@ def run(monkeypatch):
     """Run the command with a stub in place of the kernel; return the calls of the stub."""
     calls = []
 
-    def execute(source, target, parameters=None, *, players=True):
+    def execute(source, target, parameters=None, *, players=True, quiet=False):
         calls.append((source, target, parameters, players))
         notebook = nbformat.read(source, as_version=4)
         notebook.metadata["digest"] = notebooks.digest(source, notebooks.surroundings())
