@@ -42,10 +42,10 @@ render-real: .venv/installed pretrained
 # The pictures of results/fma_small, imported by the commands of its README.
 render-fma-small: .venv/installed
 	$(RENDER) spectrogram_image/CNN.ipynb --out results/fma_small --set \
-	    IMAGES=../data/images/fma-small KINDS="['mel']" SIZES="['']" EPOCHS=20 BATCH_SIZE=32 \
+	    IMAGES=../data/rendered/images/fma-small KINDS="['mel']" SIZES="['']" EPOCHS=20 BATCH_SIZE=32 \
 	    WINDOW=64 SHIFT=64
 	$(RENDER) spectrogram_feature/Training.ipynb --out results/fma_small --set \
-	    RECORDS=../data/records/fma-small-features
+	    RECORDS=../data/rendered/records/fma-small-features
 
 # All speeds, each beside its alternative.
 bench: .venv/installed build/bench/installed demo

@@ -475,8 +475,8 @@ def main() -> None:
         "Train and evaluate all models of results/fma_small/README.md, and write its tables and\n"
         "figures. The README has the commands that make the records. About two hours on 2 cores.\n"
         "Run it again after an interruption.",
-        "  python results/fma_small/measure.py data/records/fma-small-features \\\n"
-        "      data/records/fma-small-mel --out data/models/fma-small\n"
+        "  python results/fma_small/measure.py data/rendered/records/fma-small-features \\\n"
+        "      data/rendered/records/fma-small-mel --out data/rendered/models/fma-small\n"
         "  python results/tables.py",
     )
     parser.add_argument("features", type=Path, help="records of import_features")

@@ -107,7 +107,7 @@ def test_a_notebook_shows_its_science_and_folds_its_imports(name):
     assert imports.source.startswith(("import ", "from "))
     assert imports.metadata["tags"] == ["hide-input"]
     tags = {tag for cell in others for tag in cell.metadata.get("tags", [])}
-    assert tags <= {"hide-input", "hide-output"}
+    assert tags <= {"hide-input", "hide-output", "thumbnail"}
     for cell in others:
         if cell.source.startswith("show_source("):
             assert "tags" not in cell.metadata
