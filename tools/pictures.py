@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,6 +24,9 @@ THUMBNAIL_TAG = "thumbnail"
 """Tag of the cell whose figure is the thumbnail; by default, it is the largest figure."""
 
 
+NAME_WIDTH = 26  # characters of a line of a model's name
+
+
 @plt.rc_context(STYLE)
 def accuracy_figure(table: pd.DataFrame, *, title: str) -> Figure:
     """Show the accuracy of each model with its interval, the highest on top.
@@ -31,9 +35,9 @@ def accuracy_figure(table: pd.DataFrame, *, title: str) -> Figure:
     ``is_baseline``. A dashed line marks the best baseline.
     """
     table = table.sort_values("accuracy", ascending=False, kind="stable")
-    figure, axes = new_figure(size=(4.9, 0.3 * len(table) + 1.2), title=title)
+    figure, axes = new_figure(size=(5.4, 0.34 * len(table) + 1.2), title=title)
     panel = axes[0, 0]
-    horizontal_axis(panel, table["model"])
+    horizontal_axis(panel, [textwrap.fill(model, NAME_WIDTH) for model in table["model"]])
     baseline = table["is_baseline"].to_numpy(dtype=bool)
     for chosen, color, marker in ((baseline, GREY, "D"), (~baseline, MODEL_COLORS[0], "o")):
         rows = table[chosen]

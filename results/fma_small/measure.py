@@ -74,7 +74,7 @@ EDGE_LEVELS = (4, 8, 16, 32)
 EDGE_NEIGHBOURS = (25, 50, 100, 200)
 
 SVM = "SVM on row statistics"
-RICHER_SVM = "SVM on bands, cepstra, correlations and modulations"
+RICHER_SVM = "SVM on richer statistics"
 ROWS_PER_BAND, CEPSTRA = 4, 24
 
 
@@ -352,7 +352,7 @@ def measure(study: Study) -> None:
     ensembles = [
         average(f"{best.model}, {SEEDS} seeds", [best]),
         average(names, chosen),
-        average(f"{names} and the richer SVM", [*chosen, baselines[2]]),
+        average(f"{names}, richer SVM", [*chosen, baselines[2]]),
     ]
     write_rows("models", [*baselines, *images, *networks, *ensembles], rivals)
 
