@@ -43,7 +43,7 @@ def answers(results: Path) -> list[str]:
 
 
 def compare_on_test(models: pd.DataFrame) -> str:
-    """Compare the best network on validation with the SVM, both on the test split of FMA small."""
+    """Compare the best network and average on validation with the SVM on the test split."""
     best = _best(models, "validation_accuracy")
     gain = _gain_on_test(best)
     includes = "includes" if gain.low <= 0 <= gain.high else "excludes"
@@ -51,6 +51,19 @@ def compare_on_test(models: pd.DataFrame) -> str:
         f"**FMA small.** The best network on validation (`{best['model']}`, "
         f"{_text(_score(best))}) is {relation(gain)} the SVM ({_text(_score(_svm(models)))}) on "
         f"the test split: the paired difference is {_text(gain)}, an interval that {includes} zero."
+        f"{_average_on_test(models)}"
+    )
+
+
+def _average_on_test(models: pd.DataFrame) -> str:
+    averages = models[models["model"].str.startswith("average")]
+    if averages.empty:
+        return ""
+    best = averages.loc[averages["validation_accuracy"].idxmax()]
+    gain = _gain_on_test(best)
+    return (
+        f" The best average on validation ({best['model'].removeprefix('average of ')}, "
+        f"{_text(_score(best))}) is {relation(gain)} the SVM: {_text(gain)}."
     )
 
 

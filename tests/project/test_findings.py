@@ -92,6 +92,20 @@ def test_the_best_network_on_validation_is_compared_on_test(
     )
 
 
+def test_the_best_average_on_validation_is_compared_too():
+    cells = {"model": ["SVM", "cnn", "average of cnn, gru", "average of cnn, 3 seeds"]}
+    cells |= {"validation_accuracy": [0.5, 0.5, 0.6, 0.55], "gain_over_svm": [None, 0, 0.05, 0.1]}
+    cells |= {"test_accuracy": [0.4, 0.4, 0.45, 0.5]}
+    models = pd.DataFrame(cells)
+    for name in ("test_accuracy", "gain_over_svm"):
+        for end, width in (("low", -0.03), ("high", 0.03)):
+            models[f"{name}_{end}"] = models[name].astype(float) + width
+    assert plain(findings.compare_on_test(models)).endswith(
+        " The best average on validation (cnn, gru, 45.0 % [42.0, 48.0]) is more accurate than the "
+        "SVM: +5.0 points [+2.0, +8.0]."
+    )
+
+
 def test_networks_in_folds_are_compared_with_the_svm_of_their_leaderboard(tmp_path):
     texture = '0.69,"folds 5% to 9%; +3.0 points [-4.0, +8.0] over SVM on bin statistics"'
     averaged = '0.72,"4 members; +6.0 points [+2.0, +13.0] over SVM on bin statistics"'
@@ -157,7 +171,7 @@ def test_the_committed_results_give_five_answers_and_a_figure_of_each_data_set()
     assert len(findings.answers(results)) == 5
     for name, accuracies in findings.accuracies(results).items():
         panel = accuracy_figure(accuracies, title=name).axes[0]
-        shown = [label.get_text() for label in panel.get_yticklabels()]
+        shown = [label.get_text().replace("\n", " ") for label in panel.get_yticklabels()]
         ranked = accuracies.sort_values("accuracy", ascending=False, kind="stable")
         assert shown == [*ranked["model"]]
         assert len(set(shown)) == len(shown)
