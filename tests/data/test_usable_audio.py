@@ -93,8 +93,8 @@ VERDICTS = {
     ),
     "20,000 times full scale": (
         wav(with_value(20_000), "FLOAT"),
-        "undecodable: is damaged: it decodes to 2e+04 times full scale",
-        [(t, "is damaged: it decodes to 2e+04 times full scale") for t in (0.0, 10.0, 20.0)],
+        "undecodable: is damaged: it decodes to 20,000 times full scale",
+        [(t, "is damaged: it decodes to 20,000 times full scale") for t in (0.0, 10.0, 20.0)],
     ),
     "damaged in the middle": (cut, "damaged: ", [(10.0, "ends at "), (20.0, "ends at ")]),
 }
