@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,7 @@ def main() -> None:
         dataset.is_demo and not arguments.in_place and default_workers() > 1 and len(stages) > 1
     )
     if not arguments.quiet and targets:
-        print(_plan(list(targets), len(stages) if together else 1))
+        print(_plan(list(targets), together=together))
     if together:
         execute_stages(targets)
     else:
@@ -258,13 +259,16 @@ def is_current(source: Path, target: Path) -> bool:
     return same_text and made.metadata.get("digest") == digest(source, surroundings())
 
 
-def _plan(names: list[str], processes: int) -> str:
-    """Announce the work, with the seconds that the committed notebooks took on two cores."""
-    notebooks = [nbformat.read(PROJECT_ROOT / name, as_version=4) for name in names]
-    minutes = sum(notebook.metadata.get("seconds", 60) for notebook in notebooks) / 60
-    how = ", one process a stage" if processes > 1 else ""
-    one_by_one = f"about {minutes:.0f} min one after the other on 2 cores and the demo set"
-    return f"Notebooks to execute: {len(names)}{how}; {one_by_one}"
+def _plan(names: list[str], *, together: bool) -> str:
+    """Announce the work, with the seconds that the committed notebooks took in ``make run``."""
+    seconds = Counter[str]()
+    for name in names:
+        notebook = nbformat.read(PROJECT_ROOT / name, as_version=4)
+        seconds[name.partition("/")[0]] += notebook.metadata.get("seconds", 60)
+    longest = max(seconds.values()) if together else seconds.total()
+    how = ", stages beside each other" if together else ""
+    least = "on 2 cores and the demo set"
+    return f"Notebooks to execute: {len(names)}{how}; about {longest / 60:.0f} min {least}"
 
 
 def execute_stages(names: Iterable[str]) -> None:

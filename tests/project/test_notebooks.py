@@ -10,6 +10,7 @@ import pytest
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
+from tools import notebooks
 from tools.notebook_outputs import tidy
 from tools.notebooks import NOTEBOOKS, digest, execute, execute_stages, parse_parameter
 
@@ -255,6 +256,20 @@ def test_an_execution_tells_where_it_is_and_records_its_seconds(tmp_path, capsys
     assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata["seconds"] >= 0
     execute(source, tmp_path / "out.ipynb", quiet=True)
     assert "\nshown" not in capsys.readouterr().out
+
+
+def test_the_plan_adds_the_seconds_of_a_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "PROJECT_ROOT", tmp_path)
+    names = {"a/1.ipynb": 60, "a/2.ipynb": 120, "b/1.ipynb": 240}
+    for name, seconds in names.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        path = write_notebook(tmp_path / name, "1")
+        notebook = nbformat.read(path, as_version=4)
+        notebook.metadata["seconds"] = seconds
+        nbformat.write(notebook, path)
+    plan = notebooks._plan([*names], together=True)
+    assert plan.startswith("Notebooks to execute: 3, stages beside each other; about 4 min")
+    assert "; about 7 min" in notebooks._plan([*names], together=False)
 
 
 @pytest.mark.parametrize("failing", [None, "a"])
