@@ -23,7 +23,6 @@ THUMBNAIL = (352, 240)
 THUMBNAIL_TAG = "thumbnail"
 """Tag of the cell whose figure is the thumbnail; by default, it is the largest figure."""
 
-
 NAME_WIDTH = 26  # characters of a line of a model's name
 
 

@@ -20,8 +20,8 @@ class BatchNorm(layers.BatchNormalization):
     """Batch normalization with TensorFlow's fused kernel in training.
 
     The kernel replaces several float32 operations of Keras, and reads half precision directly.
-    ``benchmarks/training.py`` measures the gain. Other backends, several devices and inputs that
-    are not (batch, frames, bands, c) use Keras' operations.
+    Other backends, several devices and inputs that are not (batch, frames, bands, c) use Keras'
+    operations.
     """
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:

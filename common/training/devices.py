@@ -20,7 +20,7 @@ def gpus() -> list[str]:
 def prepare_device() -> str:
     """Set mixed precision where the device multiplies matrices in it; return a description.
 
-    These are GPUs, and CPUs with AMX, on which `benchmarks/training.py` measures the gain.
+    These are GPUs, with float16, and CPUs with AMX, with bfloat16.
     """
     names = gpus()
     kind = "float16" if names else "bfloat16" if has_amx() else None

@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.nn.policies import PERTURB, POLICIES
 
 AUGMENTATIONS = (PERTURB, "none", *POLICIES)
-"""Random rotation and equaliser, no augmentation, and the policies of SpecAugment."""
+"""Rotation, equaliser and masks of `perturb`, no augmentation, and SpecAugment's policies."""
 
 
 def _option(
