@@ -54,7 +54,7 @@ def make_classifier() -> GenreClassifier:
     keras.utils.set_random_seed(0)
     genres = tuple(ROOT_GENRES)
     card = ModelCard("texture", CONSTANT_Q, PARAMETERS.to_dict(), genres, data_set={}, training={})
-    return GenreClassifier(texture(PARAMETERS.shape, len(genres)), card)
+    return GenreClassifier(KerasModel(texture(PARAMETERS.shape, len(genres)), card))
 
 
 def measure_rows(rounds: int) -> Iterator[Row]:

@@ -5,6 +5,7 @@ Kernels, windows and bands are those of the NumPy transforms, which do not impor
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import keras
@@ -174,10 +175,37 @@ class LogMelLayer(_FeatureLayer):
         scaled = centred * (self.parameters.loudness / ops.maximum(level, QUIETEST))
         padded = ops.pad(scaled, ((0, 0), (length // 2, length // 2)), mode="reflect")
         frames = ops.extract_sequences(padded, length, hop) * self._transform.window
-        real, imaginary = ops.rfft(frames, fft_length=length)
-        power = ops.matmul(ops.square(real) + ops.square(imaginary), self._transform.bands)
+        power = ops.matmul(power_spectrum(frames), self._transform.bands)
         levels = ops.log10(1 + self.parameters.gain * power)
         return ops.minimum(levels / self.parameters.ceiling, 1.0)
+
+
+def power_spectrum(frames: Any) -> Any:
+    """Compute the power spectra of real frames: (..., count, n) → (batch, count, 1 + n // 2).
+
+    The Fourier transform is two matrix products (Cooley and Tukey 1965, "An algorithm for the
+    machine calculation of complex Fourier series", Mathematics of Computation 19), because
+    converters to ONNX lack FFTs of which both parts are used.
+    """
+    *_, count, length = frames.shape
+    rows = max(n for n in range(1, math.isqrt(length) + 1) if length % n == 0)
+    columns = length // rows
+    x = ops.reshape(frames, (-1, count, rows, columns))
+    first, turn, second = (
+        np.exp(-2j * np.pi * np.outer(np.arange(a), np.arange(b)) / period).astype(np.complex64)
+        for a, b, period in ((rows, rows, rows), (rows, columns, length), (columns,) * 3)
+    )
+    real, imaginary = ops.matmul(first.real, x), ops.matmul(first.imag, x)
+    real, imaginary = (
+        real * turn.real - imaginary * turn.imag,
+        real * turn.imag + imaginary * turn.real,
+    )
+    real, imaginary = (
+        ops.matmul(real, second.real) - ops.matmul(imaginary, second.imag),
+        ops.matmul(real, second.imag) + ops.matmul(imaginary, second.real),
+    )
+    power = ops.transpose(ops.square(real) + ops.square(imaginary), (0, 1, 3, 2))
+    return ops.reshape(power, (-1, count, length))[..., : 1 + length // 2]
 
 
 def _decimate(signal: Any, matrix: np.ndarray, n_blocks: int) -> Any:

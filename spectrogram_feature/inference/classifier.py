@@ -12,20 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
-from common.errors import AudioSilent, AudioTooShort, UserError
+from common.errors import AudioSilent, AudioTooShort
 from common.fma.audio_stream import AudioStream
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
-from common.quiet import import_tensorflow
-from common.training.model_files import ModelCard, load_model, read_card
-from spectrogram_feature.features.kinds import KINDS, computed_kinds, transform_of
+from spectrogram_feature.inference.keras_model import KerasModel
+from spectrogram_feature.inference.onnx_model import SUFFIX, OnnxModel
+from spectrogram_feature.inference.segment_model import SegmentModel
 from spectrogram_feature.inference.segment_stream import Segment, cut_stream
-
-if TYPE_CHECKING:
-    import keras
 
 BATCH = 32  # maximum number of segments per batch
 SHORTEST_SECONDS = 1.0  # shorter recordings are refused
@@ -82,23 +79,11 @@ class Prediction:
 
 
 class GenreClassifier:
-    """A trained model, uint8 (batch, frames, bins) → float32 (batch, genres), for whole recordings.
+    """A model of segments for whole recordings; ``parameters`` are those of its features."""
 
-    ``parameters`` are those of the features that the model takes. A `UserError` is raised if the
-    card's parameters are not those of this version.
-    """
-
-    def __init__(self, model: keras.Model, card: ModelCard) -> None:
-        import tensorflow as tf
-
-        self.model, self.card, self.genres = model, card, card.genres
-        self.parameters = KINDS[card.kind].parameters.from_dict(card.parameters)
-        self._transform = transform_of(self.parameters)
-        # Traced once, for batches of any size.
-        self._probabilities = tf.function(
-            lambda features: model(features, training=False),
-            input_signature=[tf.TensorSpec((None, *self.parameters.shape), tf.uint8)],
-        )
+    def __init__(self, model: SegmentModel) -> None:
+        self.model, self.card, self.parameters = model, model.card, model.parameters
+        self.genres = model.card.genres
 
     @property
     def trained_on(self) -> str:
@@ -109,35 +94,13 @@ class GenreClassifier:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a trained model from a path of `default_model.find_model`.
+        """Load a trained model, ``.keras`` or ``.onnx``.
 
         A `UserError` is raised if there is no such model, it is damaged, or it was trained on
         something else.
         """
-        card = read_card(path)
-        if card.kind not in KINDS:
-            raise UserError(
-                f"{path} was trained on {card.kind!r} records, not on {' or '.join(KINDS)} ones: "
-                "choose a model of spectrogram_feature.training"
-            )
-        if card.kind not in computed_kinds():
-            raise UserError(
-                f"{path} was trained on {card.kind} features ({card.parameters['origin']}), which "
-                "cannot be computed from audio: evaluate it on its records, or train a model on "
-                "records of spectrogram_feature.generate_records"
-            )
-        import_tensorflow()
-        from spectrogram_feature import models  # noqa: F401  (registers layers)
-
-        model, card = load_model(path)
-        try:
-            classifier = cls(model, card)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-        shapes = (model.input_shape[1:], model.output_shape[1:])
-        if shapes != (classifier.parameters.shape, (len(card.genres),)):
-            raise UserError(f"{path} does not match its card: train it again")
-        return classifier
+        kind = OnnxModel if Path(path).suffix == SUFFIX else KerasModel
+        return cls(kind.load(path))
 
     def predict(self, path: str | Path, *, keep_features: bool = False) -> Prediction:
         """Predict the genre of an audio file, block by block.
@@ -174,10 +137,9 @@ class GenreClassifier:
             audible += sounds.tolist()
             features = np.zeros((len(batch), *self.parameters.shape), np.uint8)
             by_segment = np.zeros((len(batch), len(self.genres)), np.float32)
-            for index in np.flatnonzero(sounds):
-                features[index] = self._transform.features(batch[index].samples)
             if sounds.any():
-                by_segment[sounds] = self._probabilities(features[sounds]).numpy()
+                audible_samples = np.stack([batch[i].samples for i in np.flatnonzero(sounds)])
+                features[sounds], by_segment[sounds] = self.model.predict_segments(audible_samples)
             probabilities.append(by_segment)
             if keep_features:
                 kept += map(_of_fresh, batch, features)

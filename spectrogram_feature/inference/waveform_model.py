@@ -1,4 +1,4 @@
-"""A genre classifier that takes waveforms: front end, segments and mean inside one graph.
+"""Graphs that take waveforms, with the front end inside, and the SavedModel made of them.
 
 This module imports TensorFlow; `spectrogram_feature.export` imports it only when it exports.
 """
@@ -24,8 +24,9 @@ from common.fma.silence import (
     trends,
 )
 from common.records.quantization import FULL_SCALE
+from spectrogram_feature.features.keras_layers import power_spectrum
 from spectrogram_feature.features.kinds import KINDS
-from spectrogram_feature.inference.classifier import GenreClassifier
+from spectrogram_feature.inference.keras_model import KerasModel
 
 
 class WaveformModel(tf.Module):
@@ -34,21 +35,21 @@ class WaveformModel(tf.Module):
     A `UserError` is raised if no Keras layer computes the features of the model.
     """
 
-    def __init__(self, classifier: GenreClassifier) -> None:
+    def __init__(self, model: KerasModel) -> None:
         super().__init__()
-        kind = KINDS[classifier.card.kind]
+        kind = KINDS[model.card.kind]
         if not kind.layer:
             raise UserError(
                 f"a model of {kind.name!r} features cannot be exported: KINDS in "
                 "spectrogram_feature/features/kinds.py names no layer that computes them"
             )
-        self.segment_samples = classifier.parameters.segment_samples
-        self.network = classifier.model
-        self.front_end = kind.make_layer(classifier.parameters)
+        self.segment_samples = model.parameters.segment_samples
+        self.network = model.network
+        self.front_end = kind.make_layer(model.parameters)
         self.front_end.build((None, self.segment_samples))
-        self._sample_rate = classifier.parameters.sample_rate
-        self._genres = classifier.genres
-        self._card = json.dumps(asdict(classifier.card))
+        self._sample_rate = model.parameters.sample_rate
+        self._genres = model.card.genres
+        self._card = json.dumps(asdict(model.card))
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.float32, name="waveform")])
     def predict(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -71,11 +72,26 @@ class WaveformModel(tf.Module):
             end = tf.minimum((index + 1) * length, samples)
             fresh = tf.cast(end - index * length, tf.float32)
             segment = tf.reshape(waveform[:, end - length : end], (-1, length))
-            weight = fresh * tf.cast(self._is_audible(segment), tf.float32)[:, None]
+            result = self.predict_segments(segment)
+            weight = fresh * result["audible"][:, None]
             weight += 0 * tf.reduce_sum(segment, axis=1, keepdims=True)  # NaN where one is inside
-            total += weight * self._probabilities(segment)
+            total += weight * result["probabilities"]
             weights += weight
         return {"probabilities": total / weights}
+
+    def predict_segments(self, segment: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Predict segments of a batch (batch, samples), float32.
+
+        The result has ``probabilities`` (batch, genres); ``features``, the levels (batch, frames,
+        bins) from 0 to 1; and ``audible`` (batch,), 0 for silent segments, else 1.
+        """
+        features = self.front_end(segment)
+        levels = tf.cast(tf.round(FULL_SCALE * features), tf.uint8)
+        return {
+            "probabilities": self.network(levels, training=False),
+            "features": features,
+            "audible": tf.cast(self._is_audible(segment), tf.float32),
+        }
 
     def _is_audible(self, segment: tf.Tensor) -> tf.Tensor:
         """Compute ``not is_silent(samples, sr)`` for each segment of a batch (batch, samples)."""
@@ -88,17 +104,12 @@ class WaveformModel(tf.Module):
         frames -= tf.matmul(tf.matmul(frames, curves), curves, transpose_b=True)
         rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))
         audible = rms > STEPS * FINEST_STEP + OF_OFFSET * tf.abs(mean[..., 0])
-        spectra = tf.signal.rfft(frames * np.hanning(length).astype(np.float32))
-        power = tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+        power = power_spectrum(frames * np.hanning(length).astype(np.float32))
         power = tf.matmul(power, band_matrix(self._sample_rate))
         flat = tf.reduce_max(power, axis=-1) <= FLAT * tf.reduce_mean(power, axis=-1)
         audible &= ~(flat & (rms <= NOISE_RMS))
         found = tf.reduce_sum(tf.cast(audible, tf.int32), axis=-1)
         return found >= min(AUDIBLE_FRAMES, max(1, count))
-
-    def _probabilities(self, segment: tf.Tensor) -> tf.Tensor:
-        levels = tf.round(FULL_SCALE * self.front_end(segment))
-        return self.network(tf.cast(levels, tf.uint8), training=False)
 
     @tf.function(input_signature=[])
     def describe(self) -> dict[str, tf.Tensor]:
@@ -106,9 +117,9 @@ class WaveformModel(tf.Module):
         return {"genres": tf.constant(self._genres), "card": tf.constant(self._card)}
 
 
-def save(classifier: GenreClassifier, folder: str) -> None:
-    """Write a classifier as a SavedModel that TensorFlow alone can load."""
-    module = WaveformModel(classifier)
+def save(model: KerasModel, folder: str) -> None:
+    """Write a model as a SavedModel that TensorFlow alone can load."""
+    module = WaveformModel(model)
     tf.saved_model.save(
         module, folder, {"serving_default": module.predict, "describe": module.describe}
     )
