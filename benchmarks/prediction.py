@@ -49,6 +49,7 @@ def make_classifier() -> GenreClassifier:
     from common.training.model_files import ModelCard
     from spectrogram_feature.features.kinds import CONSTANT_Q
     from spectrogram_feature.inference.classifier import GenreClassifier
+    from spectrogram_feature.inference.keras_model import KerasModel
     from spectrogram_feature.models import texture
 
     keras.utils.set_random_seed(0)

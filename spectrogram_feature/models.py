@@ -225,7 +225,8 @@ class Network:
     """A network of the registry.
 
     ``prepare`` maps records of its features to the records for training, e.g. their embeddings, and
-    ``finish`` maps the trained model and those records to a model of the features.
+    ``finish`` maps the trained model and those records to a model of the features. ``weights``
+    names published weights in the model, with their licence.
     """
 
     build: Callable[..., keras.Model]  # has the parameters of `cnn`
@@ -233,6 +234,7 @@ class Network:
     features: tuple[str, ...] = ("constant-q", "imported")  # keys of `features.kinds.KINDS`
     prepare: Callable[[FeatureRecords], FeatureRecords] = lambda records: records
     finish: Callable[[keras.Model, Any], keras.Model] = lambda model, _: model
+    weights: str = ""
 
     def __post_init__(self) -> None:
         """Name the network after its function."""
@@ -269,7 +271,12 @@ MODELS = {
         Network(texture),
         Network(hybrid),
         Network(
-            _probe, name="musicnn", features=("log-mel",), prepare=_embed, finish=_with_embedder
+            _probe,
+            name="musicnn",
+            features=("log-mel",),
+            prepare=_embed,
+            finish=_with_embedder,
+            weights="the weights of musicnn, which have the ISC licence",
         ),
     )
 }

@@ -72,6 +72,7 @@ def train_model(
         architecture=architecture,
         finish=lambda model: network.finish(model, prepared),
         ablation=ablation,
+        weights=network.weights,
     )
 
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from common.evaluation.leaderboard import Result
 from common.evaluation.metrics import compare, evaluate
+from common.evaluation.model_card import PREDICTIONS_FILE, write_model_card
 from common.evaluation.predictions import Predictions, predict
 from common.records.folder import RecordFolder
-
-PREDICTIONS_FILE = "test_predictions.npz"
-"""Predictions of the test split, in the folder of a training."""
 
 Judged = tuple[Result, Predictions]  # a row of the leaderboard and its predictions
 
@@ -53,12 +51,13 @@ def judge(
 def judge_on_test(fitted: Fitted, records: RecordFolder, name: str | None = None) -> Judged:
     """Judge a classifier on the test split, which neither training nor selection has used.
 
-    The predictions of a `common.training.train.Run` are saved in its folder. The records hold the
-    features that the classifier takes.
+    The predictions of a `common.training.train.Run` are saved in its folder, and its card is
+    written. The records hold the features that the classifier takes.
     """
     predictions = predict(fitted.model, records, "test")
     if fitted.folder:
         predictions.save(fitted.folder / PREDICTIONS_FILE)
+        write_model_card(fitted.folder)
     return judge(
         predictions,
         name or fitted.name,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pandas as pd
 
 from common.errors import UserError
 from common.fma.dataset import Dataset
 from common.fma.genres import clean_name, map_genres
+from common.fma.licences import count_licences
 from common.fma.metadata import SPLITS
 
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
@@ -78,6 +80,8 @@ def plan_digest(plan: pd.DataFrame) -> str:
     return hashlib.sha256(plan.to_csv().encode()).hexdigest()
 
 
-def describe_dataset(dataset: Dataset) -> dict[str, str | bool]:
-    """Return the entry of a data set in a manifest."""
-    return {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}
+def describe_dataset(dataset: Dataset) -> dict[str, Any]:
+    """Return the entry of a data set in a manifest; ``licences`` are those of training tracks."""
+    described = {"title": dataset.title, "subset": dataset.subset, "synthetic": dataset.is_demo}
+    licences = count_licences(dataset)
+    return described | ({"licences": licences} if licences else {})

@@ -22,12 +22,10 @@ from common.jobs.files import fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
 from common.records.coverage import find_shortcomings
-from common.records.tfrecords import FAILURES, Manifest, shard_name, write_shard
+from common.records.tfrecords import FAILURES, PLAN, Manifest, shard_name, write_shard
 from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
-
-PLAN = "tracks.csv"  # table of the tracks and artists beside the shards
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ from crc32c import crc32c
 from common.errors import UserError
 from common.fma.dataset import notice
 from common.jobs.files import atomic_write, find_damage
+from common.records import croissant
 
 MANIFEST = "manifest.json"
 FAILURES = "failures.csv"
+PLAN = "tracks.csv"  # table of the tracks and artists beside the shards
 
 
 def shard_name(split: str, index: int, count: int) -> str:
@@ -96,7 +98,8 @@ class Manifest:
     mapping : str
         Name of the genre mapping, a key of `fma_utils.GENRE_MAPPINGS`.
     data_set : dict
-        ``title``, ``subset``, and ``synthetic``: whether it is the demo set.
+        ``title``, ``subset``, ``synthetic``: whether it is the demo set, and perhaps ``licences``:
+        the number of training tracks of each.
     segments, tracks : dict
         Split → genre → number of records, and of tracks with at least one.
     shards : dict
@@ -116,10 +119,15 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
-        """Write ``manifest.json`` into a folder."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        with atomic_write(Path(folder) / MANIFEST) as file:
-            file.write(text.encode() + b"\n")
+        """Write ``manifest.json`` into a folder, and the card of the data set, `croissant.CARD`."""
+        content = asdict(self)
+        for name, described in (
+            (MANIFEST, content),
+            (croissant.CARD, croissant.describe(content, Path(folder) / PLAN)),
+        ):
+            text = json.dumps(described, indent=1, ensure_ascii=False)
+            with atomic_write(Path(folder) / name) as file:
+                file.write(text.encode() + b"\n")
 
     @classmethod
     def read(cls, folder: str | Path, *kinds: str) -> Manifest:

@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from common.evaluation.judging import Fitted
+from common.evaluation.model_card import write_model_card
 from common.jobs.files import only_run_in
 from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
@@ -61,6 +62,7 @@ def train(
     architecture: Mapping[str, Any] | None = None,
     finish: Callable[[keras.Model], keras.Model] | None = None,
     ablation: str = "",
+    weights: str = "",
     save: bool = True,
 ) -> Run:
     """Train a model, or resume its training; keep the weights of the best epoch.
@@ -76,13 +78,16 @@ def train(
     records : RecordFolder
         Training and validation data; the validation loss selects the best epoch.
     folder : path-like
-        Folder of ``model.keras``, the learning curves, the weights and the logs of TensorBoard.
+        Folder of ``model.keras``, its card ``README.md``, the learning curves, the weights and the
+        logs of TensorBoard.
     architecture : mapping, optional
         Further arguments of the model, for its settings and its card, serialisable as JSON.
     finish : callable, optional
         Converts the trained model to the one that is saved and returned.
     ablation : str, optional
         Name of the change, if the model is trained only for comparison with another.
+    weights : str, optional
+        Published weights that the model contains, with their licence.
     save : bool
         Save ``model.keras``. Folds of a cross-validation need the weights only.
 
@@ -102,7 +107,7 @@ def train(
     size = options.batch_size
     training = records.batches("training", batch_size=size, training=True, seed=options.seed)
     validation = records.batches("validation", batch_size=size)
-    weights = genre_weights(records.manifest.counts("segments", "training"), options.balance)
+    of_genres = genre_weights(records.manifest.counts("segments", "training"), options.balance)
     steps = len(training)
 
     with only_run_in(folder), records.naming_damage():
@@ -112,7 +117,7 @@ def train(
         with strategy.scope():
             model = compile_model(build(), options, options.epochs * steps)
         if not is_finished(read_history(folder), options):
-            fit(model, training, validation, weights, options, folder)
+            fit(model, training, validation, of_genres, options, folder)
         history = keep_best(folder)
         with devices.full_precision():  # one device, float32: any machine evaluates it alike
             model = compile_model(build(), options, options.epochs * steps)
@@ -134,16 +139,21 @@ def train(
                 "best_epoch": run.best_epoch,
                 "seconds": run.seconds,
                 "validation_accuracy": float(history["val_accuracy"][run.best_epoch]),
+                "tracks": {
+                    split: sum(manifest.counts("tracks", split)) for split in manifest.tracks
+                },
             }
+            notes = {"ablation": ablation, "weights": weights}
             card = ModelCard(
                 name=name,
                 kind=manifest.kind,
                 parameters=manifest.parameters,
                 genres=manifest.genres,
                 data_set=manifest.data_set,
-                training=training_card | ({"ablation": ablation} if ablation else {}),
+                training=training_card | {key: note for key, note in notes.items() if note},
             )
             save_model(model, folder / MODEL_FILE, card)
+            write_model_card(folder)
     return run
 
 

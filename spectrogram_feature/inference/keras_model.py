@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 class KerasModel:
     """A network, uint8 (batch, frames, bins) → float32 (batch, genres), as a `SegmentModel`.
 
-    ``path`` names the model in the errors of `parameters_of`.
+    ``path`` is the file of the network, if there is one; errors of `parameters_of` name it.
     """
 
-    def __init__(
-        self, network: keras.Model, card: ModelCard, path: str | Path = "the model"
-    ) -> None:
+    def __init__(self, network: keras.Model, card: ModelCard, path: Path | None = None) -> None:
         import tensorflow as tf
 
-        self.network, self.card = network, card
-        self.parameters = parameters_of(card, path)
+        self.network, self.card, self.path = network, card, path
+        self.parameters = parameters_of(card, path or "the model")
         self._transform = transform_of(self.parameters)
         # Traced once, for batches of any size.
         self._probabilities = tf.function(
@@ -49,7 +47,7 @@ class KerasModel:
         from spectrogram_feature import models  # noqa: F401  (registers layers)
 
         network, card = load_model(path)
-        model = cls(network, card, path)
+        model = cls(network, card, Path(path))
         shapes = (network.input_shape[1:], network.output_shape[1:])
         if shapes != (model.parameters.shape, (len(card.genres),)):
             raise UserError(f"{path} does not match its card: train it again")

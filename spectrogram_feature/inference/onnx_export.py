@@ -14,6 +14,7 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
+from common.evaluation.model_card import read_predictions, summarise
 from spectrogram_feature.inference.keras_model import KerasModel
 from spectrogram_feature.inference.waveform_model import WaveformModel
 
@@ -34,9 +35,12 @@ def save(model: KerasModel, path: str | Path) -> None:
     The graph maps ``waveform``, float32 (batch, segment_samples): mono, at the sample rate of the
     features, to the outputs of `WaveformModel.predict_segments`. The metadata has ``card``, the
     model's card as JSON; ``genres``, a list in JSON in the order of the probabilities;
-    ``sample_rate``, ``segment_samples``, and `RULE` as ``rule``.
+    ``sample_rate``, ``segment_samples``, and `RULE` as ``rule``; ``summary``, the result of
+    `summarise` in JSON, with the licence, the scores on the test split and the limits.
     """
     module = WaveformModel(model)
+    predictions = read_predictions(model.path.parent) if model.path else None
+    summary = summarise(model.card, predictions)
     length = module.segment_samples
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     signature = [tf.TensorSpec((None, length), tf.float32, name="waveform")]
@@ -48,6 +52,8 @@ def save(model: KerasModel, path: str | Path) -> None:
         "sample_rate": str(model.parameters.sample_rate),
         "segment_samples": str(length),
         "rule": RULE,
+        "license": summary["license"],
+        "summary": json.dumps(summary, ensure_ascii=False),
     }
     onnx.helper.set_model_props(converted, metadata)
     onnx.checker.check_model(converted, full_check=True)

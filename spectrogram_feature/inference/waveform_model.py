@@ -100,6 +100,7 @@ class WaveformModel(tf.Module):
         frames = tf.reshape(segment[:, : count * length], (-1, count, length))
         mean = tf.reduce_mean(frames, axis=-1, keepdims=True)
         frames -= mean
+        frames -= tf.reduce_mean(frames, axis=-1, keepdims=True)  # what rounding has left
         curves = tf.constant(trends(length))
         frames -= tf.matmul(tf.matmul(frames, curves), curves, transpose_b=True)
         rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))

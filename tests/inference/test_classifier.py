@@ -69,7 +69,7 @@ def test_short_sound_goes_backwards_and_forwards():
 def test_whole_segments_are_averaged_as_in_the_evaluation(classifier):
     samples = sound(4.5)
     features = ConstantQ(PARAMETERS).features(samples.reshape(3, LENGTH))
-    expected = classifier.model.predict_on_batch(features)
+    expected = classifier.model.network.predict_on_batch(features)
     prediction = classifier.predict_blocks([samples], "x")
     np.testing.assert_allclose(prediction.by_segment, expected, atol=1e-6)
     np.testing.assert_allclose(prediction.probability, expected.mean(axis=0), atol=1e-6)

@@ -22,6 +22,7 @@ from spectrogram_feature.export import Check, export
 from spectrogram_feature.features.kinds import KINDS
 from spectrogram_feature.features.parameters import FeatureParameters
 from spectrogram_feature.inference.classifier import GenreClassifier
+from spectrogram_feature.inference.keras_model import KerasModel
 
 LENGTH = PARAMETERS.segment_samples
 
@@ -56,7 +57,7 @@ def classifier(saved) -> GenreClassifier:
 @pytest.fixture(scope="module")
 def exported(classifier, tmp_path_factory) -> tuple[Path, Check]:
     folder = tmp_path_factory.mktemp("exported") / "model"
-    return folder, export(classifier, folder)
+    return folder, export(classifier.model, folder)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_the_export_is_compared_with_the_model(exported):
 def test_an_export_that_differs_is_not_kept(classifier, tmp_path, monkeypatch):
     monkeypatch.setattr(export_module, "_check", lambda *_: Check(0.2, 1.0, 1))
     with pytest.raises(UserError, match=r"differ from the model's by 0\.2, more than 0\.001"):
-        export(classifier, tmp_path / "out")
+        export(classifier.model, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,16 +173,16 @@ def test_features_that_no_layer_makes_cannot_be_exported(classifier, tmp_path, m
     kind = KINDS[classifier.card.kind]
     monkeypatch.setitem(KINDS, kind.name, replace(kind, layer=""))
     with pytest.raises(UserError, match="'constant-q' features cannot be exported"):
-        export(classifier, tmp_path / "out")
+        export(classifier.model, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_earlier_export_is_replaced_and_nothing_else(classifier, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    export(classifier, out)
+    export(classifier.model, out)
     (out / "saved_model.pb").write_bytes(b"old")
-    export(classifier, out)
+    export(classifier.model, out)
     assert (out / "saved_model.pb").stat().st_size > 1000
     assert list(tmp_path.iterdir()) == [out]
 
@@ -189,7 +190,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(classifier, tmp_path):
     (tmp_path / "songs" / "a.mp3").touch()
     for path in (tmp_path / "songs", tmp_path / "songs" / "a.mp3"):
         with pytest.raises(UserError, match="holds something other than an exported model"):
-            export(classifier, path)
+            export(classifier.model, path)
     assert (tmp_path / "songs" / "a.mp3").exists()
 
 
@@ -201,7 +202,7 @@ def test_every_network_can_be_exported(tf, name, tmp_path):
 
     keras.utils.set_random_seed(0)
     network = models.find(name).build(PARAMETERS.shape, len(GENRES), width=4)
-    check = export(GenreClassifier(network, card()), tmp_path / "out")
+    check = export(KerasModel(network, card()), tmp_path / "out")
     assert check.difference < 1e-3
 
 

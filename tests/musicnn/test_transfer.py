@@ -234,11 +234,11 @@ def test_the_saved_model_needs_no_weights_beside_it(run, records, tmp_path, monk
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     classifier = GenreClassifier.load(run.folder / "model.keras")
     assert classifier.parameters == PARAMETERS
-    assert not classifier.model.get_layer("musicnn").trainable_weights
+    assert not classifier.model.network.get_layer("musicnn").trainable_weights
     expected = predict(run.model, records, "test")
     features, _, track_id = next(records.arrays("test"))
     np.testing.assert_array_equal(track_id, expected.track_id)
-    loaded = classifier.model.predict_on_batch(features)
+    loaded = classifier.model.network.predict_on_batch(features)
     np.testing.assert_allclose(loaded, expected.probability, atol=1e-5)
     assert np.ptp(loaded, axis=0).max() > 1e-3
 
@@ -260,7 +260,7 @@ def test_it_can_be_exported(run, tmp_path):
     from spectrogram_feature.export import export
     from spectrogram_feature.inference.classifier import GenreClassifier
 
-    check = export(GenreClassifier.load(run.folder / "model.keras"), tmp_path / "out")
+    check = export(GenreClassifier.load(run.folder / "model.keras").model, tmp_path / "out")
     assert check.difference < 1e-3
 
 
