@@ -11,12 +11,13 @@ $(if $(CONSTRAINTS),,$(error Python 3.11, 3.12 or 3.13 is needed: install one, o
 BIN := .venv/bin
 PIP_OPTIONS := --disable-pip-version-check
 
-.PHONY: run test report render render-real render-fma-small pretrained bench bench-scale bench-faults lint lock demo clean
+.PHONY: run test report page render render-real render-fma-small pretrained bench bench-scale bench-faults lint lock demo clean
 
 run: .venv/installed demo
 	$(BIN)/python -m tools.notebooks
 	@$(BIN)/python -m common.results
 	@$(BIN)/python -m tools.report
+	@echo "To predict genres of your own files in the browser: make page"
 
 test: .venv/installed
 	$(BIN)/python -m pytest
@@ -24,6 +25,10 @@ test: .venv/installed
 # A site of the notebooks, for reading without Jupyter.
 report: .venv/installed
 	@$(BIN)/python -m tools.report
+
+# The default model in a page for the browser, with packages of npm. A later make report includes it.
+page: .venv/installed demo
+	@$(BIN)/python -m spectrogram_feature.page
 
 # Committed outputs show the demo set.
 render: .venv/installed demo

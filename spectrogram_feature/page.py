@@ -16,10 +16,8 @@ from markupsafe import Markup
 from common import cli
 from common.errors import UserError
 from common.paths import PROJECT_ROOT, display_path
-from common.training.model_files import ModelCard
-from spectrogram_feature.browser.contents import describe, find_score, settings
+from spectrogram_feature.browser.contents import describe, settings
 from spectrogram_feature.browser.packages import copy_packages
-from spectrogram_feature.features.parameters import SegmentParameters
 from spectrogram_feature.inference.default_model import find_model
 from spectrogram_feature.inference.onnx_model import SUFFIX, OnnxModel
 
@@ -60,8 +58,8 @@ def build(model: Path, out: Path) -> Path:
         shutil.copytree(_STATIC, temporary)
         (temporary / "packages").mkdir()
         copy_packages(temporary / "packages")  # before the export, which takes longer
-        card, parameters = _write_model(model, temporary / MODEL)
-        _render(temporary / "index.html", model, card, parameters)
+        _write_model(model, temporary / MODEL)
+        _render(temporary)
         if out.exists():
             shutil.rmtree(out)
         temporary.replace(out)
@@ -74,29 +72,33 @@ def _is_page(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("index.html", "worker.js", MODEL))
 
 
-def _write_model(model: Path, path: Path) -> tuple[ModelCard, SegmentParameters]:
+def _write_model(model: Path, path: Path) -> None:
     if model.suffix == SUFFIX:
-        exported = OnnxModel.load(model)
+        OnnxModel.load(model)  # or a `UserError`
         shutil.copyfile(model, path)
-        return exported.card, exported.parameters
+        return
     from spectrogram_feature.export import export
     from spectrogram_feature.inference.keras_model import KerasModel
 
-    network = KerasModel.load(model)
-    export(network, path, "onnx")
-    return network.card, network.parameters
+    export(KerasModel.load(model), path, "onnx")
 
 
-def _render(page: Path, model: Path, card: ModelCard, parameters: SegmentParameters) -> None:
-    """Replace the template of the page by the page of a model."""
+def _render(folder: Path) -> None:
+    """Replace the template of a folder by the page of its model."""
+    import onnx
+
+    page, model = folder / "index.html", OnnxModel.load(folder / MODEL)
+    metadata = {entry.key: entry.value for entry in onnx.load(folder / MODEL).metadata_props}
+    contents = describe(model.card, model.parameters, json.loads(metadata.get("summary", "{}")))
+    data = settings(model.card, model.parameters) | {"model": MODEL, "accuracy": contents.brief}
+    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")  # cannot end its element
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     digest = base64.b64encode(hashlib.sha256(_FILE_NOTICE.encode()).digest()).decode()
-    data = json.dumps(settings(card, parameters), ensure_ascii=False)
     content = environment.from_string(page.read_text("utf-8")).render(
-        card=describe(card, parameters, find_score(model)),
-        settings=Markup(data.replace("<", "\\u003c")),  # noqa: S704 (cannot end its element)
+        card=contents,
+        settings=Markup(text),  # noqa: S704
         inline_script=Markup(_FILE_NOTICE),
         inline_hash=f"sha256-{digest}",
         icon=quote(_ICON),

@@ -21,6 +21,7 @@ from common import cli
 from common.errors import UserError
 from common.fma.dataset import find_dataset
 from common.paths import PROJECT_ROOT, display_path
+from spectrogram_feature.page import PAGE
 from tools import findings
 from tools.notebook_data import notice_of, state_data
 from tools.notebooks import EXECUTED, NOTEBOOKS
@@ -31,6 +32,7 @@ MODULE_FOLDERS = ("common", "data", "spectrogram_feature", "spectrogram_image", 
 
 _RESULTS = PROJECT_ROOT / "results"
 _CONFIGURATION = PROJECT_ROOT / "tools" / "site"
+_TRY = "try"  # folder of `spectrogram_feature.page` in the site
 _SITE_MARK = ".buildinfo"  # Sphinx writes it into every site
 _MENTION = re.compile(r"(?<!\[)`(?P<target>[\w ./-]+\.(?:ipynb|py))`(?!\])")
 _PLAIN_TABLE = '<table border="1" class="dataframe">'
@@ -88,6 +90,8 @@ def build(notebooks: Path, out: Path) -> Path:
         command = (sys.executable, "-m", "sphinx", *options, str(sources), str(site))
         if subprocess.run(command, check=False).returncode:
             raise UserError("Sphinx could not build the report; see its message above")
+        if PAGE.exists():
+            shutil.copytree(PAGE, site / _TRY)
         if out.exists():
             shutil.rmtree(out)
         site.rename(out)
@@ -123,6 +127,7 @@ def _collect(notebooks: Path, sources: Path) -> None:
         notebooks=pages,
         notices=[*dict.fromkeys(notices)],
         results=results,
+        page=f"{_TRY}/index.html" if PAGE.exists() else "",
         limits=_limits(links),
     )
 
@@ -242,7 +247,8 @@ def main() -> None:
         "python -m tools.report",
         "Build a static site of the notebooks: code, figures, tables and sounds.\n\n"
         "The site contains the notebooks that make run executed on the current data set, or the\n"
-        "committed ones if there are none. Its index page needs no server and no network.",
+        "committed ones if there are none, and the page of make page if there is one. Its index\n"
+        "page needs no server and no network.",
         "  python -m tools.report\n"
         "  FMA_ROOT=/music/fma python -m tools.report\n"
         "  python -m tools.report --notebooks . --out ~/site",

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 
-from common.evaluation.leaderboard import LEADERBOARD_FILE
 from common.evaluation.metrics import Score
-from common.plotting.style import STYLE, genre_colors
-from common.tables import read_table
-from common.training.model_files import ModelCard
 from common.plotting.plots import C1_HZ
+from common.plotting.style import STYLE, genre_colors
+from common.training.model_files import ModelCard
 from spectrogram_feature.features.parameters import FeatureParameters, SegmentParameters
 
-DARK = 0.18  # relative luminance below which white text is easier to read than black text
+MARGIN = 1.25  # highest frequency that resampling keeps exact, over that of the highest bin
+DARK = 0.179  # relative luminance below which white text has more contrast than black text
 
-SYNTHETIC = (
-    "It was trained and tested on computer-generated music. Its accuracy on recorded music is "
-    "unknown: expect that of guessing."
+_SYNTHETIC = (
+    "The test recordings are synthetic. The accuracy on recorded music is unknown: expect that of "
+    "guessing."
 )
 
 
@@ -30,8 +29,9 @@ SYNTHETIC = (
 class Contents:
     """A model as the page presents it.
 
-    ``score`` is the track accuracy on the test split, if it is known, and ``chance`` that of
-    guessing. ``facts`` tell how reliable a prediction is, and ``rows`` are the entries of the card.
+    ``brief`` and ``facts`` tell how reliable a prediction is, ``score`` is the track accuracy on
+    the test split, if it is known, and ``chance`` that of guessing. ``rows`` are the entries of the
+    card.
     """
 
     name: str
@@ -41,26 +41,41 @@ class Contents:
     synthetic: bool
     score: Score | None
     chance: float
+    brief: str
     facts: tuple[str, ...]
     rows: tuple[tuple[str, str], ...]
 
 
-def describe(card: ModelCard, parameters: SegmentParameters, score: Score | None) -> Contents:
-    """Describe a model in words."""
+def describe(
+    card: ModelCard, parameters: SegmentParameters, summary: Mapping[str, Any]
+) -> Contents:
+    """Describe a model in words; ``summary`` is that of `common.evaluation.model_card`."""
     synthetic = bool(card.data_set.get("synthetic"))
+    scores, tracks = summary.get("scores"), summary.get("tracks")
+    score = Score(**scores["track_accuracy"]) if scores else None
     chance = 1 / len(card.genres)
-    title = str(card.data_set.get("title", "unknown data"))
+    guessing = f"guessing one of {len(card.genres)} genres for {_percent(chance)}"
+    kind = "synthetic test tracks" if synthetic else "test tracks"
+    if score:
+        interval = f"{100 * score.low:.0f} to {_percent(score.high)}"
+        brief = f"accuracy on {kind} {_percent(score.value)} ({interval})"
+        accuracy = (
+            f"The model is right for {_percent(score.value)} of {tracks:,} {kind} (95 % interval "
+            f"{interval}), {guessing}."
+        )
+    else:
+        brief = "the accuracy is not stored with the model"
+        accuracy = f"No accuracy is stored with the model; {guessing.replace(' for', ' is right for')}."
     picture, features = _features(parameters)
-    tested = f"Track accuracy on the test split {score} %" if score else "No test score is stored"
-    tested = tested.replace(" %] %", "] %").replace("] %", "]")
-    rows = (
-        ("Network", f"{card.name}, on {features}"),
-        ("Trained on", f"{title}" + (" (synthetic)" if synthetic and "synth" not in title else "")),
-        ("Genres", ", ".join(card.genres)),
-        ("Accuracy", f"{tested}; guessing {100 * chance:.1f} %."),
-        ("Limits", _limits(card, synthetic=synthetic)),
-        ("Made with", ", ".join(f"{name} {number}" for name, number in card.versions.items())),
-    )
+    title = str(card.data_set.get("title", "unknown data"))
+    rows = {
+        "Network": f"{card.name}, on {features}",
+        "Trained on": f"{title} (synthetic)" if synthetic and "synthetic" not in title else title,
+        "Genres": ", ".join(card.genres),
+        "Accuracy": accuracy,
+        "Limits": " ".join(summary.get("limits", ())),
+        "Licence": str(summary.get("license_text", "")),
+    }
     return Contents(
         name=card.name,
         genres=len(card.genres),
@@ -69,67 +84,33 @@ def describe(card: ModelCard, parameters: SegmentParameters, score: Score | None
         synthetic=synthetic,
         score=score,
         chance=chance,
-        facts=(_accuracy(card, score, chance), *([SYNTHETIC] if synthetic else [])),
-        rows=rows,
+        brief=f"{brief}, guessing {_percent(chance)}",
+        facts=(accuracy, *([_SYNTHETIC] if synthetic else [])),
+        rows=tuple((term, text) for term, text in rows.items() if text),
     )
 
 
 def _features(parameters: SegmentParameters) -> tuple[str, str]:
+    """Name the picture of the features, and the features."""
     segment = f"{parameters.segment_seconds:g} s at {parameters.sample_rate:,} Hz"
     if isinstance(parameters, FeatureParameters):
         return "Constant-Q spectrogram", f"Constant-Q features, {parameters.n_bins} bins, {segment}"
     return "log-mel spectrogram", f"log-mel features, {parameters.n_bins} bands, {segment}"
 
 
-def _accuracy(card: ModelCard, score: Score | None, chance: float) -> str:
-    guess = f"Guessing one of {len(card.genres)} genres is right for {_percent(chance)}."
-    if score:
-        return (
-            f"The model is right for {_percent(score.value)} of its test recordings (95 % interval "
-            f"{100 * score.low:.0f} to {_percent(score.high)}). {guess}"
-        )
-    validation = card.training.get("validation_accuracy")
-    if validation is None:
-        return f"No accuracy is stored with this model. {guess}"
-    return f"The model is right for {_percent(validation)} of its validation recordings. {guess}"
-
-
-def _limits(card: ModelCard, *, synthetic: bool) -> str:
-    limits = (
-        f"Every recording gets one of {len(card.genres)} genres, speech and noise included. "
-        "Strong compression and low recording levels change the probabilities, which are not "
-        "calibrated."
-    )
-    return f"{SYNTHETIC} {limits}" if synthetic else limits
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def find_score(model: Path) -> Score | None:
-    """Find the track accuracy of a model in the leaderboard beside its folder."""
-    path = model.parent.parent / LEADERBOARD_FILE
-    if not path.is_file():
-        return None
-    table = read_table(path)
-    rows = table[(table["model"] == model.parent.name) & ~table["is_baseline"]]
-    if rows.empty:
-        return None
-    columns = [f"track_accuracy{end}" for end in ("", "_low", "_high")]
-    return Score(*(float(value) for value in rows.iloc[0][columns]))
-
-
 def settings(card: ModelCard, parameters: SegmentParameters) -> dict[str, Any]:
-    """Return what the scripts of the page need to know, ready for JSON."""
+    """Return what the scripts of the page need, ready for JSON."""
     magma = colormaps[str(STYLE["image.cmap"])](np.arange(256), bytes=True)[:, :3]
     colors = genre_colors(card.genres)
     return {
-        "model": "model.onnx",
         "rate": parameters.sample_rate,
+        "pass": round(MARGIN * float(parameters.frequencies[-1])),
         "seconds": parameters.segment_seconds,
         "segmentSamples": parameters.segment_samples,
-        "synthetic": bool(card.data_set.get("synthetic")),
         "genres": [
             {"name": name, "color": color, "dark": _luminance(color) < DARK}
             for name, color in zip(card.genres, colors, strict=True)
@@ -150,7 +131,7 @@ def _pitches(frequencies: np.ndarray) -> list[dict[str, Any]]:
     """Return the octaves of C and their heights in a picture of these bins, 0 at the bottom."""
     notes = C1_HZ * 2.0 ** np.arange(9)
     bins = np.interp(np.log(notes), np.log(frequencies), np.arange(len(frequencies)))
-    inside = (notes >= frequencies[0]) & (notes <= frequencies[-1])
+    inside = (notes > 0.99 * frequencies[0]) & (notes <= frequencies[-1])
     return [
         {"name": f"C{octave}", "place": round((place + 0.5) / len(frequencies), 4)}
         for octave, place, shown in zip(range(1, 10), bins, inside, strict=True)

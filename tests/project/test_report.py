@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import nbformat
 import pytest
+from browser_for_tests import DESKTOP, PHONE, launch
 
 from common.errors import UserError
 from common.paths import PROJECT_ROOT
@@ -19,16 +19,6 @@ from common.plotting.source import show_source
 from tools import findings, report
 from tools.notebooks import NOTEBOOKS
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PHONE, DESKTOP = (390, 844), (1280, 900)
 PAGES = [
     "index.html",
     "search.html",
@@ -56,15 +46,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser here: install one of {', '.join(BROWSERS)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+    with launch() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(params=[PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -165,7 +148,7 @@ def test_a_page_names_its_data_in_the_first_line(site, name, data):
 def test_the_front_page_shows_findings_notebooks_and_limits(page, site):
     visit(page, site / "index.html")
     text = page.locator("article").inner_text()
-    headings = ["The question", "The pictures", "The answer", "The notebooks", "Limits"]
+    headings = ["The question", "The pictures", "The answer", "The notebooks", "Try it", "Limits"]
     assert page.locator("section h2").all_inner_texts() == headings
     for answer in findings.answers(PROJECT_ROOT / "results"):
         assert answer.replace("*", "").replace("`", "") in text

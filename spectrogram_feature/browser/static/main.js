@@ -4,7 +4,7 @@ import { decodeWhole } from "./audio/fallback.js";
 import { record } from "./audio/microphone.js";
 import { Recording } from "./recording.js";
 import { Table } from "./table.js";
-import { percent, segments } from "./text.js";
+import { agreement, percent } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { Verdict } from "./verdict.js";
 
@@ -12,15 +12,17 @@ const settings = JSON.parse(document.getElementById("settings").textContent);
 const names = settings.genres.map(({ name }) => name);
 const find = (id) => document.getElementById(id);
 
+const PAUSE = 100; // ms between drawings
+
 const recordings = new Map();
 let shown = null;
+let drawing = null; // a timer
 
 const timeline = new Timeline(settings);
 const verdict = new Verdict(settings);
 const table = new Table(names, show);
-const worker = startWorker();
-
 document.documentElement.dataset.ready = "loading";
+const worker = startWorker();
 
 function startWorker() {
   if (typeof WebAssembly !== "object") {
@@ -98,21 +100,24 @@ function show(recording) {
   draw();
 }
 
+/** Draw the recording that is shown, ten times a second at most. */
 function draw() {
-  find("result").hidden = false;
-  document.body.classList.add("answered");
-  timeline.draw(shown);
-  verdict.draw(shown);
+  drawing ??= setTimeout(() => {
+    drawing = null;
+    if (!shown) return;
+    find("result").hidden = false;
+    document.body.classList.add("answered");
+    timeline.draw(shown);
+    verdict.draw(shown);
+  }, PAUSE);
 }
 
-function announce(recording) {
-  const [best] = recording.ranked;
-  const agreeing = recording.votes.find(([name]) => name === best.name)?.[1] ?? 0;
+/** Tell screen readers the result. */
+function announce({ name, state, ranked, agreeing, audible }) {
+  const [best] = ranked;
+  const verdict = `${best.name}, ${percent(best.probability)}`;
   find("announcement").textContent =
-    recording.state === "failed"
-      ? ""
-      : `${recording.name}: ${best.name}, ${percent(best.probability)}. ` +
-        `${agreeing} of ${segments(recording.audible.length)} agree.`;
+    state === "failed" ? "" : `${name}: ${verdict}. ${agreement(agreeing, audible.length)}.`;
 }
 
 /** Queue files; the first of them is shown. */

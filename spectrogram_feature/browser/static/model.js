@@ -3,7 +3,9 @@
 import * as ort from "./packages/ort.wasm.bundle.min.mjs";
 
 ort.env.wasm.numThreads = 1; // more threads need headers that a plain server does not send
-ort.env.wasm.wasmPaths = new URL("./packages/", import.meta.url).href;
+ort.env.wasm.wasmPaths = {
+  wasm: new URL("./packages/ort-wasm-simd-threaded.wasm", import.meta.url).href,
+};
 
 /** Load the model at an address. */
 export async function load(address) {

@@ -49,6 +49,11 @@ export class Recording {
     return named.sort((a, b) => b.probability - a.probability);
   }
 
+  /** How many audible segments have the genre of the recording as their most probable one. */
+  get agreeing() {
+    return this.votes.find(([name]) => name === this.ranked[0].name)?.[1] ?? 0;
+  }
+
   /** How many audible segments have each genre as their most probable one, the most first. */
   get votes() {
     const votes = new Map();

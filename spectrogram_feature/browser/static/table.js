@@ -18,6 +18,7 @@ export class Table {
     const row = this.rows.get(recording);
     const hadFocus = row.contains(document.activeElement);
     row.replaceChildren(this.head(recording), ...cells(recording));
+    row.toggleAttribute("data-finished", recording.isFinished);
     if (hadFocus) row.querySelector("button").focus();
   }
 
@@ -56,29 +57,24 @@ function cells(recording) {
   if (state === "failed") return [cell(error, "failure", 4)];
   if (!audible.length) return [cell(state === "waiting" ? "waiting" : "scoring", "quiet", 4)];
   const [best] = recording.ranked;
-  const agreeing = agreement(recording);
   const progress = recording.isFinished ? "" : ` (${percent(scored / duration)} scored)`;
   return [
     cell(clock(duration), "number"),
     cell(best.name + (state === "cancelled" ? ", of a part" : progress)),
     cell(percent(best.probability), "number"),
-    cell(`${agreeing} of ${audible.length}`),
+    cell(`${recording.agreeing} of ${audible.length}`),
   ];
-}
-
-function agreement(recording) {
-  const [best] = recording.ranked;
-  return recording.votes.find(([name]) => name === best.name)?.[1] ?? 0;
 }
 
 function record(recording) {
   const { name, error, notes, audible, scored } = recording;
   if (!audible.length) {
-    return [name, ...recording.genres.map(() => ""), "", "", "", "", "", notes.join("; "), error];
+    const empty = Array(5 + recording.genres.length).fill("");
+    return [name, ...empty, notes.join("; "), error];
   }
   const [best] = recording.ranked;
   const shares = recording.probabilities.map((share) => share.toFixed(5));
-  const counts = [audible.length, agreement(recording)];
+  const counts = [audible.length, recording.agreeing];
   const first = [name, scored.toFixed(3), best.name, best.probability.toFixed(5), ...counts];
   return [...first, ...shares, notes.join("; "), error];
 }

@@ -18,5 +18,6 @@ export function spoken(seconds) {
   return minutes ? `${plural(minutes, "minute")} ${plural(rest, "second")}` : plural(rest, "second");
 }
 
-/** "13 of 18 segments" with the right number. */
-export const segments = (number) => `${number} segment${number === 1 ? "" : "s"}`;
+/** How many of the segments have the same most probable genre as the recording. */
+export const agreement = (agreeing, total) =>
+  total === 1 ? "Only one segment is scored" : `${agreeing} of ${total} segments agree`;

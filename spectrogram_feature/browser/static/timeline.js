@@ -6,6 +6,10 @@ const NAMED = 5; // genres with their own colour; the others are joined
 const STEP = 5; // s that an arrow key moves
 const TICKS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600]; // s
 const WIDTH = 2048; // of the picture, pixels
+const LETTER = 8; // width of a letter on the genres, pixels
+const CROWD = 60; // segments above which no lines separate them
+const OTHERS = "#8a8a8a"; // colour of the genres that are not named
+const THICK = 0.2; // probability from which a genre is named there
 
 const find = (id) => document.getElementById(id);
 
@@ -61,6 +65,7 @@ export class Timeline {
     });
     tracks.addEventListener("pointermove", (event) => event.buttons && this.seekTo(event));
     tracks.addEventListener("keydown", (event) => this.press(event));
+    new ResizeObserver(() => this.recording && this.drawStrata(this.recording)).observe(tracks);
   }
 
   seekTo({ clientX }) {
@@ -156,34 +161,41 @@ export class Timeline {
   /** Stack the probabilities of each segment, the most probable genre of the recording lowest. */
   drawStrata(recording) {
     const named = recording.ranked.slice(0, NAMED);
-    const columns = recording.segments.map(({ start, end, probabilities }) => {
-      const column = document.createElement("div");
-      column.className = "column";
-      column.style.left = `${(100 * start) / recording.duration}%`;
-      column.style.width = `${(100 * (end - start)) / recording.duration}%`;
+    const canvas = find("strata");
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map(toPixels);
+    [canvas.width, canvas.height] = [width, height];
+    const pen = canvas.getContext("2d");
+    const gap = recording.segments.length > CROWD ? 0 : toPixels(1);
+    for (const { start, end, probabilities } of recording.segments) {
+      const left = Math.round((width * start) / recording.duration);
+      const right = Math.round((width * end) / recording.duration) - gap;
+      let bottom = height;
       for (const { index } of probabilities ? named : []) {
-        const layer = document.createElement("i");
-        layer.style.setProperty("--genre", this.genres[index].color);
-        layer.style.height = `${100 * probabilities[index]}%`;
-        column.append(layer);
+        const top = bottom - height * probabilities[index];
+        pen.fillStyle = this.genres[index].color;
+        pen.fillRect(left, top, right - left, bottom - top);
+        bottom = top;
       }
-      return column;
-    });
-    find("strata").replaceChildren(...columns, ...this.labels(recording, named));
+      pen.fillStyle = OTHERS;
+      pen.fillRect(left, 0, right - left, bottom);
+    }
+    find("labels").replaceChildren(...this.labels(recording, named));
   }
 
-  /** Names of genres, each in the middle of its longest thick stretch. */
+  /** Names of genres, each in the middle of its longest thick stretch if it is long enough. */
   labels(recording, named) {
     const labels = [];
+    const letters = find("labels").clientWidth / LETTER;
     named.forEach(({ name, index }, rank) => {
-      const stretch = longestStretch(recording.segments, index, 0.2);
-      if (!stretch || (stretch.end - stretch.start) / recording.duration < 0.08) return;
-      const middle = stretch.segments[Math.floor(stretch.segments.length / 2)];
+      const stretch = longestStretch(recording.segments, index, THICK);
+      if (letters * (stretch.end - stretch.start) < recording.duration * (name.length + 1)) return;
+      const center = (stretch.start + stretch.end) / 2;
+      const middle = recording.segmentAt(center);
       const below = named.slice(0, rank).reduce((sum, one) => sum + middle.probabilities[one.index], 0);
       const label = document.createElement("span");
       label.textContent = name;
       label.className = this.genres[index].dark ? "on-dark" : "on-light";
-      label.style.left = `${(50 * (middle.start + middle.end)) / recording.duration}%`;
+      label.style.left = `${(100 * center) / recording.duration}%`;
       label.style.bottom = `${100 * (below + middle.probabilities[index] / 2)}%`;
       labels.push(label);
     });
@@ -225,12 +237,16 @@ function describe(segment, genres) {
   return `${span}: ${two.join(", ")}`;
 }
 
-/** The longest run of segments in which a genre has at least some probability. */
+/** Start and end of the longest run of segments in which a genre has at least some probability. */
 function longestStretch(segments, index, least) {
-  let [best, run] = [[], []];
-  for (const segment of segments) {
-    run = (segment.probabilities?.[index] ?? 0) >= least ? [...run, segment] : [];
-    if (run.length > best.length) best = run;
+  let best = { start: 0, end: 0 };
+  let run = null;
+  for (const { start, end, probabilities } of segments) {
+    const isIn = (probabilities?.[index] ?? 0) >= least;
+    run = isIn ? { start: run?.start ?? start, end } : null;
+    if (run && run.end - run.start > best.end - best.start) best = run;
   }
-  return best.length && { segments: best, start: best[0].start, end: best.at(-1).end };
+  return best;
 }
+
+const toPixels = (length) => Math.round(length * devicePixelRatio);

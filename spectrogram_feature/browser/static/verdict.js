@@ -1,15 +1,15 @@
 // The most probable genre, the mean probabilities as bars, and how far to trust them.
 
-import { clock, percent, segments } from "./text.js";
+import { agreement, clock, percent } from "./text.js";
 
 const SHOWN = 6; // bars before "Show all"
 
 const find = (id) => document.getElementById(id);
 
 export class Verdict {
-  constructor({ genres, synthetic }) {
+  constructor({ genres, accuracy }) {
     this.genres = genres;
-    this.synthetic = synthetic;
+    this.accuracy = accuracy;
     this.showsAll = false;
     find("more").addEventListener("click", () => {
       this.showsAll = !this.showsAll;
@@ -58,17 +58,13 @@ export class Verdict {
   }
 
   drawAgreement(best) {
-    const { audible, votes, state } = this.recording;
-    const agreeing = votes.find(([name]) => name === best.name)?.[1] ?? 0;
+    const { agreeing, audible, votes, state } = this.recording;
     const others = votes.filter(([name]) => name !== best.name).slice(0, 3);
-    const rest = others.map(([name, number]) => `${name} in ${number}`).join(", ");
-    const sentence =
-      `${best.name} is the most probable genre in ${agreeing} of ${segments(audible.length)}` +
-      (rest ? `; ${rest}.` : ".");
-    find("agreement").textContent = sentence;
+    const rest = others.map(([name, number]) => `; ${name} in ${number}`).join("");
+    find("agreement").textContent =
+      `${best.name} is the most probable genre in ${agreeing} of ${audible.length} segments${rest}.`;
     const part = state === "cancelled" ? "Cancelled: only a part is scored. " : "";
-    const warning = this.synthetic ? "The model learned from synthetic music only." : "";
-    find("belief").textContent = `${part}${agreeing} of ${segments(audible.length)} agree. ${warning}`;
+    find("belief").textContent = `${part}${agreement(agreeing, audible.length)}; ${this.accuracy}.`;
   }
 }
 

@@ -53,9 +53,9 @@ function whole({ rate, channels }) {
 }
 
 async function scoreBlocks(id, blocks, duration, notes) {
-  const { rate, segmentSamples } = settings;
+  const { rate, pass, segmentSamples } = settings;
   let [total, audible] = [0, 0];
-  for await (const segment of cut(resampled(blocks, rate), segmentSamples)) {
+  for await (const segment of cut(resampled(blocks, rate, pass), segmentSamples)) {
     total += segment.fresh;
     if (total < SHORTEST * rate) {
       throw new AudioError(`ends at ${(total / rate).toFixed(2)} s; ${SHORTEST} s are needed`);

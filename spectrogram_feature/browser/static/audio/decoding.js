@@ -17,8 +17,16 @@ export async function open(file, notes) {
   const input = new Input({ source: new BlobSource(file), formats: ALL_FORMATS });
   const track = await firstTrack(input);
   if (!(await track.canDecode())) throw new NoDecoder();
-  const duration = await track.getDurationFromMetadata().catch(() => null);
-  return { duration, blocks: trimmed(decoded(track, notes), await padding(input, file)) };
+  return { duration: await durationOf(track), blocks: trimmed(decoded(track, notes), await padding(input, file)) };
+}
+
+/** The duration as far as the file tells it, s. */
+async function durationOf(track) {
+  try {
+    return (await track.getDurationFromMetadata()) ?? (await track.computeDuration());
+  } catch {
+    return null;
+  }
 }
 
 async function firstTrack(input) {
@@ -42,15 +50,8 @@ async function* decoded(track, notes) {
   let seconds = 0;
   try {
     for await (const sample of new AudioSampleSink(track).samples()) {
-      const { sampleRate: rate, numberOfChannels: count, numberOfFrames: length } = sample;
-      if (!(rate >= RATES[0] && rate <= RATES[1]) || count > MOST_CHANNELS) {
-        throw new AudioError(`is damaged: it has ${count} channels at ${rate} Hz`);
-      }
-      const channels = Array.from({ length: count }, () => new Float32Array(length));
-      channels.forEach((channel, planeIndex) =>
-        sample.copyTo(channel, { planeIndex, format: "f32-planar" }),
-      );
-      sample.close();
+      const { sampleRate: rate, numberOfFrames: length } = sample;
+      const channels = channelsOf(sample);
       seconds += length / rate;
       yield { rate, channels };
     }
@@ -59,6 +60,23 @@ async function* decoded(track, notes) {
     if (seconds > 0) notes.add(`does not decode after ${seconds.toFixed(2)} s`);
   }
   if (seconds === 0) throw undecodable();
+}
+
+/** The channels of a sample of Mediabunny, which is closed. */
+function channelsOf(sample) {
+  const { sampleRate: rate, numberOfChannels: count, numberOfFrames: length } = sample;
+  try {
+    if (!(rate >= RATES[0] && rate <= RATES[1]) || count > MOST_CHANNELS) {
+      throw new AudioError(`is damaged: it has ${count} channels at ${rate} Hz`);
+    }
+    return Array.from({ length: count }, (_, planeIndex) => {
+      const channel = new Float32Array(length);
+      sample.copyTo(channel, { planeIndex, format: "f32-planar" });
+      return channel;
+    });
+  } finally {
+    sample.close();
+  }
 }
 
 /** Drop samples at the start and at the end. */

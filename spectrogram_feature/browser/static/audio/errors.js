@@ -2,5 +2,9 @@
 
 export class AudioError extends Error {}
 
-/** The error of a file that no decoder reads. */
-export const undecodable = () => new AudioError("is no audio, or damaged beyond decoding");
+/** The error of a file that the browser does not decode. */
+export const undecodable = () =>
+  new AudioError(
+    "does not decode in this browser: it is no audio, damaged, or of another format; " +
+      "WAV, FLAC, MP3 and OGG decode everywhere",
+  );

@@ -24,12 +24,16 @@ export async function decodeWhole(file, rate) {
 }
 
 /** The length that a media element finds, in seconds. */
-function lengthOf(file) {
-  return new Promise((resolve, reject) => {
-    const audio = new Audio();
-    audio.preload = "metadata";
-    audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
-    audio.addEventListener("error", () => reject(undecodable()));
-    audio.src = URL.createObjectURL(file);
-  }).finally();
+async function lengthOf(file) {
+  const audio = new Audio();
+  audio.preload = "metadata";
+  audio.src = URL.createObjectURL(file);
+  try {
+    return await new Promise((resolve, reject) => {
+      audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
+      audio.addEventListener("error", () => reject(undecodable()));
+    });
+  } finally {
+    URL.revokeObjectURL(audio.src);
+  }
 }

@@ -1,24 +1,27 @@
 // Sample-rate conversion with a windowed sinc, block by block.
 
-const ATTENUATION = 90; // of the stop band, dB
-const PASS_BAND = 0.9; // share of the lower Nyquist frequency that passes unchanged
+const ATTENUATION = 100; // of the stop band, dB
 const BETA = 0.1102 * (ATTENUATION - 8.7); // of the Kaiser window
+const WIDEST = 0.9; // share of the lower Nyquist frequency that passes at most
 
 /**
  * A polyphase filter from one sample rate to another (integers, Hz).
  *
- * The output begins with the first input sample and has as many seconds as the input.
+ * Frequencies up to `pass` (Hz) are those of the input. Above it are aliases, up to the lower of the
+ * two Nyquist frequencies: a filter that keeps them away from `pass` alone is several times shorter
+ * than one that removes them all. The output begins with the first input sample and has as many
+ * seconds as the input.
  */
 export class Resampler {
-  constructor(from, to) {
+  constructor(from, to, pass) {
     const divisor = greatestCommonDivisor(from, to);
     this.up = to / divisor;
     this.down = from / divisor;
-    const nyquist = Math.min(from, to) / 2;
-    const transition = (2 * Math.PI * (1 - PASS_BAND) * nyquist) / from;
-    const taps = Math.ceil((ATTENUATION - 7.95) / (2.285 * transition));
-    this.taps = Math.ceil(taps / 8) * 8;
-    this.phases = this.makePhases(((1 + PASS_BAND) * nyquist) / from);
+    const lower = Math.min(from, to);
+    const edge = Math.min(pass, (WIDEST * lower) / 2);
+    const transition = (2 * Math.PI * (lower - 2 * edge)) / from; // edge to lower - edge
+    this.taps = 4 * Math.ceil((ATTENUATION - 7.95) / (2.285 * transition) / 4);
+    this.phases = this.makePhases(lower / from);
     this.rest = new Float32Array(this.taps / 2 - 1); // zeros before the first sample
     this.first = 1 - this.taps / 2; // index of the first sample of `rest`
     this.read = 0; // samples read

@@ -2,13 +2,13 @@
 
 import { Resampler } from "./resampler.js";
 
-/** Convert blocks {rate, samples} to Float32Arrays at the sample rate `to`. */
-export async function* resampled(blocks, to) {
+/** Convert blocks {rate, samples} to Float32Arrays at the rate `to`, exact up to `pass` Hz. */
+export async function* resampled(blocks, to, pass) {
   let [resampler, current] = [null, 0];
   for await (const { rate, samples } of blocks) {
     if (rate !== current) {
       if (resampler) yield resampler.finish();
-      resampler = rate === to ? null : new Resampler(rate, to);
+      resampler = rate === to ? null : new Resampler(rate, to, pass);
       current = rate;
     }
     yield resampler ? resampler.process(samples) : samples;
