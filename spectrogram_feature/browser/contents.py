@@ -65,16 +65,18 @@ def describe(
         )
     else:
         brief = "the accuracy is not stored with the model"
-        accuracy = f"No accuracy is stored with the model; {guessing.replace(' for', ' is right for')}."
+        accuracy = (
+            f"No accuracy is stored with the model; {guessing.replace(' for', ' is right for')}."
+        )
     picture, features = _features(parameters)
     title = str(card.data_set.get("title", "unknown data"))
     rows = {
         "Network": f"{card.name}, on {features}",
         "Trained on": f"{title} (synthetic)" if synthetic and "synthetic" not in title else title,
-        "Genres": ", ".join(card.genres),
-        "Accuracy": accuracy,
-        "Limits": " ".join(summary.get("limits", ())),
         "Licence": str(summary.get("license_text", "")),
+        "Accuracy": accuracy,
+        "Genres": ", ".join(card.genres),
+        "Limits": " ".join(summary.get("limits", ())),
     }
     return Contents(
         name=card.name,

@@ -81,9 +81,8 @@ def copy_packages(folder: Path, cache: Path = CACHE) -> None:
     for package in PACKAGES:
         with tarfile.open(obtain(package, cache)) as archive:
             for member, name in package.files.items():
-                content = archive.extractfile(f"package/{member}")
-                assert content is not None  # the archive is the expected one
-                (folder / name).write_bytes(content.read())
+                if content := archive.extractfile(f"package/{member}"):
+                    (folder / name).write_bytes(content.read())
 
 
 def obtain(package: Package, cache: Path = CACHE) -> Path:

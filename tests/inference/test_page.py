@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser_for_tests import DESKTOP, PHONE, launch
-from classifier_for_tests import GENRES, PARAMETERS, save_small_model
+from classifier_for_tests import GENRES, save_small_model
 from fma_for_tests import music
 
 from common.errors import UserError
@@ -62,11 +62,11 @@ FORMATS = {
     "song.opus": lambda: written(music(1, SECONDS, 48_000), 48_000, "OGG", "OPUS"),
 }
 TOLERANCES = {".mp3": 5e-3, ".ogg": 2e-2, ".opus": 2e-2, "a-law.wav": 1e-2}
-"""Differences of probabilities to predict's: other decoders, and at 8 kHz the ends of the resamplers'
-pass bands. All others: 1e-3."""
+"""Differences of probabilities to predict's: other decoders, and at 8 kHz the ends of the pass
+bands of the resamplers. All others: 1e-3."""
 
 WAV = FORMATS["16.wav"]()
-UNDECODABLE = "does not decode in this browser"
+UNDECODABLE = "is no audio, is damaged, or has a format that this browser does not decode"
 HOSTILE = {
     "empty.mp3": (b"", "the file is empty"),
     "page.mp3": (b"<html>no audio</html>" * 99, UNDECODABLE),

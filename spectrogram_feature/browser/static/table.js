@@ -40,7 +40,15 @@ export class Table {
   }
 
   save(recordings) {
-    const head = ["file", "seconds", "genre", "probability", "segments", "agreeing", ...this.genres];
+    const head = [
+      "file",
+      "seconds",
+      "genre",
+      "probability",
+      "segments",
+      "agreeing",
+      ...this.genres,
+    ];
     const lines = [[...head, "notes", "error"], ...recordings.map(record)].map((line) =>
       line.map(quoted).join(","),
     );

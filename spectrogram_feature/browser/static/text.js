@@ -15,7 +15,9 @@ export function clock(seconds) {
 export function spoken(seconds) {
   const [minutes, rest] = [Math.floor(seconds / 60), Math.floor(seconds % 60)];
   const plural = (number, unit) => `${number} ${unit}${number === 1 ? "" : "s"}`;
-  return minutes ? `${plural(minutes, "minute")} ${plural(rest, "second")}` : plural(rest, "second");
+  return minutes
+    ? `${plural(minutes, "minute")} ${plural(rest, "second")}`
+    : plural(rest, "second");
 }
 
 /** How many of the segments have the same most probable genre as the recording. */

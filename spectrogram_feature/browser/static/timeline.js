@@ -2,13 +2,12 @@
 
 import { clock, percent, spoken } from "./text.js";
 
-const NAMED = 5; // genres with their own colour; the others are joined
+const NAMED = 5; // genres that are drawn over time
 const STEP = 5; // s that an arrow key moves
 const TICKS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600]; // s
 const WIDTH = 2048; // of the picture, pixels
 const LETTER = 8; // width of a letter on the genres, pixels
 const CROWD = 60; // segments above which no lines separate them
-const OTHERS = "#8a8a8a"; // colour of the genres that are not named
 const THICK = 0.2; // probability from which a genre is named there
 
 const find = (id) => document.getElementById(id);
@@ -158,7 +157,10 @@ export class Timeline {
     return this.tiles.get(segment);
   }
 
-  /** Stack the probabilities of each segment, the most probable genre of the recording lowest. */
+  /**
+   * Stack the probabilities of each segment, the most probable genre of the recording lowest; the
+   * rest stays empty.
+   */
   drawStrata(recording) {
     const named = recording.ranked.slice(0, NAMED);
     const canvas = find("strata");
@@ -176,8 +178,6 @@ export class Timeline {
         pen.fillRect(left, top, right - left, bottom - top);
         bottom = top;
       }
-      pen.fillStyle = OTHERS;
-      pen.fillRect(left, 0, right - left, bottom);
     }
     find("labels").replaceChildren(...this.labels(recording, named));
   }
@@ -191,7 +191,9 @@ export class Timeline {
       if (letters * (stretch.end - stretch.start) < recording.duration * (name.length + 1)) return;
       const center = (stretch.start + stretch.end) / 2;
       const middle = recording.segmentAt(center);
-      const below = named.slice(0, rank).reduce((sum, one) => sum + middle.probabilities[one.index], 0);
+      const below = named
+        .slice(0, rank)
+        .reduce((sum, one) => sum + middle.probabilities[one.index], 0);
       const label = document.createElement("span");
       label.textContent = name;
       label.className = this.genres[index].dark ? "on-dark" : "on-light";
@@ -233,7 +235,9 @@ function describe(segment, genres) {
   const order = [...genres.keys()].sort(
     (a, b) => segment.probabilities[b] - segment.probabilities[a],
   );
-  const two = order.slice(0, 2).map((index) => `${genres[index]} ${percent(segment.probabilities[index])}`);
+  const two = order
+    .slice(0, 2)
+    .map((index) => `${genres[index]} ${percent(segment.probabilities[index])}`);
   return `${span}: ${two.join(", ")}`;
 }
 

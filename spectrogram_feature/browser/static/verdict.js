@@ -29,7 +29,9 @@ export class Verdict {
     this.drawProgress();
     this.drawBars();
     this.drawAgreement(best);
-    find("notes").replaceChildren(...recording.notes.map((note) => element("li", `Note: ${note}.`)));
+    find("notes").replaceChildren(
+      ...recording.notes.map((note) => element("li", `Note: ${note}.`)),
+    );
   }
 
   drawProgress() {

@@ -17,7 +17,10 @@ export async function open(file, notes) {
   const input = new Input({ source: new BlobSource(file), formats: ALL_FORMATS });
   const track = await firstTrack(input);
   if (!(await track.canDecode())) throw new NoDecoder();
-  return { duration: await durationOf(track), blocks: trimmed(decoded(track, notes), await padding(input, file)) };
+  return {
+    duration: await durationOf(track),
+    blocks: trimmed(decoded(track, notes), await padding(input, file)),
+  };
 }
 
 /** The duration as far as the file tells it, s. */

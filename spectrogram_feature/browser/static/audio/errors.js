@@ -5,6 +5,5 @@ export class AudioError extends Error {}
 /** The error of a file that the browser does not decode. */
 export const undecodable = () =>
   new AudioError(
-    "does not decode in this browser: it is no audio, damaged, or of another format; " +
-      "WAV, FLAC, MP3 and OGG decode everywhere",
+    "is no audio, is damaged, or has a format that this browser does not decode: convert it to WAV",
   );

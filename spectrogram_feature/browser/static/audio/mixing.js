@@ -42,7 +42,7 @@ async function* inBlocks(blocks) {
       if (filled) yield finished();
       waiting = null;
     }
-    for (let start = 0; start < channels[0].length; ) {
+    for (let start = 0; start < channels[0].length;) {
       if (!waiting) {
         waiting = { rate, channels: channels.map(() => new Float32Array(size)) };
         filled = 0;

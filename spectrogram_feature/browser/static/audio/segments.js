@@ -27,7 +27,7 @@ export async function* cut(blocks, length) {
   let [start, filled, previous] = [0, 0, null];
   let segment = new Float32Array(length);
   for await (const block of blocks) {
-    for (let read = 0; read < block.length; ) {
+    for (let read = 0; read < block.length;) {
       const part = block.subarray(read, read + length - filled);
       segment.set(part, filled);
       filled += part.length;
