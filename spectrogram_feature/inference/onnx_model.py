@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -78,8 +77,7 @@ class OnnxModel:
 
 def _read_card(session: onnxruntime.InferenceSession, path: str | Path) -> ModelCard:
     try:
-        card = json.loads(session.get_modelmeta().custom_metadata_map["card"])
-        return ModelCard(**(card | {"genres": tuple(card["genres"])}))
+        return ModelCard.from_json(session.get_modelmeta().custom_metadata_map["card"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
             f"{path} has no card of this project: choose a file that "

@@ -1,4 +1,4 @@
-"""Graphs that take waveforms, with the front end inside, and the SavedModel made of them.
+"""Graphs that take waveforms, with the front end inside.
 
 This module imports TensorFlow; `spectrogram_feature.export` imports it only when it exports.
 """
@@ -116,11 +116,3 @@ class WaveformModel(tf.Module):
     def describe(self) -> dict[str, tf.Tensor]:
         """Return ``genres`` in the order of the probabilities, and ``card``, the card as JSON."""
         return {"genres": tf.constant(self._genres), "card": tf.constant(self._card)}
-
-
-def save(model: KerasModel, folder: str) -> None:
-    """Write a model as a SavedModel that TensorFlow alone can load."""
-    module = WaveformModel(model)
-    tf.saved_model.save(
-        module, folder, {"serving_default": module.predict, "describe": module.describe}
-    )
