@@ -342,7 +342,10 @@ def test_judging_counts_every_test_segment_once(finished, records):
     from common.evaluation.baselines import BASELINES
     from common.evaluation.judging import judge_on_test
 
+    card = finished.folder / "README.md"
+    assert "not evaluated on the test split" in card.read_text()
     result, predictions = judge_on_test(finished, records)
+    assert str(result.scores.track_accuracy) in card.read_text()
     assert len(predictions.label) == 2 * TRACKS["test"]
     assert len(np.unique(predictions.track_id)) == TRACKS["test"]
     assert result.parameters == finished.model.count_params()
