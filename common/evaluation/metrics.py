@@ -74,8 +74,9 @@ def evaluate(
     """Compute accuracy and macro-F1 of tracks and segments with bootstrap intervals.
 
     ``clusters`` has the cluster of each track, by track id; whole clusters are drawn. The scores of
-    several runs are means over the runs, in each resample, too. Macro-F1 is the mean of F1 over the genres that occur among the true labels, in each resample
-    over those that were drawn. The interval of perfect accuracy, or of zero, has no width.
+    several runs are means over the runs, in each resample, too. Macro-F1 is the mean of F1 over the
+    genres that occur among the true labels, in each resample over those that were drawn. The
+    interval of perfect accuracy, or of zero, has no width.
     """
     tallies = np.stack(
         [np.stack([_tally(run.by_track()), _tally(run)], axis=1) for run in _as_list(runs)], axis=2
