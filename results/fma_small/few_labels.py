@@ -14,11 +14,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from richer_statistics import richer_statistics
-from rows import HERE, flat, save_figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from study import SEEDS
 
 from common import cli
 from common.evaluation.baselines import bin_statistics
@@ -28,7 +25,10 @@ from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.quiet import import_tensorflow
 from common.records.segments import Segments
 from common.tables import write_table
+from richer_statistics import richer_statistics
+from rows import HERE, flat, save_figure
 from spectrogram_feature.features.records import FeatureRecords
+from study import SEEDS
 
 SIDE = 128  # mel bands, and frames kept of a clip
 DECIBELS = 80.0
@@ -107,7 +107,10 @@ def share_correct(
 
 
 def measure(
-    vectors: Mapping[str, list[np.ndarray]], label: np.ndarray, tracks: np.ndarray, folds: list[Fold]
+    vectors: Mapping[str, list[np.ndarray]],
+    label: np.ndarray,
+    tracks: np.ndarray,
+    folds: list[Fold],
 ) -> pd.DataFrame:
     """Tabulate the accuracy of probes by representation and number of labels."""
     rows = []
@@ -164,9 +167,9 @@ def main() -> None:
     vectors = representations(dataset, records, tracks, arguments.models)
     table = measure(vectors, label, tracks, make_folds(plan, FOLDS))
     write_table(HERE / "few_labels.csv", table)
-    genres = len(records.manifest.genres)
-    title = f"Probes with few labels, {genres} genres of real music, {len(tracks)} excerpts"
-    save_figure(draw(table, title), "few_labels.png")
+    save_figure(
+        draw(table, f"Linear probes with few labels, {len(tracks)} excerpts"), "few_labels.png"
+    )
 
 
 if __name__ == "__main__":

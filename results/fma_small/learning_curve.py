@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from rows import HERE, Row, flat, save_figure, test_predictions
-from study import SEEDS, Study
 
 from common.evaluation.baselines import svm
 from common.evaluation.metrics import evaluate
 from common.evaluation.predictions import Predictions, predict
 from common.tables import write_table
+from rows import HERE, Row, flat, save_figure, test_predictions
+from study import SEEDS, Study
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the training tracks, before all of them."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from rows import Row, row_of, row_of_baseline, write_rows
 from sklearn.neighbors import KNeighborsClassifier
-from study import LOWER_BINS, SEEDS, Study
 
 from common.evaluation.baselines import svm
 from common.evaluation.predictions import Predictions
 from common.records.segments import Segments
+from rows import Row, row_of, row_of_baseline, write_rows
+from study import LOWER_BINS, SEEDS, Study
 
 EDGE_LEVELS = (4, 8, 16, 32)
 EDGE_NEIGHBOURS = (25, 50, 100, 200)
