@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from common import cli
 from common.evaluation.baselines import bin_statistics
 from common.evaluation.cross_validation import Fold, make_folds
-from common.evaluation.metrics import bootstrap, ratio
+from common.evaluation.metrics import Score, bootstrap, ratio
 from common.fma.dataset import Dataset, find_dataset, get_audio_path
 from common.quiet import import_tensorflow
 from common.records.segments import Segments
@@ -113,14 +113,22 @@ def measure(
     folds: list[Fold],
 ) -> pd.DataFrame:
     """Tabulate the accuracy of probes by representation and number of labels."""
-    rows = []
-    for name, variants in vectors.items():
-        for count in LABELS:
-            shares = [share_correct(one, label, tracks, folds, count) for one in variants]
-            values = np.stack([np.mean(shares, axis=0), np.ones(len(label))], axis=1)
-            score = flat("accuracy", bootstrap(values, ratio))
-            rows.append({"representation": name, "labels_per_genre": count, **score})
-    return pd.DataFrame(rows)
+
+    def score(variants: list[np.ndarray], count: int) -> Score:
+        shares = [share_correct(one, label, tracks, folds, count) for one in variants]
+        return bootstrap(np.stack([np.mean(shares, axis=0), np.ones(len(label))], axis=1), ratio)
+
+    return pd.DataFrame(
+        {
+            "representation": name,
+            **{
+                key: value
+                for count in LABELS
+                for key, value in flat(f"labels_{count}", score(variants, count)).items()
+            },
+        }
+        for name, variants in vectors.items()
+    )
 
 
 def draw(table: pd.DataFrame, title: str) -> plt.Figure:
@@ -130,12 +138,13 @@ def draw(table: pd.DataFrame, title: str) -> plt.Figure:
     with plt.rc_context(STYLE):
         figure, axes = new_figure(1, 1, size=(6.5, 4), title=title)
         panel = axes[0, 0]
-        for name, part in table.groupby("representation", sort=False):
-            value = 100 * part["accuracy"]
-            error = [value - 100 * part["accuracy_low"], 100 * part["accuracy_high"] - value]
-            panel.errorbar(
-                part["labels_per_genre"], value, error, marker="o", capsize=3, label=name
+        for _, row in table.iterrows():
+            low, value, high = (
+                np.array([100 * row[f"labels_{count}{end}"] for count in LABELS])
+                for end in ("_low", "", "_high")
             )
+            error = value - low, high - value
+            panel.errorbar(LABELS, value, error, marker="o", capsize=3, label=row["representation"])
         panel.set_xscale("log")
         panel.set_xticks(LABELS, map(str, LABELS))
         panel.minorticks_off()

@@ -13,6 +13,7 @@ from common.evaluation.leaderboard import ABSENT
 from common.evaluation.metrics import Difference, Score
 from common.paths import PROJECT_ROOT
 from common.tables import read_table
+from few_labels import LABELS
 from tools.marked_text import renew
 
 SCRIPT = "results/fma_small/page.py"
@@ -23,11 +24,16 @@ COLUMNS = {
     "genre": "genre",
     "model": "model",
     "augmentation": "augmentation",
+    "representation": "representation",
     "training_tracks": "training tracks",
+    "accuracy": "accuracy",
     "validation_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
     "deviation_between_seeds": "deviation between seeds, points",
     "test_macro_f1": "test macro-F1",
+    "over_groups": "interval over artists",
+    "of_artist": "the artist's tracks",
+    "without_artist": "other tracks",
     "gain_over_svm": "over the SVM, points",
     "gain_over_richer_svm": "over the richer SVM, points",
     "precision": "precision",
@@ -36,15 +42,19 @@ COLUMNS = {
     "tracks": "test tracks",
     "parameters": "parameters",
     "minutes_a_seed": "minutes",
+    **{f"labels_{count}": f"{count} per genre" for count in LABELS},
 }
 """Column of a CSV → title; columns with ``_low`` and ``_high`` have an interval."""
 
 PAGE = {
     "models": None,
     "recipes": None,
+    "cross_validation": None,
+    "frequent_artist": None,
     "per_genre": None,
     "low_pass": ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"],
     "learning_curve": None,
+    "few_labels": None,
 }
 """CSV → columns on the page, by default all of `COLUMNS` that it has."""
 
@@ -68,7 +78,7 @@ def _cell(name: str, row: pd.Series) -> str:
         interval = value, row[f"{name}_low"], row[f"{name}_high"]
         gain = str(Difference(*interval)).replace(" points", "")
         text = gain if name.startswith("gain") else str(Score(*interval))
-    elif name.endswith("accuracy") or name in ("precision", "recall", "f1"):
+    elif name.endswith("accuracy") or name in ("precision", "recall", "f1", "of_artist"):
         text = f"{100 * value:.1f} %"
     elif name == "deviation_between_seeds":
         text = f"{100 * value:.1f}"
