@@ -7,14 +7,17 @@ separate probable artists; see `study.artist_groups`. The test split takes no pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from common.evaluation.baselines import Describe, svm
-from common.evaluation.cross_validation import Fold, cross_validate, make_folds
+from common.evaluation.cross_validation import PREDICTIONS_FILE, Fold, cross_validate, make_folds
+from common.evaluation.judging import Judged
 from common.evaluation.metrics import compare, evaluate
 from common.evaluation.predictions import Predictions
 from common.records.segments import Segments
@@ -32,11 +35,11 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
     """Cross-validate networks and SVMs; return the network with the highest accuracy.
 
     ``svms`` maps the names of SVMs to their descriptions of segments. Differences are those to the
-    first SVM, on the same tracks, with intervals over the groups of `artist_groups`. The last row
-    has folds that do not separate artists.
+    first SVM, on the same tracks, with intervals over the groups of `artist_groups`. One row has
+    folds that do not separate artists.
     """
     plan = study.records.plan()
-    plan = plan[plan["split"] != "test"]
+    plan = plan[plan["split"] != "test"].sort_index()
     groups = artist_groups(plan)
     segments = Segments.join(
         (part.features, part.label, part.track_id)
@@ -44,21 +47,28 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
     )
     folds = make_folds(plan.assign(artist=groups), FOLDS)
 
-    def of_network(name: str) -> Predictions:
-        folder = study.out / "cross-validation" / name
-        _, predictions = training.cross_validate_model(
+    def of_network(name: str) -> Callable[[Path], Judged]:
+        return lambda folder: training.cross_validate_model(
             study.records, segments, folds, name, folder=folder, options=OPTIONS
         )
-        return predictions
 
-    def of_svm(describe: Describe, folds: list[Fold]) -> Predictions:
-        return cross_validate(partial(svm, describe=describe), study.records, segments, folds)[1]
+    def of_svm(describe: Describe, folds: list[Fold]) -> Callable[[Path], Judged]:
+        described = replace(segments, features=describe(segments.features))
+        fit = partial(svm, describe=np.asarray)
+        return lambda folder: cross_validate(fit, study.records, described, folds, folder=folder)
+
+    def once(name: str, judge: Callable[[Path], Judged]) -> Predictions:
+        folder = study.out / "cross-validation" / name
+        if not (folder / PREDICTIONS_FILE).exists():
+            judge(folder)
+        return Predictions.load(folder / PREDICTIONS_FILE)
 
     first, *_ = svms
-    predictions = {name: of_svm(describe, folds) for name, describe in svms.items()}
-    predictions |= {name: of_network(name) for name in CONTENDERS}
+    predictions = {name: once(name, of_svm(describe, folds)) for name, describe in svms.items()}
     by_track = make_folds(plan, FOLDS, rule="track")
-    predictions[f"{first}, folds by track"] = of_svm(svms[first], by_track)
+    name = f"{first}, folds by track"
+    predictions[name] = once(name, of_svm(svms[first], by_track))
+    predictions |= {name: once(name, of_network(name)) for name in CONTENDERS}
     rival = predictions[first]
     rows = [
         {
