@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
 
 from common.evaluation.baselines import svm
 from common.evaluation.predictions import Predictions
 from common.records.segments import Segments
-from rows import Row, row_of, row_of_baseline, write_rows
+from common.tables import write_table
+from rows import HERE, Row, row_of, row_of_baseline, write_rows
 from study import LOWER_BINS, SEEDS, Study
 
 EDGE_LEVELS = (4, 8, 16, 32)
+EDGE_LEVEL, LOW_EDGE = 8, 108
+"""Mean level above which a bin is audible, and the bin that divides low edges from others."""
+
 EDGE_NEIGHBOURS = (25, 50, 100, 200)
 
 
@@ -28,6 +33,18 @@ def low_pass(study: Study, best: Row, rival: Row) -> None:
         row_of(f"{best.model}, {below}", runs, lower),
     ]
     write_rows("low_pass", rows, {"gain_over_svm": rival})
+    write_table(HERE / "edges.csv", edges(study))
+
+
+def edges(study: Study) -> pd.DataFrame:
+    """Tabulate the share of tracks with an edge below `LOW_EDGE`, by genre and split."""
+    genres = study.records.manifest.genres
+    shares = {}
+    for split, part in study.segments.items():
+        is_low = edge(part.features, EDGE_LEVEL)[:, 0] < LOW_EDGE
+        by_genre = {name: is_low[part.label == label].mean() for label, name in enumerate(genres)}
+        shares[f"low_edge_{split}"] = by_genre | {"all genres": is_low.mean()}
+    return pd.DataFrame(shares).rename_axis("genre").reset_index()
 
 
 def edge(features: np.ndarray, level: int) -> np.ndarray:

@@ -96,9 +96,12 @@ def describe_best(best: Row) -> None:
     """Write precision and recall by genre and the confusion matrix, averaged over seeds."""
     from common.plotting.result_plots import confusion_matrix
 
-    tables = [per_genre(predictions) for predictions in best.test]
-    mean = pd.concat(tables).groupby(level="genre", sort=False).mean()
-    write_table(HERE / "per_genre.csv", mean.reset_index())
+    test, validation = (
+        pd.concat(map(per_genre, runs)).groupby(level="genre", sort=False).mean()
+        for runs in (best.test, best.validation)
+    )
+    table = test.assign(validation_recall=validation["recall"])
+    write_table(HERE / "per_genre.csv", table.reset_index())
     counts = sum(confusion(predictions) for predictions in best.test)
     title = f"{best.model} on FMA small, official test split, {len(best.test)} seeds"
     save_figure(confusion_matrix(counts, title=title), "confusion.png")
