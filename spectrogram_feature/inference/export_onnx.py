@@ -35,6 +35,8 @@ def save(model: KerasModel, path: Path) -> None:
     graph = tf.function(module.predict_segments, input_signature=signature)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     converted, _ = tf2onnx.convert.from_function(graph, signature, opset=OPSET)
+    for tensor in (*converted.graph.input, *converted.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.helper.set_model_props(converted, describe(model))
     onnx.checker.check_model(converted, full_check=True)
     onnx.save(converted, path)

@@ -1,4 +1,4 @@
-"""What exported files of one graph tell about themselves."""
+"""Metadata of exported ONNX and LiteRT files."""
 
 from __future__ import annotations
 

@@ -205,6 +205,11 @@ def test_what_is_no_exported_model_costs_one_line(exported, song, tmp_path, monk
     with pytest.raises(UserError, match=r"folder\.onnx is a folder"):
         GenreClassifier.load(tmp_path / "folder.onnx")
     other = onnx.load(exported)
+    [entry] = [entry for entry in other.metadata_props if entry.key == "card"]
+    entry.value = entry.value.replace('"Folk", ', "")
+    onnx.save(other, tmp_path / "fewer.onnx")
+    with pytest.raises(UserError, match=r"fewer\.onnx does not match its card"):
+        GenreClassifier.load(tmp_path / "fewer.onnx")
     del other.metadata_props[:]
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(UserError, match=r"other\.onnx has no card of this project"):
