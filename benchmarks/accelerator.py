@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
+NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 PRECISIONS = ("float32", "mixed_float16")
 SHAPE, GENRES, SEGMENTS = (480, 84), 16, 71_421
 HEADER = (

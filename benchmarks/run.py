@@ -24,6 +24,7 @@ BENCHMARKS = (
     "augmentation",
     "training",
     "prediction",
+    "exports",
 )
 
 

@@ -1,13 +1,13 @@
-"""Export of a trained model: waveforms to genres with TensorFlow or ONNX Runtime alone."""
+"""Export of a trained model: waveforms to genres with TensorFlow, ONNX Runtime or LiteRT alone."""
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +19,13 @@ from spectrogram_feature.features.parameters import SegmentParameters
 from spectrogram_feature.inference.classifier import GenreClassifier
 from spectrogram_feature.inference.default_model import find_model
 from spectrogram_feature.inference.keras_model import KerasModel
-from spectrogram_feature.inference.onnx_model import SUFFIX, OnnxModel
-
-CARD_FILE = "model.json"  # the model's card, beside TensorFlow's files
+from spectrogram_feature.inference.onnx_model import SUFFIX as ONNX_SUFFIX
 
 TOLERANCE = 1e-3
 """Largest permitted difference between probabilities of the exported model and of the model."""
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Maps a waveform, float32 (samples,), to probabilities (genres,)."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format of exported models: how a path is written, recognised as an export, and loaded."""
-
-    save: Callable[[KerasModel, Path], None]
-    is_export: Callable[[Path], bool]
-    load: Callable[[Path], Predict]
+SUFFIXES = {"saved_model": "", "onnx": ONNX_SUFFIX, "litert": ".tflite"}
+"""Format → end of the names of its files. `inference.export_FORMAT` writes and reads a format."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +38,24 @@ class Check:
 
 
 def export(model: KerasModel, out: str | Path, form: str = "saved_model") -> Check:
-    """Write a model in a format of `FORMATS`, and compare their probabilities.
+    """Write a model in a format of `SUFFIXES`, and compare their probabilities.
 
-    ``saved_model`` writes a folder. The signature ``serving_default`` takes ``waveform``, float32
-    (batch, samples): mono, at the sample rate of the features, one segment or more. It returns
-    ``probabilities``, float32 (batch, genres). The signature ``describe`` takes nothing and returns
-    ``genres``, strings in this order, and ``card``, the model's card as JSON, which `CARD_FILE`
-    contains too. ``onnx`` writes a file; see `inference.onnx_export.save`.
-
-    The path appears when it is complete and replaces an earlier export. A `UserError` is raised if
-    the path holds anything else, or the probabilities differ by more than `TOLERANCE`.
+    See the function ``save`` of `inference.export_saved_model`, `inference.export_onnx` and
+    `inference.export_litert`. The path appears when it is complete and replaces an earlier export.
+    A `UserError` is raised if its name lacks the suffix, it holds anything else, or the
+    probabilities differ by more than `TOLERANCE`.
     """
-    out, chosen = Path(out), FORMATS[form]
-    is_empty_folder = out.is_dir() and not any(out.iterdir())
-    if out.exists() and not is_empty_folder and not chosen.is_export(out):
+    out = Path(out)
+    if out.suffix != SUFFIXES[form] and SUFFIXES[form]:
+        raise UserError(f"{out}: the name of a file of {form} must end in {SUFFIXES[form]}")
+    module = importlib.import_module(f"spectrogram_feature.inference.export_{form}")
+    if out.exists() and not module.is_export(out):
         raise UserError(f"{out} holds something other than an exported model: choose another path")
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        chosen.save(model, temporary)
-        check = _check(model, temporary, chosen)
+        module.save(model, temporary)
+        check = _check(model, temporary, module.load)
         if not check.difference <= TOLERANCE:
             raise UserError(
                 f"nothing is written to {out}: the exported model's probabilities differ from the "
@@ -81,13 +68,15 @@ def export(model: KerasModel, out: str | Path, form: str = "saved_model") -> Che
     return check
 
 
-def _check(model: KerasModel, path: Path, form: Format) -> Check:
+def _check(
+    model: KerasModel, path: Path, load: Callable[[Path], Callable[[np.ndarray], np.ndarray]]
+) -> Check:
     started = time.perf_counter()
-    predict = form.load(path)
+    predict = load(path)
     seconds = time.perf_counter() - started
     sound = make_sound(model.parameters)
     expected = GenreClassifier(model).predict_blocks([sound], path).probability
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    files = [one for one in (path, *path.rglob("*")) if one.is_file()]
     return Check(
         difference=float(np.abs(predict(sound) - expected).max()),
         load_seconds=seconds,
@@ -100,56 +89,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _save_saved_model(model: KerasModel, folder: Path) -> None:
-    from spectrogram_feature.inference.waveform_model import save
-
-    save(model, str(folder))
-    card = json.dumps(asdict(model.card), indent=1, ensure_ascii=False)
-    (folder / CARD_FILE).write_text(f"{card}\n", encoding="utf-8")
-
-
-def _is_saved_model(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (CARD_FILE, "saved_model.pb"))
-
-
-def _load_saved_model(folder: Path) -> Predict:
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(folder))
-
-    def predict(waveform: np.ndarray) -> np.ndarray:
-        result = loaded.signatures["serving_default"](waveform=tf.constant(waveform[None]))
-        return result["probabilities"].numpy()[0]
-
-    return predict
-
-
-def _save_onnx(model: KerasModel, path: Path) -> None:
-    from spectrogram_feature.inference.onnx_export import save
-
-    save(model, path)
-
-
-def _is_onnx(path: Path) -> bool:
-    try:
-        OnnxModel.load(path)
-    except UserError:
-        return False
-    return True
-
-
-def _load_onnx(path: Path) -> Predict:
-    classifier = GenreClassifier(OnnxModel.load(path))
-    return lambda waveform: classifier.predict_blocks([waveform], path).probability
-
-
-FORMATS = {
-    "saved_model": Format(_save_saved_model, _is_saved_model, _load_saved_model),
-    "onnx": Format(_save_onnx, _is_onnx, _load_onnx),
-}
-"""Name → format, the default first."""
 
 
 def make_sound(parameters: SegmentParameters) -> np.ndarray:
@@ -183,16 +122,20 @@ def main() -> None:
         "  session = onnxruntime.InferenceSession('OUT')\n"
         "  session.run(['probabilities', 'audible'], {'waveform': segments})\n\n"
         "segments are float32 (batch, samples) of exactly 10 s. The file's metadata contain the\n"
-        "card, the genres, sample_rate, segment_samples, and the rule for longer recordings.",
+        "card, the genres, sample_rate, segment_samples, a summary with scores and licence, and\n"
+        "the rule for longer recordings. litert is a file of the same graph for a batch of one\n"
+        "segment, in LiteRT's built-in operators; the metadata are model.json in the ZIP archive\n"
+        "at its end.",
         "  python -m spectrogram_feature.export data/models/mine/cnn exported/cnn\n"
-        "  python -m spectrogram_feature.export data/models/mine/cnn cnn.onnx --format onnx",
+        "  python -m spectrogram_feature.export data/models/mine/cnn cnn.onnx --format onnx\n"
+        "  python -m spectrogram_feature.export data/models/mine/cnn cnn.tflite --format litert",
     )
     parser.add_argument("model", metavar="MODEL", help="model.keras, or its folder")
-    parser.add_argument("out", metavar="OUT", help="folder of a SavedModel, or an ONNX file")
-    parser.add_argument("--format", choices=FORMATS, default=next(iter(FORMATS)), help="of OUT")
+    parser.add_argument("out", metavar="OUT", help="a folder, or a file .onnx or .tflite")
+    parser.add_argument(
+        "--format", choices=SUFFIXES, default="saved_model", help="saved_model, onnx or litert"
+    )
     arguments = parser.parse_args()
-    if arguments.format == "onnx" and Path(arguments.out).suffix != SUFFIX:
-        raise UserError(f"{arguments.out}: let the name of an ONNX file end in {SUFFIX}")
     model = KerasModel.load(find_model(arguments.model))
     check = export(model, arguments.out, arguments.format)
     print(

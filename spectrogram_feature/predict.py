@@ -111,7 +111,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="audio files or folders")
     parser.add_argument(
         "--model",
-        help="model.keras, or its folder; by default the one that Training.ipynb chose, or the "
+        help="model.keras, its folder, or an ONNX file of spectrogram_feature.export, which starts "
+        "faster and needs no TensorFlow; by default the model that Training.ipynb chose, or the "
         "newest that is no ablation",
     )
     parser.add_argument("--top", type=int, default=3, help="number of genres to print")

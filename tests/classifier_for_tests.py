@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from spectrogram_feature.generate_records import KIND
 
 if TYPE_CHECKING:
     import keras
+
+    from spectrogram_feature.inference.keras_model import KerasModel
 
 PARAMETERS = FeatureParameters(segment_seconds=1.5)
 GENRES = ("Folk", "Jazz", "Rock")
@@ -38,6 +41,24 @@ def card(kind: str = KIND, parameters: FeatureParameters = PARAMETERS) -> ModelC
         data_set={"title": "noise", "subset": "medium", "synthetic": True},
         training={},
     )
+
+
+def model_of_every_network() -> KerasModel:
+    """Join all networks of Constant-Q features, so that one export converts them all."""
+    import keras
+
+    from spectrogram_feature import models
+    from spectrogram_feature.inference.keras_model import KerasModel
+
+    keras.utils.set_random_seed(0)
+    names = models.names_for(KIND)
+    inputs = keras.Input(PARAMETERS.shape, dtype="uint8")
+    networks = [
+        models.find(name).build(PARAMETERS.shape, len(GENRES), width=4)(inputs) for name in names
+    ]
+    genres = tuple(f"{name}: {genre}" for name in names for genre in GENRES)
+    joined = keras.Model(inputs, keras.layers.Concatenate()(networks))
+    return KerasModel(joined, replace(card(), genres=genres))
 
 
 def save_small_model(folder: Path) -> Path:

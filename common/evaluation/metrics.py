@@ -3,7 +3,7 @@
 The intervals come from a cluster bootstrap: whole tracks are drawn with replacement, since the
 segments of a track are not independent, and the 2.5th and 97.5th percentile of the statistic over
 many resamples bound the interval. The variance between training runs is not included, and the
-tracks of an artist are taken as independent.
+tracks of an artist are taken as independent, unless larger clusters are given, e.g. artists.
 
 References
 ----------
@@ -68,17 +68,21 @@ Runs = Predictions | Sequence[Predictions]
 """Predictions of a model, or of several trainings of it, e.g. with other seeds."""
 
 
-def evaluate(runs: Runs, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
+def evaluate(
+    runs: Runs, *, clusters: pd.Series | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Scores:
     """Compute accuracy and macro-F1 of tracks and segments with bootstrap intervals.
 
-    The scores of several runs are means over the runs, in each resample of the tracks, too.
-    Macro-F1 is the mean of F1 over the genres that occur among the true labels, in each resample
-    over those that were drawn. The interval of perfect accuracy, or of zero, has no width.
+    ``clusters`` has the cluster of each track, by track id; whole clusters are drawn. The scores of
+    several runs are means over the runs, in each resample, too. Macro-F1 is the mean of F1 over the
+    genres that occur among the true labels, in each resample over those that were drawn. The
+    interval of perfect accuracy, or of zero, has no width.
     """
     tallies = np.stack(
         [np.stack([_tally(run.by_track()), _tally(run)], axis=1) for run in _as_list(runs)], axis=2
     )  # [shape=(tracks, 2 units, runs, 3, genres)]
     totals = tallies.sum(axis=0)
+    tallies = _sum_by_cluster(tallies, _as_list(runs)[0], clusters)
     drawn = _bootstrap_sums(tallies, resamples, seed)
 
     def score(statistic: Callable[[np.ndarray], np.ndarray], unit: int) -> Score:
@@ -93,11 +97,12 @@ def evaluate(runs: Runs, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores
     )
 
 
-def compare(a: Runs, b: Runs) -> Difference:
+def compare(a: Runs, b: Runs, *, clusters: pd.Series | None = None) -> Difference:
     """Estimate the track accuracy of `a` minus that of `b` by a paired bootstrap.
 
-    Both are scored on the same resampled tracks; their segments may differ. The accuracy of several
-    runs is their mean. A difference is significant if its interval excludes zero.
+    Both are scored on the same resampled tracks, or ``clusters`` of tracks as for `evaluate`; their
+    segments may differ. The accuracy of several runs is their mean. A difference is significant if
+    its interval excludes zero.
 
     Raises
     ------
@@ -112,8 +117,8 @@ def compare(a: Runs, b: Runs) -> Difference:
                 "only predictions of the same tracks, labels and genres are comparable"
             )
     gain = _correctness(a) - _correctness(b)
-    drawn = _bootstrap_sums(gain, RESAMPLES, seed=0) / len(gain)
-    return Difference(float(gain.mean()), *_percentile_interval(drawn))
+    sums = _sum_by_cluster(np.stack([gain, np.ones(len(gain))], axis=1), first, clusters)
+    return Difference(float(gain.mean()), *_percentile_interval(ratio(_bootstrap_sums(sums))))
 
 
 def _as_list(runs: Runs) -> list[Predictions]:
@@ -200,8 +205,17 @@ def _tally(predictions: Predictions) -> np.ndarray:
     return sum_by_track(predictions.track_id, counts)
 
 
-def _bootstrap_sums(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Sum values over tracks drawn with replacement, ``resamples`` times.
+def _sum_by_cluster(
+    values: np.ndarray, predictions: Predictions, clusters: pd.Series | None
+) -> np.ndarray:
+    """Sum values (tracks, ...), in order of track id, over the clusters."""
+    if clusters is None:
+        return values
+    return sum_by_track(clusters.loc[np.unique(predictions.track_id)].to_numpy(), values)
+
+
+def _bootstrap_sums(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Sum values over tracks, or clusters of tracks, drawn with replacement.
 
     Values are multiplied by a matrix of counts, in blocks of resamples to bound the memory.
     """

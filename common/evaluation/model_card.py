@@ -34,7 +34,7 @@ _SYNTHETIC = "The training data are synthetic. Scores on them describe the softw
 
 _NO_LICENCE = (
     "Nobody has granted a licence for this model. Whether the licences of tracks apply to a model "
-    "that was trained on them is not settled: decide this before any use beyond research."
+    "that was trained on them is not settled: clarify this before any use beyond research."
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from common.errors import UserError
 from common.records.tfrecords import Manifest
@@ -52,6 +52,12 @@ class ModelCard:
         default_factory=lambda: {name: version(name) for name in ("fma-genre-research", "keras")}
     )
 
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a card; other JSON raises a `ValueError`, `KeyError` or `TypeError`."""
+        card = json.loads(text)
+        return cls(**(card | {"genres": tuple(card["genres"])}))
+
     def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
         """Raise a `UserError` if kind, parameters or genres of records differ from the model's."""
         for what in ("kind", "parameters", "genres"):
@@ -84,16 +90,15 @@ def save_model(model: keras.Model, path: str | Path, card: ModelCard) -> None:
 def read_card(path: str | Path) -> ModelCard:
     """Read the card of a saved model; raise a `UserError` if it is no model of this project."""
     try:
-        card = _read_member(path, _CARD)
-        return ModelCard(**(card | {"genres": tuple(card["genres"])}))
+        return ModelCard.from_json(_read_member(path, _CARD))
     except FileNotFoundError:
         raise UserError(f"{path}: no such model; train one first") from None
     except (IsADirectoryError, KeyError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile):
         raise UserError(f"{path} is not a model of this project: train one first") from None
 
 
-def _read_member(path: str | Path, name: str) -> Any:
-    """Read a JSON file inside a model; refuse archives that unpack to more than their size."""
+def _read_member(path: str | Path, name: str) -> bytes:
+    """Read a file inside a model; refuse archives that unpack to more than their size."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         declared, size = sum(member.file_size for member in members), Path(path).stat().st_size
@@ -103,7 +108,7 @@ def _read_member(path: str | Path, name: str) -> Any:
                 f"{path} has {size:,} bytes and declares to unpack to {declared:,}, which models "
                 "of this project do not: it is not loaded"
             )
-        return json.loads(archive.read(name))
+        return archive.read(name)
 
 
 def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
@@ -121,7 +126,7 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
     import common.nn.perturbation  # noqa: F401  (registers the layers of augmentations)
 
     try:
-        foreign = next(_foreign_parts(_read_member(path, "config.json")), None)
+        foreign = next(_foreign_parts(json.loads(_read_member(path, "config.json"))), None)
         if foreign is not None:
             raise UserError(
                 f"{path} contains {one_line(foreign)[:80]}, which could run any code: it is not "

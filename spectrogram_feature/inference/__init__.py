@@ -1,4 +1,4 @@
-"""Genres of whole recordings: segments of a stream, classifiers, and models that take waveforms.
+"""Genres of whole recordings: classifiers, segments of a stream, models, and formats of export.
 
-Begin with `classifier.Classifier`.
+Begin with `classifier.GenreClassifier`, which takes any `segment_model.SegmentModel`.
 """

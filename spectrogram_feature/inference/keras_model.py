@@ -1,4 +1,4 @@
-"""A trained Keras model behind the NumPy transform of its features."""
+"""A trained Keras model with the NumPy transform of its features."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A model that `spectrogram_feature.export` has written as ONNX, run by ONNX Runtime alone."""
+"""An exported ONNX model, which ONNX Runtime runs without TensorFlow."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +32,17 @@ class OnnxModel:
         self._session = session
         self.card = _read_card(session, path)
         self.parameters = parameters_of(self.card, path)
+        shapes = {
+            tensor.name: tuple(tensor.shape[1:])
+            for tensor in (*session.get_inputs(), *session.get_outputs())
+        }
+        expected = {
+            "waveform": (self.parameters.segment_samples,),
+            "features": self.parameters.shape,
+            "probabilities": (len(self.card.genres),),
+        }
+        if not expected.items() <= shapes.items():
+            raise UserError(f"{path} does not match its card: export it again")
         self._options = onnxruntime.RunOptions()  # leaves out what other outputs need
         self._options.add_run_config_entry("only_execute_path_to_fetches", "1")
 
@@ -78,8 +88,7 @@ class OnnxModel:
 
 def _read_card(session: onnxruntime.InferenceSession, path: str | Path) -> ModelCard:
     try:
-        card = json.loads(session.get_modelmeta().custom_metadata_map["card"])
-        return ModelCard(**(card | {"genres": tuple(card["genres"])}))
+        return ModelCard.from_json(session.get_modelmeta().custom_metadata_map["card"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
             f"{path} has no card of this project: choose a file that "

@@ -1,4 +1,4 @@
-"""What a classifier of recordings needs of a model: the genres of segments of sound."""
+"""The interface of models that predict segments of sound."""
 
 from __future__ import annotations
 

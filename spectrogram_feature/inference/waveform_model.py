@@ -1,4 +1,4 @@
-"""Graphs that take waveforms, with the front end inside, and the SavedModel made of them.
+"""Graphs that take waveforms, with the front end inside.
 
 This module imports TensorFlow; `spectrogram_feature.export` imports it only when it exports.
 """
@@ -47,7 +47,7 @@ class WaveformModel(tf.Module):
         self.network = model.network
         self.front_end = kind.make_layer(model.parameters)
         self.front_end.build((None, self.segment_samples))
-        self._sample_rate = model.parameters.sample_rate
+        self._sample_rate, self._shape = model.parameters.sample_rate, model.parameters.shape
         self._genres = model.card.genres
         self._card = json.dumps(asdict(model.card))
 
@@ -86,6 +86,7 @@ class WaveformModel(tf.Module):
         bins) from 0 to 1; and ``audible`` (batch,), 0 for silent segments, else 1.
         """
         features = self.front_end(segment)
+        features.set_shape((None, *self._shape))
         levels = tf.cast(tf.round(FULL_SCALE * features), tf.uint8)
         return {
             "probabilities": self.network(levels, training=False),
@@ -100,7 +101,7 @@ class WaveformModel(tf.Module):
         frames = tf.reshape(segment[:, : count * length], (-1, count, length))
         mean = tf.reduce_mean(frames, axis=-1, keepdims=True)
         frames -= mean
-        frames -= tf.reduce_mean(frames, axis=-1, keepdims=True)  # what rounding has left
+        frames -= tf.reduce_mean(frames, axis=-1, keepdims=True)  # the rounding error of the mean
         curves = tf.constant(trends(length))
         frames -= tf.matmul(tf.matmul(frames, curves), curves, transpose_b=True)
         rms = tf.sqrt(tf.reduce_mean(tf.square(frames), axis=-1))
@@ -116,11 +117,3 @@ class WaveformModel(tf.Module):
     def describe(self) -> dict[str, tf.Tensor]:
         """Return ``genres`` in the order of the probabilities, and ``card``, the card as JSON."""
         return {"genres": tf.constant(self._genres), "card": tf.constant(self._card)}
-
-
-def save(model: KerasModel, folder: str) -> None:
-    """Write a model as a SavedModel that TensorFlow alone can load."""
-    module = WaveformModel(model)
-    tf.saved_model.save(
-        module, folder, {"serving_default": module.predict, "describe": module.describe}
-    )

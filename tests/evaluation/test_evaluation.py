@@ -394,3 +394,23 @@ def test_the_gain_of_several_runs_is_the_mean_gain():
     assert compare(runs, runs[::-1]).value == pytest.approx(0)
     with pytest.raises(ValueError, match="same tracks"):
         compare([runs[0], from_decisions([0, 1], [0, 1])], rival)
+
+
+def test_copies_of_tracks_in_their_clusters_narrow_no_interval():
+    run, rival = make_predictions(skill=0.3), make_predictions(skill=0.2)
+
+    def copied(predictions):
+        copies = [
+            Predictions(
+                predictions.track_id + shift, predictions.label, predictions.probability, GENRES
+            )
+            for shift in (0, 1000)
+        ]
+        return Predictions.concatenate(copies)
+
+    ids = np.unique(copied(run).track_id)
+    clusters = pd.Series(ids % 1000, index=ids)
+    assert evaluate(copied(run), clusters=clusters) == evaluate(run)
+    assert compare(copied(run), copied(rival), clusters=clusters) == compare(run, rival)
+    of_tracks, of_copies = evaluate(run).track_accuracy, evaluate(copied(run)).track_accuracy
+    assert of_copies.high - of_copies.low < of_tracks.high - of_tracks.low

@@ -145,13 +145,13 @@ def test_weights_of_a_network_whose_code_has_changed_are_refused(finished, recor
         train_model(records, "cnn", folder=finished.folder, options=QUICK)
 
 
-@pytest.fixture
-def half_precision():
+@pytest.fixture(params=["mixed_float16"])
+def half_precision(request):
     """That of a GPU."""
     import keras
 
-    keras.mixed_precision.set_global_policy("mixed_float16")
-    yield
+    keras.mixed_precision.set_global_policy(request.param)
+    yield request.param
     keras.mixed_precision.set_global_policy("float32")
 
 
@@ -342,7 +342,10 @@ def test_judging_counts_every_test_segment_once(finished, records):
     from common.evaluation.baselines import BASELINES
     from common.evaluation.judging import judge_on_test
 
+    card = finished.folder / "README.md"
+    assert "not evaluated on the test split" in card.read_text()
     result, predictions = judge_on_test(finished, records)
+    assert str(result.scores.track_accuracy) in card.read_text()
     assert len(predictions.label) == 2 * TRACKS["test"]
     assert len(np.unique(predictions.track_id)) == TRACKS["test"]
     assert result.parameters == finished.model.count_params()
@@ -485,6 +488,8 @@ def test_fused_batch_norm_equals_that_of_keras():
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
 
 
+# A CPU has no fast convolutions in float16.
+@pytest.mark.parametrize("half_precision", ["mixed_bfloat16"], indirect=True)
 def test_training_in_mixed_precision_returns_a_model_in_float32(records, tmp_path, half_precision):
     import keras
 
@@ -492,7 +497,7 @@ def test_training_in_mixed_precision_returns_a_model_in_float32(records, tmp_pat
 
     run = train_model(records, "cnn", folder=tmp_path, options=QUICK, width=4)
     assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
-    assert keras.mixed_precision.dtype_policy().name == "mixed_float16"
+    assert keras.mixed_precision.dtype_policy().name == half_precision
 
 
 @pytest.mark.parametrize(

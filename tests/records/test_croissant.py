@@ -1,0 +1,54 @@
+"""The Croissant card of a folder of records, read by the library of its specification."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from common.fma.licences import UNNAMED, count_licences
+from common.records.croissant import CARD, describe
+from common.records.tfrecords import PLAN, Manifest
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")
+def test_the_library_reads_the_card_and_the_tracks(tiny_records):
+    import mlcroissant
+
+    card = mlcroissant.Dataset(tiny_records / CARD)
+    assert not card.metadata.ctx.issues.errors
+    manifest = Manifest.read(tiny_records)
+    assert manifest.data_set["title"] in card.metadata.name
+    rows = list(card.records("tracks"))
+    assert len(rows) == len((tiny_records / PLAN).read_text().splitlines()) - 1
+    assert {row["tracks/genre"].decode() for row in rows} == set(manifest.genres)
+    assert {row["tracks/split"].decode() for row in rows} == {"training", "validation", "test"}
+    sets = json.loads((tiny_records / CARD).read_text())["distribution"]
+    patterns = [one["includes"] for one in sets if one["@type"] == "cr:FileSet"]
+    for split, pattern in zip(manifest.shards, patterns, strict=True):
+        found = {path.name for path in tiny_records.glob(pattern)}
+        assert found == {shard["name"] for shard in manifest.shards[split]}
+
+
+def test_a_folder_without_a_table_is_described(tmp_path):
+    described = {
+        "kind": "noise",
+        "genres": ["A", "B"],
+        "data_set": {},
+        "shards": {},
+        "segments": {},
+    }
+    card = describe(described, tmp_path / PLAN)
+    assert card["distribution"] == []
+    assert "name no licence" in card["license"]
+
+
+def test_licences_of_training_tracks_are_counted(tiny_fma, monkeypatch):
+    assert count_licences(tiny_fma) == {}  # its metadata name none
+    tracks = tiny_fma.tracks()
+    training = tracks.index[tracks["set", "split"] == "training"]
+    tracks["track", "license"] = tracks["track", "license"].astype("string")
+    tracks.loc[:, ("track", "license")] = "CC0"
+    tracks.loc[training[0], ("track", "license")] = None
+    monkeypatch.setattr(type(tiny_fma), "tracks", lambda self, columns=None: tracks)
+    assert count_licences(tiny_fma) == {"CC0": len(training) - 1, UNNAMED: 1}
