@@ -61,7 +61,7 @@ FORMATS = {
     "song.ogg": lambda: written(STEREO, 44_100, "OGG", "VORBIS"),
     "song.opus": lambda: written(music(1, SECONDS, 48_000), 48_000, "OGG", "OPUS"),
 }
-TOLERANCES = {".mp3": 5e-3, ".ogg": 2e-2, ".opus": 2e-2, "a-law.wav": 1e-2}
+TOLERANCES = {".mp3": 5e-3, ".ogg": 2e-2, ".opus": 2e-2, "a-law.wav": 2e-3}
 """Differences of probabilities to predict's: other decoders, and at 8 kHz the ends of the pass
 bands of the resamplers. All others: 1e-3."""
 
@@ -240,12 +240,12 @@ def test_names_are_text_and_no_formulas(page):
 
 
 def test_a_long_file_shows_progress_and_is_cancelled(page):
-    long = written(np.tile(music(2, 60, 8_000), 5), 8_000, "WAV", "PCM_U8")
+    long = written(np.tile(music(2, 60, 4_000), 20), 4_000, "WAV", "PCM_U8")
     drop(page, **{"long.wav": long})
     page.get_by_role("progressbar").wait_for()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     assert "of a part" in row(page, "long.wav").inner_text()
-    assert float(saved(page)["long.wav"]["seconds"]) < 290
+    assert float(saved(page)["long.wav"]["seconds"]) < 1_190
 
 
 def test_the_microphone_is_recorded(page):

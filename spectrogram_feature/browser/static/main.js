@@ -31,7 +31,11 @@ function startWorker() {
   }
   const started = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   started.addEventListener("message", ({ data }) => receive(data));
-  started.addEventListener("error", () => fail("The page is not complete: make it again."));
+  started.addEventListener("error", ({ message }) =>
+    fail(
+      message ? `The page failed (${message}): load it again.` : "A file of the page is missing.",
+    ),
+  );
   const model = new URL(settings.model, import.meta.url).href;
   started.postMessage({ settings: { ...settings, model } });
   return started;
@@ -85,6 +89,7 @@ function receive(answer) {
 function update(recording) {
   table.update(recording);
   find("files").hidden = recordings.size < 2;
+  find("cancel-all").hidden = [...recordings.values()].every(({ isFinished }) => isFinished);
   if (!shown || (recordings.size === 1 && recording.segments.length)) show(recording);
   else if (shown === recording) draw();
   if (!recording.isFinished) return;
@@ -112,12 +117,12 @@ function draw() {
   }, PAUSE);
 }
 
-/** Tell screen readers the result. */
-function announce({ name, state, ranked, agreeing, audible }) {
+/** Tell screen readers the result; errors are announced where they are shown. */
+function announce({ name, ranked, agreeing, audible }) {
+  if (!audible.length) return;
   const [best] = ranked;
   const verdict = `${best.name}, ${percent(best.probability)}`;
-  find("announcement").textContent =
-    state === "failed" ? "" : `${name}: ${verdict}. ${agreement(agreeing, audible.length)}.`;
+  find("announcement").textContent = `${name}: ${verdict}. ${agreement(agreeing, audible.length)}.`;
 }
 
 /** Queue files; the first of them is shown. */
@@ -149,11 +154,13 @@ find("record").addEventListener("click", async ({ currentTarget: button }) => {
   button.textContent = label;
   button.disabled = false;
 });
-find("cancel").addEventListener("click", () => {
-  for (const recording of recordings.values()) {
-    if (!recording.isFinished) worker.postMessage({ cancel: recording.id });
-  }
-});
+for (const id of ["cancel", "cancel-all"]) {
+  find(id).addEventListener("click", () => {
+    for (const recording of recordings.values()) {
+      if (!recording.isFinished) worker.postMessage({ cancel: recording.id });
+    }
+  });
+}
 find("save").addEventListener("click", () => table.save([...recordings.values()]));
 
 addEventListener("dragover", (event) => {
@@ -167,4 +174,5 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   find("dropping").hidden = true;
   add([...event.dataTransfer.files]);
+  if (!event.dataTransfer.files.length) complain("Drop audio files here.");
 });

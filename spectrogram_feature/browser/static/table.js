@@ -63,7 +63,7 @@ export class Table {
 function cells(recording) {
   const { state, error, duration, audible, scored } = recording;
   if (state === "failed") return [cell(error, "failure", 4)];
-  if (!audible.length) return [cell(state === "waiting" ? "waiting" : "scoring", "quiet", 4)];
+  if (!audible.length) return [cell(state, "quiet", 4)];
   const [best] = recording.ranked;
   const progress = recording.isFinished ? "" : ` (${percent(scored / duration)} scored)`;
   return [

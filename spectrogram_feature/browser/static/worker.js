@@ -35,6 +35,10 @@ async function start(given) {
 
 async function score({ id, ...source }) {
   if (!predict) return;
+  if (cancelled.has(id)) {
+    postMessage({ id, done: true, seconds: 0, notes: [], cancelled: true });
+    return;
+  }
   const notes = new Set();
   try {
     const { duration, blocks } = source.file ? await open(source.file, notes) : whole(source);

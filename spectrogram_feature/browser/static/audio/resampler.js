@@ -2,15 +2,15 @@
 
 const ATTENUATION = 100; // of the stop band, dB
 const BETA = 0.1102 * (ATTENUATION - 8.7); // of the Kaiser window
-const WIDEST = 0.9; // share of the lower Nyquist frequency that passes at most
+const WIDEST = 0.913; // share of the lower Nyquist frequency that passes at most, as in soxr's HQ
 
 /**
  * A polyphase filter from one sample rate to another (integers, Hz).
  *
- * Frequencies up to `pass` (Hz) are those of the input. Above it are aliases, up to the lower of the
- * two Nyquist frequencies: a filter that keeps them away from `pass` alone is several times shorter
- * than one that removes them all. The output begins with the first input sample and has as many
- * seconds as the input.
+ * Frequencies up to `pass` (Hz) are those of the input. Aliases are allowed above `pass`, which makes
+ * the filter several times shorter. If `pass` is near the lower Nyquist frequency, nothing above that
+ * frequency passes. The output begins with the first input sample and has as many seconds as the
+ * input.
  */
 export class Resampler {
   constructor(from, to, pass) {
@@ -19,9 +19,10 @@ export class Resampler {
     this.down = from / divisor;
     const lower = Math.min(from, to);
     const edge = Math.min(pass, (WIDEST * lower) / 2);
-    const transition = (2 * Math.PI * (lower - 2 * edge)) / from; // edge to lower - edge
+    const stop = edge < pass ? lower / 2 : lower - edge;
+    const transition = (2 * Math.PI * (stop - edge)) / from;
     this.taps = 4 * Math.ceil((ATTENUATION - 7.95) / (2.285 * transition) / 4);
-    this.phases = this.makePhases(lower / from);
+    this.phases = this.makePhases((edge + stop) / from);
     this.rest = new Float32Array(this.taps / 2 - 1); // zeros before the first sample
     this.first = 1 - this.taps / 2; // index of the first sample of `rest`
     this.read = 0; // samples read
