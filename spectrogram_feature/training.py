@@ -90,9 +90,8 @@ def build_model(
 
     build, layer = models.find(name).build, None
     if augment == PERTURB:
-        layer = (
-            perturb(*records.shape) if len(records.shape) == 2 else None
-        )  # embeddings have no time
+        has_time = len(records.shape) == 2  # embeddings have none
+        layer = perturb(*records.shape) if has_time else None
     elif augment != "none":
         layer = spec_augment(augment, records.parameters)
     return build(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)

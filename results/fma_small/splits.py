@@ -59,6 +59,7 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
 
     def once(name: str, judge: Callable[[Path], Judged]) -> Predictions:
         folder = study.out / "cross-validation" / name
+        folder.mkdir(parents=True, exist_ok=True)
         if not (folder / PREDICTIONS_FILE).exists():
             judge(folder)
         return Predictions.load(folder / PREDICTIONS_FILE)

@@ -36,7 +36,11 @@ def save(model: KerasModel, path: Path) -> None:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     converted, _ = tf2onnx.convert.from_function(graph, signature, opset=OPSET)
     for tensor in (*converted.graph.input, *converted.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+        batch, *others = tensor.type.tensor_type.shape.dim
+        batch.dim_param = "batch"
+        if tensor.name == "features":  # the converter may not know the frames
+            for size, known in zip(others, model.parameters.shape, strict=True):
+                size.dim_value = known
     onnx.helper.set_model_props(converted, describe(model))
     onnx.checker.check_model(converted, full_check=True)
     onnx.save(converted, path)

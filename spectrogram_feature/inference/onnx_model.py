@@ -27,8 +27,6 @@ class OnnxModel:
     """A session of ONNX Runtime as a `SegmentModel`."""
 
     def __init__(self, session: onnxruntime.InferenceSession, path: str | Path) -> None:
-        import onnxruntime
-
         self._session = session
         self.card = _read_card(session, path)
         self.parameters = parameters_of(self.card, path)
@@ -43,8 +41,6 @@ class OnnxModel:
         }
         if not expected.items() <= shapes.items():
             raise UserError(f"{path} does not match its card: export it again")
-        self._options = onnxruntime.RunOptions()  # leaves out what other outputs need
-        self._options.add_run_config_entry("only_execute_path_to_fetches", "1")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -61,10 +57,15 @@ class OnnxModel:
                 "requirements.txt"
             ) from None
         onnxruntime.set_default_logger_severity(3)  # errors only
+        options = onnxruntime.SessionOptions()
+        # Waiting threads would occupy the cores: twice the processor time on a busy machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # Bytes, since a path would allow the model to read other files.
             content = Path(path).read_bytes()
-            session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
         except FileNotFoundError:
             raise UserError(f"{path}: no such model; export one first") from None
         except IsADirectoryError:
@@ -83,7 +84,7 @@ class OnnxModel:
         return quantize(features), probabilities
 
     def _run(self, samples: np.ndarray) -> list[Any]:
-        return self._session.run(_OUTPUTS, {"waveform": samples}, self._options)
+        return self._session.run(_OUTPUTS, {"waveform": samples})
 
 
 def _read_card(session: onnxruntime.InferenceSession, path: str | Path) -> ModelCard:

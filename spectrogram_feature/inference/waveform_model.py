@@ -47,7 +47,7 @@ class WaveformModel(tf.Module):
         self.network = model.network
         self.front_end = kind.make_layer(model.parameters)
         self.front_end.build((None, self.segment_samples))
-        self._sample_rate, self._shape = model.parameters.sample_rate, model.parameters.shape
+        self._sample_rate = model.parameters.sample_rate
         self._genres = model.card.genres
         self._card = json.dumps(asdict(model.card))
 
@@ -86,7 +86,6 @@ class WaveformModel(tf.Module):
         bins) from 0 to 1; and ``audible`` (batch,), 0 for silent segments, else 1.
         """
         features = self.front_end(segment)
-        features.set_shape((None, *self._shape))
         levels = tf.cast(tf.round(FULL_SCALE * features), tf.uint8)
         return {
             "probabilities": self.network(levels, training=False),
