@@ -263,10 +263,10 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--model",
-        default=["cnn"],
+        default=["crnn"],
         nargs="+",
         metavar="MODEL",
-        help="a network of spectrogram_feature/models.py, by default cnn; musicnn is a linear "
+        help="a network of spectrogram_feature/models.py, by default crnn; musicnn is a linear "
         "probe on published weights (make pretrained); with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")

@@ -34,9 +34,9 @@ CONTENDERS = ("cnn", "crnn")
 def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
     """Cross-validate networks and SVMs; return the network with the highest accuracy.
 
-    ``svms`` maps the names of SVMs to their descriptions of segments. Differences are those to the
-    first SVM, on the same tracks, with intervals over the groups of `artist_groups`. One row has
-    folds that do not separate artists.
+    ``svms`` maps the names of two SVMs to their descriptions of segments. Gains over them are on
+    the same tracks, with intervals over the groups of `artist_groups`. One row has folds that do
+    not separate artists.
     """
     plan = study.records.plan()
     plan = plan[plan["split"] != "test"].sort_index()
@@ -70,12 +70,18 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
     name = f"{first}, folds by track"
     predictions[name] = once(name, of_svm(svms[first], by_track))
     predictions |= {name: once(name, of_network(name)) for name in CONTENDERS}
-    rival = predictions[first]
+    rivals = zip(("gain_over_svm", "gain_over_richer_svm"), svms, strict=True)
+    gains = {column: predictions[rival] for column, rival in rivals}
     rows = [
         {
             "model": name,
             **flat("accuracy", evaluate(one, clusters=groups).track_accuracy),
-            **({} if one is rival else flat("gain_over_svm", compare(one, rival, clusters=groups))),
+            **{
+                key: value
+                for column, rival in gains.items()
+                if rival is not one
+                for key, value in flat(column, compare(one, rival, clusters=groups)).items()
+            },
         }
         for name, one in predictions.items()
     ]
