@@ -365,7 +365,7 @@ def test_summary_counts_segments_tracks_and_losses(tiny_records):
 def test_bytes_do_not_depend_on_the_number_of_workers(tiny_fma, tiny_records, tmp_path):
     generate(tiny_fma, tmp_path, workers=2, tracks_per_shard=4)
     expected = contents(tiny_records)
-    assert len(expected) == 8  # shards, manifest, plan and failures
+    assert len(expected) == 9  # shards, manifest, card, plan and failures
     assert contents(tmp_path) == expected
 
 

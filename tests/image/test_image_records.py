@@ -369,7 +369,7 @@ def test_tables_that_are_not_as_they_were_written_are_refused(
 def test_bytes_do_not_depend_on_the_number_of_workers(images, halved, tmp_path):
     generate(images, tmp_path, size="quarter", workers=2, tracks_per_shard=4)
     expected = contents(halved.folder)
-    assert len(expected) == 8  # shards, manifest, plan and failures
+    assert len(expected) == 9  # shards, manifest, card, plan and failures
     assert contents(tmp_path) == expected
 
 

@@ -147,7 +147,7 @@ def test_probabilities_do_not_depend_on_the_level(run, tmp_path, decibels):
     np.testing.assert_allclose(
         classifier.predict_blocks([other], "quiet").probability, expected, atol=2e-3
     )
-    exported = WaveformModel(classifier)
+    exported = WaveformModel(classifier.model)
     probability = exported.predict(tf.constant(other[None]))["probabilities"][0]
     np.testing.assert_allclose(probability, expected, atol=2e-3)
 
