@@ -26,11 +26,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,30 +138,26 @@ def random_records(name: str, folder: Path, count: int) -> RecordFolder:
     from spectrogram_image.images.records import ImageRecords
 
     rng, shards = np.random.default_rng(0), 4
-    palette = rng.bytes(256 * 3).hex()
-    shape, kind, parameters, records = {
-        "features": (SHAPE, "constant-q", FeatureParameters().to_dict(), FeatureRecords),
-        "images": (
-            IMAGE,
-            ImageRecords.kind,
-            {"height": IMAGE[0], "width": IMAGE[1], "palette": palette},
-            ImageRecords,
-        ),
-    }[name]
-    written = []
-    for shard in range(shards):
-        examples = (
-            {"features": rng.bytes(math.prod(shape)), "label": number % GENRES}
-            for number in range(count // shards)
-        )
-        file = shard_name("training", shard, shards)
-        written.append({"name": file, **write_shard(folder / file, examples)})
     genres = tuple(map(str, range(GENRES)))
+
+    def examples() -> Iterator[dict[str, bytes | int]]:
+        for number in range(count // shards):
+            yield {"features": rng.bytes(math.prod(shape)), "label": number % GENRES}
+
+    parameters: dict[str, Any]
+    records: type[RecordFolder]
+    if name == "features":
+        shape, kind, records = SHAPE, "constant-q", FeatureRecords
+        parameters = FeatureParameters().to_dict()
+    else:
+        shape, kind, records = IMAGE, ImageRecords.kind, ImageRecords
+        palette = rng.bytes(256 * 3).hex()
+        parameters = {"height": IMAGE[0], "width": IMAGE[1], "palette": palette}
+    names = [shard_name("training", shard, shards) for shard in range(shards)]
+    written = [{"name": file, **write_shard(folder / file, examples())} for file in names]
     segments = {"training": dict.fromkeys(genres, count // GENRES)}
-    manifest = Manifest(
-        kind, parameters, genres, "all", {}, segments, segments, {"training": written}
-    )
-    return records(folder, manifest)
+    split = {"training": written}
+    return records(folder, Manifest(kind, parameters, genres, "all", {}, segments, segments, split))
 
 
 def device() -> str:
@@ -212,6 +209,7 @@ def main() -> None:
             table += row
             print(row, end="", flush=True)
             write(arguments.out, table)  # rows are kept if a later network fails
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import tensorflow  # noqa: F401
 

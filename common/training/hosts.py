@@ -90,7 +90,10 @@ def join() -> None:
         )
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"process {own} cannot join at {address}: {reason}") from None
+        raise UserError(
+            f"process {own} cannot join at {address} ({reason}): choose another port in "
+            f"{VARIABLES[0]}"
+        ) from None
     atexit.register(_leave)
     if own:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
