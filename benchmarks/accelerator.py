@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from common.records.folder import RecordFolder
 
-NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
+NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 PRECISIONS = ("float32", "mixed_float16")
 INPUTS = ("features", "images")
 SHAPE, GENRES, SEGMENTS = (480, 84), 16, 71_421

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from crc32c import crc32c
 
 from common import cli
 from common.cli import add_workers_option
 from common.errors import UserError
 from common.fma.track_plan import genres_of, plan_tracks
+from common.jobs.files import crc32c_of
 from common.paths import output_root
 from common.records import shards
 from common.records.shards import TRACKS_PER_SHARD, deal_tracks, run_shards, summarise
@@ -168,7 +168,7 @@ def generate(
     }
     settings = {**described, "tracks_per_shard": tracks_per_shard, "bins_first": bins_first}
     if source.is_file():
-        settings["crc32c"] = _crc(source)
+        settings["crc32c"] = crc32c_of(source)
         workers = workers if isinstance(workers, str) else 1  # each worker would load the file
     dealt = [
         Shard(split, out / name, folder, chosen, parameters, bins_first)
@@ -197,14 +197,6 @@ def generate(
     )
     manifest.write(out)
     return manifest, notes
-
-
-def _crc(path: Path) -> int:
-    checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            checksum = crc32c(block, checksum)
-    return checksum
 
 
 def main() -> None:

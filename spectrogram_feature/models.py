@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from spectrogram_feature.features.records import FeatureRecords
 
 
-DESCRIPTION_DROPOUT = 0.3  # rate on the descriptions of `hybrid`
-
-
 def cnn(
     input_shape: tuple[int, int],
     genres: int,
@@ -185,32 +182,6 @@ def texture(
     return classifier(inputs, x, genres, dropout, "texture")
 
 
-def hybrid(
-    input_shape: tuple[int, int],
-    genres: int,
-    *,
-    width: int = 16,
-    depth: int = 3,
-    dropout: float = 0.4,
-    augmentation: keras.Layer | None = None,
-) -> keras.Model:
-    """Build a network of two branches, the convolutions of `cnn` and the descriptions of `texture`.
-
-    The statistics of the convolutions and a hidden layer on the descriptions, averaged over texture
-    windows, are the input of one classification head (Cheng et al. 2016, "Wide & deep learning for
-    recommender systems", DLRS, arXiv:1606.07792). ``width`` and ``depth`` are those of `cnn`; the
-    hidden layer has 16 times ``width`` units.
-    """
-    inputs, x = segments(input_shape, augmentation)
-    deep = first_convolution(as_image(x), width, first_strides(*input_shape))
-    deep = statistics(encode(deep, width, depth))
-    wide = layers.Dropout(DESCRIPTION_DROPOUT)(describe_windows(x))
-    wide = layers.Dense(16 * width, activation="relu", dtype="float32")(wide)
-    wide = layers.GlobalAveragePooling1D(dtype="float32")(wide)
-    joined = layers.Concatenate(dtype="float32")([deep, wide])
-    return classifier(inputs, joined, genres, dropout, "hybrid")
-
-
 def residual_block(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
     """Apply a residual block: (batch, frames, bands, c) → (…, channels), strided."""
     before = rectified(x)
@@ -267,7 +238,6 @@ MODELS = {
         Network(gru),
         Network(crnn),
         Network(texture),
-        Network(hybrid),
         Network(
             _probe, name="musicnn", features=("log-mel",), prepare=_embed, finish=_with_embedder
         ),

@@ -89,9 +89,8 @@ def build_model(
 
     build, layer = models.find(name).build, None
     if augment == PERTURB:
-        layer = (
-            perturb(*records.shape) if len(records.shape) == 2 else None
-        )  # embeddings have no time
+        has_time = len(records.shape) == 2  # embeddings have none
+        layer = perturb(*records.shape) if has_time else None
     elif augment != "none":
         layer = spec_augment(augment, records.parameters)
     return build(records.shape, len(records.manifest.genres), augmentation=layer, **architecture)
@@ -266,10 +265,10 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--model",
-        default=["cnn"],
+        default=["crnn"],
         nargs="+",
         metavar="MODEL",
-        help="a network of spectrogram_feature/models.py, by default cnn; musicnn is a linear "
+        help="a network of spectrogram_feature/models.py, by default crnn; musicnn is a linear "
         "probe on published weights (make pretrained); with --folds, any number",
     )
     parser.add_argument("--out", help="folder for the model; by default one under data/models")

@@ -22,7 +22,7 @@ from spectrogram_feature.features.parameters import FeatureParameters
 from spectrogram_feature.musicnn.transfer import complete, embedder, probe
 from spectrogram_image.models import cnn as image_cnn
 
-NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")  # hybrid consists of two of them
+NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 GENRES, BATCH, STEPS = 3, 4, 10
 SHAPE, IMAGE = (48, 60), (40, 200, 3)
 POLICY = Policy(4, 5, 1, 6, 1.0, 1)

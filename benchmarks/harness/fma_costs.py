@@ -27,7 +27,7 @@ TRAINING_BYTES = 1.0e9
 SHUFFLE_BYTES = 256 << 20  # as in common.records.input_pipeline
 
 EPOCHS, BATCH = 40, 32
-NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
+NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 
 _GIB = 2**30
 

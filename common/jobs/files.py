@@ -86,7 +86,7 @@ def _damage(path: Path, size: int, checksum: int | None) -> str:
     try:
         if path.stat().st_size != size:
             return "damaged (size)"
-        if checksum is not None and _crc32c_of(path) != checksum:
+        if checksum is not None and crc32c_of(path) != checksum:
             return "damaged (checksum)"
     except FileNotFoundError:
         return "missing"
@@ -95,7 +95,8 @@ def _damage(path: Path, size: int, checksum: int | None) -> str:
     return ""
 
 
-def _crc32c_of(path: Path) -> int:
+def crc32c_of(path: Path) -> int:
+    """Compute the CRC-32C of a file."""
     checksum = 0
     with path.open("rb", buffering=0) as file:
         while block := file.read(_BLOCK):

@@ -40,7 +40,8 @@ class TrainingOptions:
     )
     augment: str = _option(
         PERTURB,
-        "perturb: random rotation in time and equaliser; others: policies of SpecAugment",
+        "perturb: rotation in time, random equaliser and small masks; others: policies of "
+        "SpecAugment",
         choices=AUGMENTATIONS,
     )
     balance: str = _option(

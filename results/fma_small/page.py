@@ -11,8 +11,10 @@ import pandas as pd
 from common import cli
 from common.evaluation.leaderboard import ABSENT
 from common.evaluation.metrics import Difference, Score
+from common.fma.metadata import SPLITS
 from common.paths import PROJECT_ROOT
 from common.tables import read_table
+from few_labels import LABELS
 from tools.marked_text import renew
 
 SCRIPT = "results/fma_small/page.py"
@@ -23,28 +25,50 @@ COLUMNS = {
     "genre": "genre",
     "model": "model",
     "augmentation": "augmentation",
+    "representation": "representation",
     "training_tracks": "training tracks",
+    "accuracy": "accuracy",
     "validation_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
     "deviation_between_seeds": "deviation between seeds, points",
     "test_macro_f1": "test macro-F1",
+    "over_groups": "interval over artists",
+    "of_artist": "the artist's tracks",
+    "without_artist": "other tracks",
     "gain_over_svm": "over the SVM, points",
     "gain_over_richer_svm": "over the richer SVM, points",
     "precision": "precision",
     "recall": "recall",
+    "validation_recall": "recall on validation",
     "f1": "F1",
     "tracks": "test tracks",
     "parameters": "parameters",
     "minutes_a_seed": "minutes",
+    **{f"low_edge_{split}": split for split in SPLITS},
+    **{f"labels_{count}": f"{count} per genre" for count in LABELS},
 }
 """Column of a CSV → title; columns with ``_low`` and ``_high`` have an interval."""
+
+SHARES = (
+    "precision",
+    "recall",
+    "validation_recall",
+    "f1",
+    "of_artist",
+    *(f"low_edge_{split}" for split in SPLITS),
+)
+"""Columns in percent besides accuracies."""
 
 PAGE = {
     "models": None,
     "recipes": None,
+    "cross_validation": None,
+    "frequent_artist": None,
     "per_genre": None,
+    "edges": None,
     "low_pass": ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"],
     "learning_curve": None,
+    "few_labels": None,
 }
 """CSV → columns on the page, by default all of `COLUMNS` that it has."""
 
@@ -68,7 +92,7 @@ def _cell(name: str, row: pd.Series) -> str:
         interval = value, row[f"{name}_low"], row[f"{name}_high"]
         gain = str(Difference(*interval)).replace(" points", "")
         text = gain if name.startswith("gain") else str(Score(*interval))
-    elif name.endswith("accuracy") or name in ("precision", "recall", "f1"):
+    elif name.endswith("accuracy") or name in SHARES:
         text = f"{100 * value:.1f} %"
     elif name == "deviation_between_seeds":
         text = f"{100 * value:.1f}"
@@ -84,19 +108,25 @@ def write_pages(*, check: bool = False) -> None:
     tables = {name: read_table(HERE / f"{name}.csv") for name in PAGE}
     parts = {name: format_table(table, PAGE[name]) for name, table in tables.items()}
     renew(HERE / "README.md", parts, SCRIPT, check=check)
-    short = format_table(short_rows(tables["models"]), SHORT)
+    short = format_table(short_rows(tables["models"], tables["cross_validation"]), SHORT)
     renew(README, {"fma_small": short}, SCRIPT, check=check)
 
 
-def short_rows(models: pd.DataFrame) -> pd.DataFrame:
-    """Select the baselines, and the best on validation of each stage and of the averages."""
+def short_rows(models: pd.DataFrame, cross_validation: pd.DataFrame) -> pd.DataFrame:
+    """Select the baselines, the network that cross-validation chose, and the best others.
+
+    These are the best on validation of stage 1 and of the averages.
+    """
     ordered = models.sort_values("validation_accuracy", ascending=False)
     baseline, of_images, averaged = (
         ordered["model"].str.startswith(start)
         for start in (("Majority", "SVM"), "stage 1", "average")
     )
-    groups = of_images, ~(baseline | of_images | averaged), averaged
-    best = [ordered[group].head(1) for group in groups]
+    networks = ~(baseline | of_images | averaged)
+    judged = cross_validation.set_index("model")["accuracy"]
+    judged = judged[judged.index.isin(ordered["model"][networks])]
+    chosen = ordered["model"] == judged.idxmax()
+    best = [ordered[group].head(1) for group in (of_images, chosen, averaged)]
     return pd.concat([ordered[baseline].sort_index(), *best])
 
 

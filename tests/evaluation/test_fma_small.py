@@ -13,8 +13,12 @@ from common.paths import PROJECT_ROOT
 
 sys.path.append(str(PROJECT_ROOT / "results" / "fma_small"))  # scripts, as those of benchmarks/
 
-import measure
+import few_labels
+import low_pass
 import page
+import rows
+from richer_statistics import CEPSTRA, ROWS_PER_BAND, richer_statistics
+from study import artist_groups
 
 
 def test_the_pages_say_what_the_tables_say():
@@ -25,8 +29,8 @@ def test_the_edge_is_the_highest_audible_bin():
     features = np.zeros((3, 5, 8), np.uint8)
     features[0, :, :6] = 20
     features[1, 2, 7] = 20  # a click: its mean over time is 4
-    assert measure.edge(features, 3).tolist() == [[5], [7], [0]]
-    assert measure.edge(features, 4).tolist() == [[5], [0], [0]]
+    assert low_pass.edge(features, 3).tolist() == [[5], [7], [0]]
+    assert low_pass.edge(features, 4).tolist() == [[5], [0], [0]]
 
 
 def predictions(predicted):
@@ -36,8 +40,8 @@ def predictions(predicted):
 
 def test_a_row_has_means_over_seeds_and_the_paired_gain():
     validation = [predictions([0, 1, 1, 0]), predictions([0, 0, 1, 0])]
-    rival = measure.Row("SVM", validation[:1], [predictions([0, 1, 1, 0])])
-    row = measure.Row("cnn", validation, [predictions([0, 0, 1, 0]), predictions([0, 0, 1, 1])])
+    rival = rows.Row("SVM", validation[:1], [predictions([0, 1, 1, 0])])
+    row = rows.Row("cnn", validation, [predictions([0, 0, 1, 0]), predictions([0, 0, 1, 1])])
     cells = row.cells({"gain_over_svm": rival})
     assert cells["validation_accuracy"] == pytest.approx((0.5 + 0.75) / 2)
     assert cells["test_accuracy"] == pytest.approx((0.75 + 1) / 2)
@@ -51,8 +55,8 @@ def test_a_row_has_means_over_seeds_and_the_paired_gain():
 def test_an_average_gives_each_model_the_same_weight():
     several = [predictions([0, 0, 0, 0]), predictions([0, 0, 0, 1])]
     single = [predictions([1, 0, 1, 1])]
-    rows = [measure.Row("a", several, several), measure.Row("b", single, single)]
-    averaged = measure.average("a, b", rows)
+    models = [rows.Row("a", several, several), rows.Row("b", single, single)]
+    averaged = rows.average("a, b", models)
     [test] = averaged.test
     np.testing.assert_allclose(test.probability[:, 1], [0.5, 0, 0.5, 0.75])
     assert averaged.model == "average of a, b"
@@ -60,22 +64,27 @@ def test_an_average_gives_each_model_the_same_weight():
 
 def test_richer_statistics_begin_with_the_means_of_bands_and_end_with_correlations(tf):
     noise = np.random.default_rng(0).integers(0, 256, (2, 128, 128)).astype(np.uint8)
-    described = measure.richer_statistics(noise)
-    bands, pairs = 128 // measure.ROWS_PER_BAND, measure.CEPSTRA * (measure.CEPSTRA - 1) // 2
-    means = noise.reshape(2, 128, bands, measure.ROWS_PER_BAND).mean((1, 3)) / 255
+    described = richer_statistics(noise)
+    bands, pairs = (
+        128 // ROWS_PER_BAND,
+        CEPSTRA * (CEPSTRA - 1) // 2,
+    )
+    means = noise.reshape(2, 128, bands, ROWS_PER_BAND).mean((1, 3)) / 255
     np.testing.assert_allclose(described[:, :bands], means, atol=1e-5)
     assert np.abs(described[:, -pairs:]).max() < 0.5  # of independent rows
     assert np.isfinite(described).all()
     same = np.repeat(noise[:, :, :1], 128, axis=2)  # one course of time in all rows
-    assert np.isfinite(measure.richer_statistics(same)).all()
+    assert np.isfinite(richer_statistics(same)).all()
 
 
-def test_the_readme_shows_the_best_of_each_group_on_validation():
+def test_the_readme_shows_the_chosen_network_and_the_best_of_the_others_on_validation():
     names = ["Majority class", "SVM on row statistics", "stage 1 cnn on levels", "cnn", "gru"]
     names += ["average of cnn, 3 seeds", "average of cnn, gru"]
     accuracy = [0.1, 0.5, 0.4, 0.6, 0.5, 0.61, 0.7]
     models = pd.DataFrame({"model": names, "validation_accuracy": accuracy})
-    assert page.short_rows(models)["model"].tolist() == [*names[:4], "average of cnn, gru"]
+    judged = pd.DataFrame({"model": [names[1], "cnn", "gru"], "accuracy": [0.7, 0.5, 0.6]})
+    shown = page.short_rows(models, judged)["model"].tolist()
+    assert shown == [*names[:3], "gru", "average of cnn, gru"]
 
 
 def test_tables_show_percentages_intervals_and_points():
@@ -97,3 +106,35 @@ def test_tables_show_percentages_intervals_and_points():
         "| SVM | 43.9 % [40.0, 47.0] | – | – | – |",
         "| cnn | 40.0 % [37.0, 43.0] | 1.2 | -3.9 [-7.0, +1.0] | 130,888 |",
     ]
+
+
+def test_groups_join_neighbours_of_a_split_and_the_tracks_of_an_artist():
+    unknown = "track {}".format
+    tracks = {
+        1: ("training", unknown(1)),
+        3: ("training", unknown(3)),  # a neighbour
+        5: ("validation", unknown(5)),  # of another split
+        20: ("training", "A"),
+        21: ("training", "B"),  # another artist
+        22: ("training", unknown(22)),
+        90: ("training", "A"),  # far away, the same artist
+    }
+    plan = pd.DataFrame.from_dict(tracks, orient="index", columns=["split", "artist"])
+    groups = artist_groups(plan.iloc[::-1])
+    joined = {frozenset(part.index) for _, part in groups.groupby(groups)}
+    assert joined == {frozenset(ids) for ids in ({1, 3}, {5}, {20, 90}, {21, 22})}
+
+
+def test_few_labels_are_drawn_outside_the_fold():
+    label = np.repeat([0, 1], 20)
+    outside = np.arange(40) % 4 > 0
+    for chosen in few_labels.draws(label, outside, 5):
+        assert outside[chosen].all()
+        assert np.bincount(label[chosen]).tolist() == [5, 5]
+
+
+def test_a_probe_is_right_where_the_genres_are_apart():
+    label, tracks = np.repeat([0, 1], 20), np.arange(40)
+    folds = [few_labels.Fold(tracks[i::4], ()) for i in range(4)]
+    apart = np.random.default_rng(0).normal(size=(40, 3)) + 20 * label[:, None]
+    assert few_labels.share_correct(apart, label, tracks, folds, 2).tolist() == [1.0] * 40

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 # Named here, and compared with the registry below: to ask it would import TensorFlow.
-MODELS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture", "hybrid")
+MODELS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 GENRES = 3
 SHORT = (48, 60)
 """A segment of 1 s and 5 octaves: the networks are those of the real thing, their input small."""

@@ -193,7 +193,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(classifier, tmp_path):
     assert (tmp_path / "songs" / "a.mp3").exists()
 
 
-@pytest.mark.parametrize("name", ["cnn", "gru", "lstm", "crnn", "texture", "resnet", "hybrid"])
+@pytest.mark.parametrize("name", ["cnn", "gru", "lstm", "crnn", "texture", "resnet"])
 def test_every_network_can_be_exported(tf, name, tmp_path):
     import keras
 
