@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-CRASH = re.compile(rb"F\d{4} [^\n]*distributed service detected fatal errors")
+CRASH = re.compile(rb"[EF]\d{4} [^\n]*(coordination service|JAX distributed service)")
 NO_MEETING = b"RegisterTask"
 """Part of the report of a process that could not join the others."""
 

@@ -25,6 +25,7 @@ from records_for_tests import records_of
 from common.errors import UserError
 from common.evaluation.predictions import Predictions
 from common.records.segments import MemoryRecords, Segments
+from common.training import last_words
 from common.training.model_files import MODEL_FILE, load_model
 from common.training.options import TrainingOptions
 
@@ -205,7 +206,7 @@ def free_port() -> int:
 
 def finish(process: subprocess.Popen) -> tuple[int, str, list[str]]:
     """Wait; return the exit status, the output, and the lines of errors without progress."""
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     lines = [line for line in re.split(r"[\r\n]+", errors) if line and "batch" not in line]
     return process.returncode, output, lines
 
@@ -289,6 +290,28 @@ def test_a_process_that_meets_no_other_ends_with_one_line(processes):
     [(code, _, [line])] = processes["lonely"]
     assert code not in (0, None)
     assert line.startswith("error: not all 2 processes have joined at 127.0.0.1:")
+
+
+POLLED = "E1127 21:56:58.7 8000 agent.cc:289] Polled an error from coordination service (this can"
+FATAL = "F1127 21:56:58.8 8000 client.h:80] Terminating process because the JAX distributed service"
+TRACE = (
+    "detected fatal errors. RPC: /xla.coordination.CoordinationService/{}\n    @ 0x7f SendToLog()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (f"{POLLED} be\n{FATAL} {TRACE.format('PollForError')}", "during\n"),
+        (f"{FATAL} {TRACE.format('RegisterTask')}", "before\n"),
+        (last_words.LOST.decode(), "during\n"),
+        ("W1127 21:56:58.8 8000 other.cc:1] slow\n", "W1127 21:56:58.8 8000 other.cc:1] slow\n"),
+    ],
+)
+def test_a_crash_report_of_jax_becomes_one_line(report, line):
+    command = [sys.executable, last_words.__file__, "before", "during"]
+    done = subprocess.run(command, input=f"1/2 {report}", capture_output=True, text=True)
+    assert done.stderr == f"1/2 {line}"
 
 
 @pytest.mark.parametrize("number", ["one", "2", ""])
