@@ -45,6 +45,7 @@ from study import RECIPES, SEEDS, Study, artist_groups
 NETWORKS = ("cnn", "resnet", "lstm", "gru", "crnn", "texture")
 ENSEMBLE = 2  # networks of an ensemble: the one chosen, and the next on validation
 IMAGES = ("levels", "colours")
+IMAGE_SEEDS = 1  # trainings of the network of stage 1
 
 SVM = "SVM on row statistics"
 RICHER_SVM = "SVM on richer statistics"
@@ -67,7 +68,7 @@ def measure(study: Study) -> None:
     images = [
         row_of(
             f"stage 1 cnn on {kind}",
-            [study.image_network(kind, seed) for seed in seeds],
+            [study.image_network(kind, seed) for seed in range(IMAGE_SEEDS)],
             study.image_records(kind),
         )
         for kind in IMAGES
