@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,11 @@ def gather(value: Any) -> list[Any]:
 
 
 def require_equal(settings: Mapping[str, Any]) -> None:
-    """Raise a `UserError` in all processes if one has other settings than process 0."""
-    first, *others = gather(as_json(settings))
+    """Raise a `UserError` in all processes if one has other settings or versions than process 0."""
+    if count() == 1:
+        return
+    versions = {name: version(name) for name in ("fma-genre-research", "keras", "jax")}
+    first, *others = gather(as_json({**settings, "versions": versions}))
     for process, other in enumerate(others, 1):
         if other != first:
             raise UserError(
