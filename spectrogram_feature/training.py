@@ -176,6 +176,7 @@ def main() -> None:
     options = TrainingOptions.from_arguments(arguments)
     Manifest.read(arguments.records)  # mistakes are reported before TensorFlow is imported
     import_tensorflow()
+    from common.training import hosts
     from common.training.devices import prepare_device
 
     names = arguments.model
@@ -187,8 +188,9 @@ def main() -> None:
     print(f"{records.manifest.data_set['title']}; {prepare_device()}")
     protocol = _on_folds if arguments.folds else _on_splits
     run_name = "cross-validation" if arguments.folds else names[0]
-    folder = Path(arguments.out or default_folder(records, run_name))
-    results = protocol(records, arguments, options, folder)
+    folder = hosts.own_folder(Path(arguments.out or default_folder(records, run_name)))
+    with hosts.together():
+        results = protocol(records, arguments, options, folder)
     how = f"{arguments.folds}-fold cross-validation" if arguments.folds else "test split"
     title = f"{records.manifest.data_set['title']}: {how}, 95 % intervals"
     print(text_leaderboard(write_leaderboard(results, folder, title)))
@@ -199,10 +201,11 @@ def _on_splits(
     records: FeatureRecords, arguments: argparse.Namespace, options: TrainingOptions, folder: Path
 ) -> list[Result]:
     """Train on the training split, and evaluate on the test split."""
+    from common.training import hosts
     from common.training.checkpoints import SETTINGS
 
     [name] = arguments.model
-    if arguments.resume and not any(folder.rglob(SETTINGS)):
+    if arguments.resume and hosts.number() == 0 and not any(folder.rglob(SETTINGS)):
         raise UserError(f"{folder} contains no training to resume: omit --resume")
     runs = [
         train_model(records, name, folder=own, options=seeded)

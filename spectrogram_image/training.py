@@ -179,22 +179,25 @@ def main() -> None:
     ]
 
     import_tensorflow()
+    from common.training import hosts
     from common.training.devices import prepare_device
 
     print(f"{opened[0].manifest.data_set['title']}; {prepare_device()}")
-    out = Path(arguments.out or leaderboard_folder(opened))
+    out = hosts.own_folder(Path(arguments.out or leaderboard_folder(opened)))
     results: list[Result] = []
-    for records in opened:
-        if not arguments.no_baselines:
-            rows = [result for result, _ in judge_baselines(records)]
-            results += rows[1:] if results else rows
-        own = out / records.folder.resolve().name if arguments.out else default_folder(records)
-        runs = [
-            train_model(records, folder=inner, options=seeded, **architecture)
-            for seeded, inner in options.with_seeds(arguments.seeds, own)
-        ]
-        print(f"Model, learning curves, predictions and logs: {own}")
-        results.append(judge_seeds(runs, records, describe(MODEL, records))[0])
+    with hosts.together():
+        for records in opened:
+            if not arguments.no_baselines:
+                rows = [result for result, _ in judge_baselines(records)]
+                results += rows[1:] if results else rows
+            name = records.folder.resolve().name
+            own = out / name if arguments.out else hosts.own_folder(default_folder(records))
+            runs = [
+                train_model(records, folder=inner, options=seeded, **architecture)
+                for seeded, inner in options.with_seeds(arguments.seeds, own)
+            ]
+            print(f"Model, learning curves, predictions and logs: {own}")
+            results.append(judge_seeds(runs, records, describe(MODEL, records))[0])
     title = f"{opened[0].manifest.data_set['title']}: test split, 95 % intervals"
     print(text_leaderboard(write_leaderboard(results, out, title)))
     print(f"Table and figure: {out}")

@@ -19,6 +19,12 @@ are shuffled when they are written and are read in random order, so a small buff
 """
 
 
+def fits_in_memory(manifest: Manifest, split: str) -> bool:
+    """Return True if a split takes at most `CACHE_SHARE` of the free memory."""
+    size = sum(shard["bytes"] for shard in manifest.shards.get(split, ()))
+    return size < CACHE_SHARE * psutil.virtual_memory().available
+
+
 def read_batches(
     folder: str | Path,
     manifest: Manifest,
@@ -47,8 +53,7 @@ def read_batches(
     keys : sequence of str
         Parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
     cache : bool, optional
-        Keep the records in memory; by default if they take at most `CACHE_SHARE` of the free
-        memory.
+        Keep the records in memory; by default as `fits_in_memory` decides.
     """
     paths = [str(path) for path in manifest.shard_paths(folder, split)]
     size = sum(shard["bytes"] for shard in manifest.shards[split])
@@ -56,7 +61,7 @@ def read_batches(
 
     dataset = tf.data.Dataset.from_tensor_slices(paths)
     if cache is None:
-        cache = size < CACHE_SHARE * psutil.virtual_memory().available
+        cache = fits_in_memory(manifest, split)
     if training and not cache:
         dataset = dataset.shuffle(len(paths), seed=seed)
     dataset = dataset.interleave(
@@ -69,8 +74,8 @@ def read_batches(
         dataset = dataset.cache()
     if training:
         dataset = dataset.shuffle(max(1, min(count, SHUFFLE_BYTES * count // size)), seed=seed)
-    drop_remainder = training and count >= batch_size
-    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    batch_size = min(batch_size, count) if training else batch_size
+    dataset = dataset.batch(batch_size, drop_remainder=training)
     types = {key: tf.string if key == "features" else tf.int64 for key in keys}
     features = {key: tf.io.FixedLenFeature([], types[key]) for key in keys}
 
@@ -79,7 +84,7 @@ def read_batches(
         return tuple(decode(parsed[key]) if key == "features" else parsed[key] for key in keys)
 
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = count // batch_size if drop_remainder else -(-count // batch_size)
+    batches = count // batch_size if training else -(-count // batch_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
@@ -97,8 +102,9 @@ def array_batches(
     # Indices are shuffled instead of segments, so the buffer can hold all of them.
     order = tf.data.Dataset.range(count)
     if training:
+        batch_size = min(batch_size, count)
         order = order.shuffle(count, seed=seed)
-    order = order.batch(batch_size, drop_remainder=training and count >= batch_size)
+    order = order.batch(batch_size, drop_remainder=training)
     tensors = [tf.constant(array) for array in arrays]
     return order.map(
         lambda chosen: tuple(tf.gather(tensor, chosen) for tensor in tensors),

@@ -27,6 +27,7 @@ SETTINGS = "settings.json"
 HISTORY = "history.csv"
 BEST_WEIGHTS = "best.weights.h5"
 STATE = "state.{}.weights.h5"
+FILES = (HISTORY, BEST_WEIGHTS, STATE.format("*"))  # patterns of the files of a resumed training
 
 
 def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -17,9 +17,11 @@ from common.evaluation.model_card import write_model_card
 from common.jobs.files import only_run_in
 from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
-from common.training import devices
+from common.records.input_pipeline import fits_in_memory
+from common.training import devices, hosts
 from common.training.checkpoints import (
     BEST_WEIGHTS,
+    FILES,
     Checkpoints,
     is_finished,
     keep_best,
@@ -67,9 +69,9 @@ def train(
 ) -> Run:
     """Train a model, or resume its training; keep the weights of the best epoch.
 
-    A finished training is loaded, not repeated. GPUs share each batch; the results equal those of
-    one device up to rounding, the order of shuffling, and random numbers. The trained model
-    computes in float32, also after a training in mixed precision.
+    A finished training is loaded, not repeated. Under JAX, all devices share each batch, and the
+    results equal those of one device up to rounding. The trained model computes in float32, also
+    after a training in mixed precision.
 
     Parameters
     ----------
@@ -102,22 +104,27 @@ def train(
     folder, options = Path(folder), options or TrainingOptions()
     architecture = dict(architecture or {})
     settings = {"model": name, "architecture": architecture, "options": asdict(options)}
+    hosts.require_equal(settings | records.settings)
 
     keras.utils.set_random_seed(options.seed)  # for the order of shuffling
-    size = options.batch_size
-    training = records.batches("training", batch_size=size, training=True, seed=options.seed)
+    size, counts = options.batch_size, records.manifest.counts
+    cache = all(hosts.gather(fits_in_memory(records.manifest, "training")))  # changes the order
+    training = records.batches(
+        "training", batch_size=size, training=True, seed=options.seed, cache=cache
+    )
     validation = records.batches("validation", batch_size=size)
-    of_genres = genre_weights(records.manifest.counts("segments", "training"), options.balance)
+    of_genres = genre_weights(counts("segments", "training"), options.balance)
     steps = len(training)
 
     with only_run_in(folder), records.naming_damage():
         open_folder(folder, settings | records.settings)
+        hosts.copy_from_first(folder, FILES)
         keras.utils.set_random_seed(options.seed)  # for the weights
-        strategy = devices.strategy(first_size(training, size), first_size(validation, size))
-        with strategy.scope():
+        with devices.sharing(size, min(size, sum(counts("segments", "training")))):
             model = compile_model(build(), options, options.epochs * steps)
-        if not is_finished(read_history(folder), options):
-            fit(model, training, validation, of_genres, options, folder)
+            if not is_finished(read_history(folder), options):
+                segments = sum(counts("segments", "validation"))
+                fit(model, training, validation, of_genres, options, folder, segments)
         history = keep_best(folder)
         with devices.full_precision():  # one device, float32: any machine evaluates it alike
             model = compile_model(build(), options, options.epochs * steps)
@@ -163,14 +170,12 @@ def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> k
     `steps` is the number of steps of the whole training.
     """
     rate = learning_rate(options, steps)
-    devices.synchronise(model)
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=options.weight_decay),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
         weighted_metrics=[],
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        # On a CPU, XLA's convolutions are slower than oneDNN's. Its step runs on one device only.
-        jit_compile=bool(devices.gpus()) and not devices.is_shared(),
+        metrics=[devices.accuracy()],
+        jit_compile=devices.compiles(),
     )
     # The optimiser's state must exist before a checkpoint is loaded.
     model.optimizer.build(model.trainable_variables)
@@ -197,16 +202,21 @@ def fit(
     weights: np.ndarray,
     options: TrainingOptions,
     folder: Path,
+    segments: int = 1,
 ) -> None:
     """Fit a compiled model, beginning after the last epoch that is saved in the folder.
 
-    ``weights`` are those of each genre in the training loss (genres,).
+    ``weights`` are those of each genre in the training loss (genres,), and ``segments`` is the
+    number of validation segments, which matters if several devices share batches.
     """
+    size = options.batch_size
+    equal = np.full_like(weights, devices.weight_of_segments(segments, size))
+    training = with_targets(
+        training, weights, mixup=options.mixup, cutmix=options.cutmix, seed=options.seed
+    )
     model.fit(
-        with_targets(
-            training, weights, mixup=options.mixup, cutmix=options.cutmix, seed=options.seed
-        ),
-        validation_data=with_targets(validation, np.ones_like(weights)),
+        devices.share(training, size),
+        validation_data=devices.share(with_targets(validation, equal), size),
         initial_epoch=resume(model, folder),
         epochs=options.epochs,
         callbacks=make_callbacks(folder, options, len(training)),
@@ -219,17 +229,14 @@ def make_callbacks(
     folder: Path, options: TrainingOptions, steps: int
 ) -> list[keras.callbacks.Callback]:
     """Make the callbacks of a training; `steps` is the number of steps per epoch."""
+    progress = Progress("/".join(folder.parts[-2:]), options.epochs, steps)
     return [
-        Progress("/".join(folder.parts[-2:]), options.epochs, steps),
+        *([hosts.Follow()] if hosts.count() > 1 else []),
+        *([progress] if hosts.number() == 0 else []),
         Checkpoints(folder, options),
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
     ]
-
-
-def first_size(batches: tf.data.Dataset, batch_size: int) -> int:
-    """Return the size of the first batch, which is smaller if there are few segments."""
-    return batch_size if len(batches) > 1 else len(next(iter(batches))[1])
 
 
 def fit_few(
@@ -242,7 +249,11 @@ def fit_few(
     segments is computed in inference mode; training stops at an accuracy of 1. All accuracies are
     returned.
     """
-    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile(
+        keras.optimizers.Adam(1e-3),
+        "sparse_categorical_crossentropy",
+        jit_compile=devices.compiles(),
+    )
     accuracies: list[float] = []
     for step in range(1, steps + 1):
         model.train_on_batch(features, labels)
