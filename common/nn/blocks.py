@@ -20,14 +20,13 @@ class BatchNorm(layers.BatchNormalization):
     """Batch normalization with TensorFlow's fused kernel in training.
 
     The kernel replaces several float32 operations of Keras, and reads half precision directly.
-    Other backends, several devices and inputs that are not (batch, frames, bands, c) use Keras'
-    operations.
+    Other backends and inputs that are not (batch, frames, bands, c) use Keras' operations.
     """
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalize a batch."""
         fused = keras.backend.backend() == "tensorflow" and len(x.shape) == 4
-        if not (training and self.trainable and fused) or self.synchronized:
+        if not (training and self.trainable and fused):
             return super().call(x, training=training, mask=mask)
         import tensorflow as tf
 
