@@ -92,7 +92,8 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
 def frequent_artist(study: Study, rows: Sequence[Row]) -> None:
     """Evaluate models on the test split without its most frequent artist, and on the artist.
 
-    The intervals over groups resample the groups of `artist_groups` instead of tracks.
+    The intervals over groups resample the groups of `artist_groups` instead of tracks, and so do
+    those of the gains over the first row.
     """
     plan = study.records.plan()
     test = plan[plan["split"] == "test"]
@@ -116,6 +117,11 @@ def frequent_artist(study: Study, rows: Sequence[Row]) -> None:
             "tracks_of_artist": len(of_artist),
             **flat("test_accuracy", evaluate(row.test).track_accuracy),
             **flat("over_groups", evaluate(row.test, clusters=groups).track_accuracy),
+            **(
+                {}
+                if row is rows[0]
+                else flat("gain_over_svm", compare(row.test, rows[0].test, clusters=groups))
+            ),
             "of_artist": np.mean([accuracy_of(part(one, True)) for one in row.test]),
             **flat(
                 "without_artist",
