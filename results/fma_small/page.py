@@ -14,7 +14,7 @@ from common.evaluation.metrics import Difference, Score
 from common.fma.metadata import SPLITS
 from common.paths import PROJECT_ROOT
 from common.tables import read_table
-from few_labels import LABELS
+from few_labels import ALL, LABELS
 from tools.marked_text import renew
 
 SCRIPT = "results/fma_small/page.py"
@@ -46,6 +46,7 @@ COLUMNS = {
     "minutes_a_seed": "minutes",
     **{f"low_edge_{split}": split for split in SPLITS},
     **{f"labels_{count}": f"{count} per genre" for count in LABELS},
+    f"labels_{ALL}": "all",
 }
 """Column of a CSV → title; columns with ``_low`` and ``_high`` have an interval."""
 
