@@ -42,6 +42,10 @@ def dask(command, *arguments):
             yield process
         finally:
             process.terminate()
+            try:
+                process.wait(2)
+            except subprocess.TimeoutExpired:  # a worker looks for its scheduler for half a minute
+                process.kill()
 
 
 @contextmanager
