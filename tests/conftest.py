@@ -21,14 +21,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-LONGEST = ("test_notebooks", "test_report", "test_training", "test_distributed", "test_backends")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
-
-
 @pytest.fixture(autouse=True)
 def no_fma_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FMA_ROOT", "FMA_SUBSET", "FMA_OUTPUT"):
