@@ -26,7 +26,7 @@ from common.quiet import import_tensorflow
 from common.records.segments import Segments
 from common.tables import write_table
 from richer_statistics import richer_statistics
-from rows import HERE, flat, save_figure
+from rows import ENDS, HERE, curve_figure, flat, save_figure
 from spectrogram_feature.features.records import FeatureRecords
 from study import SEEDS
 
@@ -135,24 +135,13 @@ def measure(
 
 def draw(table: pd.DataFrame, title: str) -> plt.Figure:
     """Show the accuracy by the number of labels."""
-    from common.plotting.style import STYLE, new_figure
-
-    with plt.rc_context(STYLE):
-        figure, axes = new_figure(1, 1, size=(6.5, 4), title=title)
-        panel = axes[0, 0]
-        for _, row in table.iterrows():
-            low, value, high = (
-                np.array([100 * row[f"labels_{count}{end}"] for count in LABELS])
-                for end in ("_low", "", "_high")
-            )
-            error = value - low, high - value
-            panel.errorbar(LABELS, value, error, marker="o", capsize=3, label=row["representation"])
-        panel.set_xscale("log")
-        panel.set_xticks(LABELS, map(str, LABELS))
-        panel.minorticks_off()
-        panel.set(xlabel="Labelled tracks per genre", ylabel="Track accuracy (%), 95 % interval")
-        panel.legend(loc="lower right")
-    return figure
+    curves = {
+        row["representation"]: pd.DataFrame(
+            {name: [row[f"labels_{n}{end}"] for n in LABELS] for end, name in ENDS.items()}, LABELS
+        )
+        for _, row in table.iterrows()
+    }
+    return curve_figure(curves, title=title, xlabel="Labelled tracks per genre")
 
 
 def main() -> None:

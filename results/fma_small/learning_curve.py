@@ -11,7 +11,7 @@ from common.evaluation.baselines import svm
 from common.evaluation.metrics import evaluate
 from common.evaluation.predictions import Predictions, predict
 from common.tables import write_table
-from rows import HERE, Row, flat, save_figure, test_predictions
+from rows import ENDS, HERE, Row, curve_figure, flat, save_figure, test_predictions
 from study import SEEDS, Study
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -46,24 +46,10 @@ def learning_curve(study: Study, best: Row, rival: Row) -> None:
 
 def learning_curve_figure(table: pd.DataFrame) -> plt.Figure:
     """Show test accuracy by the number of training tracks."""
-    from common.plotting.style import STYLE, new_figure
-
-    with plt.rc_context(STYLE):
-        figure, axes = new_figure(
-            1, 1, size=(6.5, 4), title="FMA small: test accuracy by training tracks"
-        )
-        panel = axes[0, 0]
-        for model, part in table.groupby("model", sort=False):
-            value = 100 * part["test_accuracy"]
-            below = value - 100 * part["test_accuracy_low"]
-            above = 100 * part["test_accuracy_high"] - value
-            panel.errorbar(
-                part["training_tracks"], value, [below, above], marker="o", capsize=3, label=model
-            )
-        counts = sorted(set(table["training_tracks"]))
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(counts, [f"{count:,}" for count in counts])
-        panel.minorticks_off()
-        panel.set(xlabel="Training tracks", ylabel="Track accuracy (%), 95 % interval")
-        panel.legend()
-    return figure
+    names = {f"test_accuracy{end}": name for end, name in ENDS.items()}
+    curves = {
+        model: part.set_index("training_tracks")[[*names]].rename(columns=names)
+        for model, part in table.groupby("model", sort=False)
+    }
+    title = "FMA small: test accuracy by training tracks"
+    return curve_figure(curves, title=title, xlabel="Training tracks")

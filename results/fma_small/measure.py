@@ -22,9 +22,10 @@ from common.evaluation.cross_validation import cross_validate, make_folds
 from common.evaluation.judging import Fitted
 from common.evaluation.metrics import confusion, per_genre
 from common.evaluation.predictions import predict
+from common.fma.metadata import SPLITS
 from common.jobs.files import atomic_write
 from common.quiet import import_tensorflow
-from common.records.segments import MemoryRecords, Segments
+from common.records.segments import MemoryRecords
 from common.tables import write_table
 from learning_curve import learning_curve
 from low_pass import low_pass
@@ -110,12 +111,7 @@ def describe_best(best: Row) -> None:
 
 def label_issues(study: Study, most: int = 20) -> None:
     """List the tracks whose label an SVM disagrees with most, out of fold."""
-    segments = Segments(
-        *(
-            np.concatenate([getattr(part, name) for part in study.segments.values()])
-            for name in ("features", "label", "track_id")
-        )
-    )
+    segments = study.joined(*SPLITS)
     described = replace(segments, features=bin_statistics(segments.features))
     plan = study.records.plan()
     folds = make_folds(plan.assign(artist=artist_groups(plan)), FOLDS)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+ENDS = {"": "value", "_low": "low", "_high": "high"}
+"""Suffix of a column of `flat` → part of the score."""
+
 
 def test_predictions(run: Run, records: Any) -> Predictions:
     """Predict the test split once; read the predictions afterwards."""
@@ -112,6 +115,31 @@ def average(model: str, rows: Sequence[Row]) -> Row:
 def write_rows(name: str, rows: Sequence[Row], rivals: Mapping[str, Row]) -> None:
     """Write a table of rows as CSV."""
     write_table(HERE / f"{name}.csv", pd.DataFrame([row.cells(rivals) for row in rows]))
+
+
+def curve_figure(curves: Mapping[str, pd.DataFrame], *, title: str, xlabel: str) -> plt.Figure:
+    """Show accuracies by a number of examples, on a logarithmic axis.
+
+    ``curves`` maps a label to ``value``, ``low`` and ``high`` by number.
+    """
+    import matplotlib.pyplot as plt
+
+    from common.plotting.style import STYLE, new_figure
+
+    with plt.rc_context(STYLE):
+        figure, axes = new_figure(1, 1, size=(6.5, 4), title=title)
+        panel = axes[0, 0]
+        for label, curve in curves.items():
+            percent = 100 * curve
+            error = percent["value"] - percent["low"], percent["high"] - percent["value"]
+            panel.errorbar(curve.index, percent["value"], error, marker="o", capsize=3, label=label)
+        counts = sorted({count for curve in curves.values() for count in curve.index})
+        panel.set_xscale("log")
+        panel.set_xticks(counts, [f"{count:,}" for count in counts])
+        panel.minorticks_off()
+        panel.set(xlabel=xlabel, ylabel="Track accuracy (%), 95 % interval")
+        panel.legend()
+    return figure
 
 
 def save_figure(figure: plt.Figure, name: str) -> None:

@@ -20,7 +20,6 @@ from common.evaluation.cross_validation import PREDICTIONS_FILE, Fold, cross_val
 from common.evaluation.judging import Judged
 from common.evaluation.metrics import compare, evaluate
 from common.evaluation.predictions import Predictions
-from common.records.segments import Segments
 from common.tables import write_table
 from rows import HERE, Row, accuracy_of, flat
 from spectrogram_feature import training
@@ -41,10 +40,7 @@ def cross_validation(study: Study, svms: Mapping[str, Describe]) -> str:
     plan = study.records.plan()
     plan = plan[plan["split"] != "test"].sort_index()
     groups = artist_groups(plan)
-    segments = Segments.join(
-        (part.features, part.label, part.track_id)
-        for part in (study.segments["training"], study.segments["validation"])
-    )
+    segments = study.joined("training", "validation")
     folds = make_folds(plan.assign(artist=groups), FOLDS)
 
     def of_network(name: str) -> Callable[[Path], Judged]:

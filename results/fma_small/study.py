@@ -68,15 +68,19 @@ class Study:
         """dict: split → its segments in memory."""
         return {split: Segments.join(self.records.arrays(split)) for split in SPLITS}
 
+    def joined(self, *splits: str) -> Segments:
+        """Concatenate the segments of some splits."""
+        parts = (self.segments[split] for split in splits)
+        return Segments.join((part.features, part.label, part.track_id) for part in parts)
+
     @cached_property
     def lower(self) -> FeatureRecords:
         """FeatureRecords: the lower `LOWER_BINS` bins, imported from an array."""
         folder = self.out / f"lower-{LOWER_BINS}"
         array = folder.with_suffix(".npz")
         if not array.exists():
-            joined = [*self.segments.values()]
-            ids = np.concatenate([part.track_id for part in joined])
-            levels = np.concatenate([part.features[:, :, :LOWER_BINS] for part in joined])
+            joined = self.joined(*SPLITS)
+            ids, levels = joined.track_id, joined.features[:, :, :LOWER_BINS]
             array.parent.mkdir(parents=True, exist_ok=True)
             np.savez(array, ids=ids, features=levels)
         import_features.generate(array, folder, metadata=self.features / "tracks.csv")
