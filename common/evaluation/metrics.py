@@ -15,7 +15,7 @@ clusters).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,15 +79,15 @@ def evaluate(
     interval of perfect accuracy, or of zero, has no width.
     """
     tallies = np.stack(
-        [np.stack([_tally(run.by_track()), _tally(run)], axis=1) for run in _as_list(runs)], axis=2
+        [np.stack([_tally(run.by_track()), _tally(run)], axis=1) for run in as_list(runs)], axis=2
     )  # [shape=(tracks, 2 units, runs, 3, genres)]
     totals = tallies.sum(axis=0)
-    tallies = _sum_by_cluster(tallies, _as_list(runs)[0], clusters)
+    tallies = _sum_by_cluster(tallies, as_list(runs)[0], clusters)
     drawn = _bootstrap_sums(tallies, resamples, seed)
 
     def score(statistic: Callable[[np.ndarray], np.ndarray], unit: int) -> Score:
         value = float(statistic(totals[unit]).mean())
-        return Score(value, *_percentile_interval(statistic(drawn[:, unit]).mean(axis=-1)))
+        return Score(value, *percentile_interval(statistic(drawn[:, unit]).mean(axis=-1)))
 
     return Scores(
         track_accuracy=score(_accuracy, 0),
@@ -109,7 +109,7 @@ def compare(a: Runs, b: Runs, *, clusters: pd.Series | None = None) -> Differenc
     ValueError
         If they are not of the same tracks, labels and genres.
     """
-    first, *others = (run.by_track() for run in (*_as_list(a), *_as_list(b)))
+    first, *others = (run.by_track() for run in (*as_list(a), *as_list(b)))
     for run in others:
         same = np.array_equal(run.track_id, first.track_id) and run.genres == first.genres
         if not same or not np.array_equal(run.label, first.label):
@@ -118,16 +118,18 @@ def compare(a: Runs, b: Runs, *, clusters: pd.Series | None = None) -> Differenc
             )
     gain = _correctness(a) - _correctness(b)
     sums = _sum_by_cluster(np.stack([gain, np.ones(len(gain))], axis=1), first, clusters)
-    return Difference(float(gain.mean()), *_percentile_interval(ratio(_bootstrap_sums(sums))))
+    return Difference(float(gain.mean()), *percentile_interval(ratio(_bootstrap_sums(sums))))
 
 
-def _as_list(runs: Runs) -> list[Predictions]:
+def as_list(runs: Runs) -> list[Predictions]:
+    """Return the predictions of one or several runs as a list."""
     return [runs] if isinstance(runs, Predictions) else list(runs)
 
 
 def _correctness(runs: Runs) -> np.ndarray:
     """Compute the share of runs that predict each track's genre, in order of track id."""
-    tracks = [run.by_track() for run in _as_list(runs)]
+    tracks = [run.by_track() for run in as_list(runs)]
+    tracks[0].require_one_genre()
     return np.mean([run.predicted == run.label for run in tracks], axis=0)
 
 
@@ -147,7 +149,7 @@ def bootstrap(
     [value] = statistic(values.sum(axis=0, dtype=np.float64)[None])
     drawn = statistic(_bootstrap_sums(values, RESAMPLES, seed))
     drawn = drawn[np.isfinite(drawn)]
-    interval = _percentile_interval(drawn) if drawn.size else (np.nan, np.nan)
+    interval = percentile_interval(drawn) if drawn.size else (np.nan, np.nan)
     return Score(float(value), *interval)
 
 
@@ -182,6 +184,7 @@ def per_genre(predictions: Predictions) -> pd.DataFrame:
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
     """Count the tracks of each true genre (rows) by predicted genre (columns), in label order."""
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     n = len(tracks.genres)
     counts = np.bincount(tracks.label * n + tracks.predicted, minlength=n * n).reshape(n, n)
@@ -199,6 +202,7 @@ def _tally(predictions: Predictions) -> np.ndarray:
 
     The result [shape=(tracks, 3, genres)] is in order of track id.
     """
+    predictions.require_one_genre()
     one_hot = np.eye(len(predictions.genres))
     true, predicted = one_hot[predictions.label], one_hot[predictions.predicted]
     counts = np.stack([true, predicted, true * predicted], axis=1)
@@ -219,16 +223,19 @@ def _bootstrap_sums(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
 
     Values are multiplied by a matrix of counts, in blocks of resamples to bound the memory.
     """
+    flat = values.reshape(len(values), -1)
+    sums = [counts @ flat for counts in draw_counts(len(values), resamples, seed)]
+    return np.concatenate(sums).reshape(resamples, *values.shape[1:])
+
+
+def draw_counts(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
+    """Draw n units with replacement, and count each: blocks [shape=(resamples, n)], float64."""
     rng = np.random.default_rng(seed)
-    n = len(values)
-    flat = values.reshape(n, -1)
-    blocks = []
     for start in range(0, resamples, RESAMPLES_PER_BLOCK):
         size = min(RESAMPLES_PER_BLOCK, resamples - start)
         drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        blocks.append(counts.astype(np.float64) @ flat)
-    return np.concatenate(blocks).reshape(resamples, *values.shape[1:])
+        yield counts.astype(np.float64)
 
 
 def _accuracy(tally: np.ndarray) -> np.ndarray:
@@ -241,7 +248,8 @@ def _macro_f1(tally: np.ndarray) -> np.ndarray:
     return np.nanmean(np.where(true > 0, f1, np.nan), axis=-1)
 
 
-def _percentile_interval(values: np.ndarray) -> tuple[float, float]:
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of resampled values."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -29,14 +29,17 @@ class Predictions:
 
     ``track_id`` is the track of each segment, in any order, and ``label`` the index of the true
     genre, the same for all segments of a track, both int64 (segments,). ``probability`` is float32
-    (segments, genres). A `ValueError` is raised if the shapes disagree, a label is out of range, a
-    track has two labels, or a probability is not between 0 and 1.
+    (segments, genres). Where tracks have several genres, ``targets``, bool (labels, genres), has
+    the genres of each label; see `common.fma.labels`. A `ValueError` is raised if the shapes
+    disagree, a label is out of range, a track has two labels, or a probability is not between 0 and
+    1.
     """
 
     track_id: np.ndarray
     label: np.ndarray
     probability: np.ndarray
     genres: tuple[str, ...]
+    targets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Convert the types and check the values."""
@@ -54,8 +57,13 @@ class Predictions:
             )
         if len(set(self.genres)) < genres:
             raise ValueError(f"duplicate genre in {self.genres}")
-        if self.label.min() < 0 or self.label.max() >= genres:
-            raise ValueError(f"labels must be between 0 and {genres - 1}")
+        if self.targets is not None:
+            object.__setattr__(self, "targets", np.asarray(self.targets, dtype=bool))
+            if self.targets.ndim != 2 or self.targets.shape[1] != genres:
+                raise ValueError(f"targets must have the shape (labels, {genres})")
+        labels = genres if self.targets is None else len(self.targets)
+        if self.label.min() < 0 or self.label.max() >= labels:
+            raise ValueError(f"labels must be between 0 and {labels - 1}")
         # NaN fails both comparisons.
         if not ((self.probability >= 0) & (self.probability <= 1)).all():
             raise ValueError("probabilities must be finite and between 0 and 1")
@@ -70,18 +78,34 @@ class Predictions:
         """Index of the most probable genre [shape=(segments,)]."""
         return self.probability.argmax(axis=1)
 
+    @property
+    def has_several_genres(self) -> bool:
+        """bool: True if a track may have several genres."""
+        return self.targets is not None
+
+    @property
+    def truth(self) -> np.ndarray:
+        """np.ndarray: true genres [shape=(segments, genres), dtype=bool]."""
+        targets = np.eye(len(self.genres), dtype=bool) if self.targets is None else self.targets
+        return targets[self.label]
+
+    def require_one_genre(self) -> None:
+        """Raise a `ValueError` if tracks may have several genres."""
+        if self.has_several_genres:
+            raise ValueError("this score needs tracks of one genre: see evaluation.multilabel")
+
     def by_track(self) -> Predictions:
         """Average the probabilities over the segments of each track; sort by track id."""
         tracks, first, segments = np.unique(self.track_id, return_index=True, return_counts=True)
         means = sum_by_track(self.track_id, self.probability) / segments[:, None]
-        return Predictions(tracks, self.label[first], means, self.genres)
+        return replace(self, track_id=tracks, label=self.label[first], probability=means)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
         """Join predictions of different tracks and the same genres."""
         arrays = zip(*((p.track_id, p.label, p.probability) for p in parts), strict=True)
         track_id, label, probability = map(np.concatenate, arrays)
-        return cls(track_id, label, probability, parts[0].genres)
+        return replace(parts[0], track_id=track_id, label=label, probability=probability)
 
     @classmethod
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
@@ -96,19 +120,23 @@ class Predictions:
             if not np.array_equal(part.track_id, first.track_id) or part.genres != first.genres:
                 raise ValueError("only predictions of the same segments can be averaged")
         means = np.mean([part.probability for part in parts], axis=0)
-        return cls(first.track_id, first.label, means, first.genres)
+        return replace(first, probability=means)
 
     def in_order(self) -> Predictions:
         """Sort by track; the order of a track's segments does not change."""
         order = np.argsort(self.track_id, kind="stable")
-        return Predictions(
-            self.track_id[order], self.label[order], self.probability[order], self.genres
+        return replace(
+            self,
+            track_id=self.track_id[order],
+            label=self.label[order],
+            probability=self.probability[order],
         )
 
     def save(self, path: str | Path) -> None:
         """Write the predictions as ``.npz`` atomically."""
         with atomic_write(path) as file:
-            np.savez(file, **(vars(self) | {"genres": np.array(self.genres, dtype=np.str_)}))
+            arrays = {name: value for name, value in vars(self).items() if value is not None}
+            np.savez(file, **(arrays | {"genres": np.array(self.genres, dtype=np.str_)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
@@ -119,7 +147,9 @@ class Predictions:
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 genres = tuple(map(str, arrays["genres"]))
-                return cls(arrays["track_id"], arrays["label"], arrays["probability"], genres)
+                targets = arrays.get("targets")
+                own = (arrays["track_id"], arrays["label"], arrays["probability"])
+                return cls(*own, genres, targets)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; evaluate the model first") from None
         except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
@@ -134,7 +164,9 @@ def predict(classifier: Classifier, records: RecordFolder, split: str) -> Predic
         for features, label, track_id in records.arrays(split)
     )
     track_id, label, probability = map(np.concatenate, zip(*batches, strict=True))
-    return Predictions(track_id, label, probability, records.manifest.genres)
+    manifest = records.manifest
+    targets = manifest.targets if manifest.has_several_genres else None
+    return Predictions(track_id, label, probability, manifest.genres, targets)
 
 
 def sum_by_track(track_id: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from crc32c import crc32c
 
 from common.errors import UserError
@@ -106,6 +107,15 @@ class Manifest:
         Split → list of ``{"name", "records", "bytes", "crc32c"}``.
     versions : dict
         Versions of the libraries that the features depend on.
+    labels : str
+        A key of `common.fma.labels.LABELS`. With ``"top"``, the label of a record is the index of
+        its genre; otherwise it is an index of ``label_sets``.
+    parents : dict
+        Genre → parent genre, for the genres that have one.
+    label_sets : tuple of tuple of str
+        Genres of each label.
+    by_label : dict
+        ``"segments"``, ``"tracks"`` → split → number of each label.
     """
 
     kind: str
@@ -117,6 +127,28 @@ class Manifest:
     tracks: dict[str, dict[str, int]]
     shards: dict[str, list[dict[str, Any]]]
     versions: dict[str, str] = field(default_factory=dict)
+    labels: str = "top"
+    parents: dict[str, str] = field(default_factory=dict)
+    label_sets: tuple[tuple[str, ...], ...] = ()
+    by_label: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+
+    @property
+    def has_several_genres(self) -> bool:
+        """bool: True if a track may have several genres."""
+        return self.labels != "top"
+
+    @property
+    def targets(self) -> np.ndarray:
+        """np.ndarray: genres of each label [shape=(labels, genres), dtype=bool]."""
+        if not self.has_several_genres:
+            return np.eye(len(self.genres), dtype=bool)
+        return np.array([[genre in own for genre in self.genres] for own in self.label_sets])
+
+    def size(self, what: str, split: str) -> int:
+        """Return the number of ``"segments"`` or ``"tracks"`` of a split."""
+        if self.has_several_genres:
+            return sum(self.by_label[what][split])
+        return sum(self.counts(what, split))
 
     def write(self, folder: str | Path) -> None:
         """Write ``manifest.json`` into a folder, and the card of the data set, `croissant.CARD`."""
@@ -140,6 +172,7 @@ class Manifest:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             manifest = cls(**(content | {"genres": tuple(content["genres"])}))
+            manifest = replace(manifest, label_sets=tuple(map(tuple, manifest.label_sets)))
         except FileNotFoundError:
             raise UserError(
                 f"{folder} holds no finished records (no {MANIFEST}): make them first, or choose "
