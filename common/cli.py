@@ -11,6 +11,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.fma.genres import GENRE_MAPPINGS
+from common.fma.labels import LABELS, MIN_TRACKS
 from common.jobs.workers import default_workers
 from common.text import accept_any_text
 
@@ -107,6 +108,20 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="all: the 16 root genres; frequent: 14, without Spoken and Easy Listening; "
         "merged: 12, with Blues, Jazz, Soul-RnB and Easy Listening as one and Country in Folk",
+    )
+
+
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--labels`` and ``--min-tracks``."""
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in LABELS.items())
+    parser.add_argument("--labels", choices=LABELS, default="top", help=meanings)
+    parser.add_argument(
+        "--min-tracks",
+        type=int,
+        default=MIN_TRACKS,
+        metavar="N",
+        help=f"with --labels all: leave out genres with fewer training tracks, by default "
+        f"{MIN_TRACKS}, or with none in validation or test",
     )
 
 

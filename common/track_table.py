@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.fma.artist_splits import deal_artists
 from common.fma.genres import clean_name
 from common.fma.metadata import SPLITS, load, select_subset
-from common.fma.track_plan import PLAN_COLUMNS
+from common.fma.track_plan import PLAN_COLUMNS, columns_of
 from common.tables import read_table
 
 NO_ARTIST = (
@@ -42,25 +42,33 @@ def find_table(source: Path, metadata: str | Path | None) -> Path:
 
 
 def read_track_table(
-    path: Path, subset: str | None = None, present: Collection[int] | None = None
+    path: Path,
+    subset: str | None = None,
+    present: Collection[int] | None = None,
+    labels: str = "top",
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read FMA's ``tracks.csv``, or a table with the columns ``track_id`` and ``genre``.
 
     The columns ``split`` and ``artist`` are optional. Without splits, the tracks that are `present`
-    are divided by artist, or by track if there are no artists either.
+    are divided by artist, or by track if there are no artists either. Only FMA's table has the
+    genres of other ``labels`` than ``"top"``.
 
     Returns
     -------
     tracks : pandas.DataFrame
-        Indexed by track id, with the columns of `PLAN_COLUMNS`.
+        Indexed by track id, with the columns of `common.fma.track_plan.columns_of`.
     notes : list of str
         Lines for the user.
     """
     with path.open(encoding="utf-8", errors="replace") as file:
         is_simple = "track_id" in file.readline().split(",")
     if not is_simple:
-        tracks = load(path, [*PLAN_COLUMNS, ("set", "subset")])
+        tracks = load(path, [*columns_of(labels), ("set", "subset")])
         return (select_subset(tracks, subset) if subset else tracks), []
+    if labels != "top":
+        raise UserError(
+            f"{path} has one genre a track: --labels {labels} needs FMA's tracks.csv and genres.csv"
+        )
     try:
         table = read_table(path, "track_id")
     except (ValueError, UnicodeDecodeError) as error:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from common import cli
-from common.cli import add_workers_option
+from common.cli import add_label_options, add_workers_option
 from common.errors import UserError
-from common.fma.track_plan import genres_of, plan_tracks
+from common.fma.labels import MIN_TRACKS
+from common.fma.track_plan import plan_labels
 from common.jobs.files import crc32c_of
 from common.paths import output_root
 from common.records import shards
@@ -86,6 +87,8 @@ def generate(
     title: str | None = None,
     origin: str | None = None,
     mapping: str = "all",
+    labels: str = "top",
+    min_tracks: int = MIN_TRACKS,
     workers: int | str | None = None,
     tracks_per_shard: int = TRACKS_PER_SHARD,
 ) -> tuple[Manifest, list[str]]:
@@ -112,7 +115,7 @@ def generate(
         Arrays have the shape (bins, frames).
     title, origin : str, optional
         Name of the data set, and the origin of the features.
-    mapping, workers, tracks_per_shard
+    mapping, labels, min_tracks, workers, tracks_per_shard
         See `spectrogram_feature.generate_records.generate`.
 
     Returns
@@ -130,13 +133,14 @@ def generate(
     source, out = Path(source).absolute(), Path(out).absolute()
     folder, places, ignored = find_arrays(source)
     table = find_table(source, metadata)
-    tracks, notes = read_track_table(table, subset, list(places))
+    tracks, notes = read_track_table(table, subset, list(places), labels)
     present = tracks.index.isin(list(places))
     if not present.any():
         raise UserError(
             f"none of the {len(places):,} tracks is in {table}: are the files named after ids?"
         )
-    plan = plan_tracks(tracks if subset else tracks[present], mapping)
+    planned, genres_csv = tracks if subset else tracks[present], table.with_name("genres.csv")
+    plan, of_labels = plan_labels(planned, mapping, labels, genres_csv, min_tracks)
     plan["place"] = [places.get(track) for track in plan.index]
     if unused := len(places) - int(plan["place"].notna().sum()):
         notes.append(f"{unused:,} arrays of tracks without genre or split in {table} are left out")
@@ -164,7 +168,7 @@ def generate(
     described: dict[str, Any] = {
         "kind": IMPORTED,
         "parameters": parameters.to_dict(),
-        "genres": genres_of(plan),
+        **of_labels,
     }
     settings = {**described, "tracks_per_shard": tracks_per_shard, "bins_first": bins_first}
     if source.is_file():
@@ -217,6 +221,8 @@ def main() -> None:
         title=arguments.title,
         origin=arguments.origin,
         mapping=arguments.genres,
+        labels=arguments.labels,
+        min_tracks=arguments.min_tracks,
         workers=arguments.cluster or arguments.workers,
     )
     parameters = manifest.parameters
@@ -258,6 +264,7 @@ def _parse_arguments() -> Any:
     parser.add_argument(
         "--genres", default="all", help="all, frequent or merged, as for generate_records"
     )
+    add_label_options(parser)
     parser.add_argument(
         "--range",
         type=float,

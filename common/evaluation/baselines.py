@@ -1,4 +1,4 @@
-"""Baselines: the majority class and a support-vector machine.
+"""Baselines: the majority class, or the frequencies of genres, and a support-vector machine.
 
 Both predict segments and are averaged over the segments of a track, as networks are.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax
@@ -17,7 +17,9 @@ from sklearn.svm import SVC
 
 from common.evaluation.calibration import fit_temperature
 from common.evaluation.judging import Fitted
+from common.evaluation.one_vs_rest import OneVsRest, fit_one_vs_rest
 from common.evaluation.predictions import Predictions
+from common.fma.labels import ancestors
 from common.records.folder import RecordFolder
 from common.records.quantization import dequantize
 from common.records.segments import Batch, Segments
@@ -72,9 +74,11 @@ class Majority:
 
 def majority(records: RecordFolder) -> Fitted:
     """Count the training tracks of each genre; counts of segments would reflect the balancing."""
-    counts = np.array(records.manifest.counts("tracks", "training"))
-    share = (counts / counts.sum()).astype(np.float32)
-    return Fitted(name="Majority class", model=Majority(share), seconds=0.0, is_baseline=True)
+    manifest = records.manifest
+    counts = np.array(manifest.counts("tracks", "training"))
+    share = (counts / manifest.size("tracks", "training")).astype(np.float32)
+    name = "Genre frequencies" if manifest.has_several_genres else "Majority class"
+    return Fitted(name=name, model=Majority(share), seconds=0.0, is_baseline=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +95,6 @@ class SupportVectorMachine:
     n_genres: int
     c: float
     gamma: float
-    describe: Describe = bin_statistics
-
-    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
-        """See `common.evaluation.predictions.Classifier`."""
-        return self.predict_statistics(self.describe(features))
 
     def predict_statistics(self, statistics: np.ndarray) -> np.ndarray:
         """Predict from descriptions."""
@@ -105,17 +104,38 @@ class SupportVectorMachine:
         return probability
 
 
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A machine on descriptions of segments, as a `common.evaluation.predictions.Classifier`."""
+
+    machine: SupportVectorMachine | OneVsRest
+    describe: Describe
+
+    def predict_on_batch(self, features: np.ndarray) -> np.ndarray:
+        """See `common.evaluation.predictions.Classifier`."""
+        return self.machine.predict_statistics(self.describe(features))
+
+
 def svm(
     records: RecordFolder, *, describe: Describe = bin_statistics, name: str = SVM_NAME
 ) -> Fitted:
-    """Fit a support-vector machine to descriptions of the training segments; see `fit_svm`."""
+    """Fit a support-vector machine to descriptions of the training segments.
+
+    See `fit_svm`, and `common.evaluation.one_vs_rest.fit_one_vs_rest` for several genres a track.
+    """
     started = time.perf_counter()
     training, validation = (
         collect(records.arrays(split), describe) for split in ("training", "validation")
     )
-    machine = fit_svm(training, validation, len(records.manifest.genres))
-    machine, seconds = replace(machine, describe=describe), time.perf_counter() - started
-    return Fitted(name=name, model=machine, seconds=seconds, is_baseline=True)
+    manifest = records.manifest
+    machine: SupportVectorMachine | OneVsRest
+    if manifest.has_several_genres:
+        tree = ancestors(manifest.genres, manifest.parents)
+        machine = fit_one_vs_rest(training, validation, manifest.targets, tree, SVM_GRID)
+    else:
+        machine = fit_svm(training, validation, len(manifest.genres))
+    seconds = time.perf_counter() - started
+    return Fitted(name=name, model=Described(machine, describe), seconds=seconds, is_baseline=True)
 
 
 BASELINES: tuple[Callable[[RecordFolder], Fitted], ...] = (majority, svm)
@@ -163,7 +183,7 @@ def fit_svm(
         tracks = Predictions(validation.track_id, validation.label, probability, genres).by_track()
         return float((tracks.predicted == tracks.label).mean())
 
-    sample = _sample_tracks(training, SEARCH_SEGMENTS, seed=0)
+    sample = training.sample(SEARCH_SEGMENTS)
     return fit(training, *max(grid, key=validation_accuracy))
 
 
@@ -181,12 +201,3 @@ def _fit_temperature(machine: Pipeline, validation: Segments) -> float:
         return 1.0
     decisions = _decisions(machine, validation.features[known])
     return fit_temperature(decisions, np.searchsorted(machine.classes_, validation.label[known]))
-
-
-def _sample_tracks(segments: Segments, at_most: int, seed: int) -> Segments:
-    """Draw whole tracks until the next would exceed the number of segments."""
-    tracks, position = np.unique(segments.track_id, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(tracks))
-    sizes = np.bincount(position)[order]
-    drawn = order[np.cumsum(sizes) <= at_most]
-    return segments.of(tracks[drawn])

@@ -24,6 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from common.errors import UserError
 from common.evaluation.judging import Fitted, Judged, judge
 from common.evaluation.predictions import Predictions, predict
+from common.evaluation.scoring import main_score
 from common.fma.metadata import SPLITS
 from common.records.folder import RecordFolder
 from common.records.segments import MemoryRecords, Segments
@@ -87,13 +88,13 @@ def cross_validate(
     ``fit`` trains a classifier on the splits of records, here `MemoryRecords`. ``segments`` are all
     segments of the records. ``members`` is the number of classifiers per fold, up to the number of
     other folds. `PREDICTIONS_FILE` is saved in ``folder``, if it is given. The note of the row is
-    the range of the accuracies of the folds.
+    the range of the main scores of the folds.
     """
     if not 1 <= members <= len(folds[0].others):
         most = len(folds) - 1
         raise UserError(f"{members} members: with {len(folds)} folds there can be 1 to {most}")
     pooled: list[Predictions] = []
-    accuracies: list[float] = []
+    of_folds: list[float] = []
     seconds = 0.0
     for number, fold in enumerate(folds):
         of_members: list[Predictions] = []
@@ -109,12 +110,11 @@ def cross_validate(
             of_members.append(predict(fitted.model, data, "test"))
             seconds += fitted.seconds
         pooled.append(Predictions.average(of_members))
-        by_track = pooled[-1].by_track()
-        accuracies.append(float((by_track.predicted == by_track.label).mean()))
+        of_folds.append(main_score(pooled[-1]))
     predictions = Predictions.concatenate(pooled)
     if folder:
         predictions.save(Path(folder) / PREDICTIONS_FILE)
-    note = f"folds {min(accuracies):.0%} to {max(accuracies):.0%}"
+    note = f"folds {min(of_folds):.0%} to {max(of_folds):.0%}"
     return judge(
         predictions,
         fitted.name,

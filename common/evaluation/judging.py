@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from common.evaluation.leaderboard import Result
-from common.evaluation.metrics import compare, evaluate
 from common.evaluation.model_card import PREDICTIONS_FILE, write_model_card
 from common.evaluation.predictions import Predictions, predict
+from common.evaluation.scoring import compare, evaluate
 from common.records.folder import RecordFolder
 
 Judged = tuple[Result, Predictions]  # a row of the leaderboard and its predictions
@@ -73,16 +73,17 @@ def judge_seeds(
     """Judge several trainings of a model that differ in their seed on the test split.
 
     The scores are means over the trainings, with intervals over tracks. The note has the standard
-    deviation of the track accuracy between the trainings.
+    deviation of the main score between the trainings.
     """
     judged = [judge_on_test(run, records, name) for run in runs]
     (first, _), predictions = judged[0], [one for _, one in judged]
     if len(runs) == 1:
         return first, predictions
-    accuracies = [100 * result.scores.track_accuracy.value for result, _ in judged]
-    note = f"{len(runs)} seeds, standard deviation {np.std(accuracies, ddof=1):.1f} points"
+    by_seed = [100 * result.scores.main.value for result, _ in judged]
+    note = f"{len(runs)} seeds, standard deviation {np.std(by_seed, ddof=1):.1f} points"
     seconds = _sum_if_known([run.seconds for run in runs])
-    return replace(first, scores=evaluate(predictions), seconds=seconds, note=note), predictions
+    scores = evaluate(predictions)
+    return replace(first, scores=scores, seconds=seconds, note=note), predictions
 
 
 def average_models(judged: Sequence[Judged]) -> Judged:
@@ -102,7 +103,7 @@ def _sum_if_known(values: list[Any]) -> Any:
 
 
 def note_gain(judged: Judged, baseline: Judged) -> Judged:
-    """Add to the note of a row the gain in accuracy over a baseline; see `metrics.compare`."""
+    """Add to the note of a row the gain in the main score over a baseline."""
     (result, predictions), (rival, of_rival) = judged, baseline
     gain = f"{compare(predictions, of_rival)} over {rival.model}"
     return replace(result, note="; ".join(filter(None, [result.note, gain]))), predictions

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from common.evaluation.metrics import Score, Scores
+from common.evaluation.metrics import Score
+from common.evaluation.scoring import Scores
 from common.plotting.tables import styled
 from common.text import format_duration
 
@@ -19,8 +20,17 @@ STATISTICS = {
     "track_macro_f1": "Track macro-F1",
     "segment_accuracy": "Segment accuracy",
     "segment_macro_f1": "Segment macro-F1",
+    "macro_average_precision": "Macro AP",
+    "micro_average_precision": "Micro AP",
+    "macro_roc_auc": "Macro ROC AUC",
+    "micro_roc_auc": "Micro ROC AUC",
+    "precision_at_true": "Precision at n",
+    "lrap": "LRAP",
 }
-"""The fields of `Scores` and their headings, in the order of the table's columns."""
+"""The fields of the scores and their headings, in the order of the table's columns.
+
+The first four are those of `metrics.Scores`, the others those of `multilabel.Scores`; AP is the
+average precision, and n the number of genres of a track."""
 
 ABSENT = "–"
 
@@ -48,9 +58,7 @@ def leaderboard(rows: Sequence[Result]) -> pd.DataFrame:
     The columns are ``model``, ``is_baseline``; for each statistic ``s`` of `STATISTICS` ``s``,
     ``s_low``, ``s_high`` (0 to 1); ``parameters`` (Int64), ``seconds`` (float64) and ``note``.
     """
-    ranked = sorted(
-        rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.track_accuracy.value
-    )
+    ranked = sorted(rows, key=lambda row: 0 if row.is_baseline else 2 - row.scores.main.value)
     table = pd.DataFrame([_flatten(row) for row in ranked])
     return table.astype({"parameters": "Int64", "seconds": "float64", "is_baseline": bool})
 
@@ -73,7 +81,9 @@ def write_leaderboard(rows: Sequence[Result], folder: str | Path, title: str) ->
     path = Path(folder) / LEADERBOARD_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.4f")
-    leaderboard_figure(table, title=title).savefig(path.with_suffix(".png"), dpi=150)
+    shown = [name for name in STATISTICS if name in table][:2]
+    panels = {name: STATISTICS[name] for name in shown}
+    leaderboard_figure(table, panels=panels, title=title).savefig(path.with_suffix(".png"), dpi=150)
     return table
 
 

@@ -63,6 +63,11 @@ class Scores:
     segment_accuracy: Score
     segment_macro_f1: Score
 
+    @property
+    def main(self) -> Score:
+        """Score: the one that ranks models."""
+        return self.track_accuracy
+
 
 Runs = Predictions | Sequence[Predictions]
 """Predictions of a model, or of several trainings of it, e.g. with other seeds."""

@@ -12,12 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from common.errors import UserError
+from common.evaluation import metrics, multilabel
 from common.evaluation.leaderboard import STATISTICS
-from common.evaluation.metrics import Score, Scores, confusion, evaluate, per_genre
+from common.evaluation.metrics import Score, confusion
 from common.evaluation.predictions import Predictions
+from common.evaluation.scoring import evaluate
 from common.fma.licences import describe_licence
 from common.jobs.files import atomic_write
 from common.text import format_duration, one_line
@@ -27,6 +30,14 @@ CARD = "README.md"
 
 PREDICTIONS_FILE = "test_predictions.npz"
 """Predictions of the test split, in the folder of a training."""
+
+_METRIC_TYPES = {
+    "accuracy": "accuracy",
+    "macro_f1": "f1",
+    "average_precision": "average_precision",
+    "roc_auc": "roc_auc",
+}
+"""Name of a score without its first word → type of model hubs."""
 
 FEW = 20  # test tracks below which the scores of a genre are named as uncertain
 
@@ -92,17 +103,24 @@ def _limits(card: ModelCard, predictions: Predictions | None) -> Iterable[str]:
         yield _SYNTHETIC
     if ablation := card.training.get("ablation"):
         yield f"The model was trained only for comparison: {ablation}."
-    yield (
-        f"The model chooses among {len(card.genres)} genres. It assigns one of them to any "
-        "recording, also to speech, noise and music of other genres."
-    )
-    yield "A track has one genre in the training data. The limits between genres are not sharp."
+    if card.has_several_genres:
+        yield (
+            f"The model predicts {len(card.genres)} genres, also for speech, noise and music of "
+            "other genres."
+        )
+        yield "A genre that a track lacks in the training data may be missing by mistake."
+    else:
+        yield (
+            f"The model chooses among {len(card.genres)} genres. It assigns one of them to any "
+            "recording, also to speech, noise and music of other genres."
+        )
+        yield "A track has one genre in the training data. The limits between genres are not sharp."
     yield "The model was not evaluated on recordings of another collection."
     if predictions is None:
         yield "The model was not evaluated on the test split."
         return
     yield "Intervals exclude the variance between trainings, and treat tracks as independent."
-    counts = per_genre(predictions)["tracks"]
+    counts = _per_genre(card, predictions)["tracks"]
     if few := [f"{genre} ({count})" for genre, count in counts.items() if count < FEW]:
         yield f"Genres with fewer than {FEW} test tracks have uncertain scores: {', '.join(few)}."
 
@@ -115,7 +133,7 @@ def model_card(card: ModelCard, predictions: Predictions | None) -> str:
         "Use": _use(card),
         "Training data": _training_data(card, summary),
         "Training": _training(card),
-        "Scores": _scores(summary, predictions),
+        "Scores": _scores(card, summary, predictions),
         "Limits": "\n".join(f"- {limit}" for limit in summary["limits"]),
         "Licence": summary["license_text"],
         "Citation": _citation(card),
@@ -136,7 +154,7 @@ def _front_matter(card: ModelCard, summary: dict[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "audio-classification",
         "tags": ["music", "music-genre-classification", card.name, card.kind],
         "datasets": [slug],
-        "metrics": ["accuracy", "f1"],
+        "metrics": ["average_precision"] if card.has_several_genres else ["accuracy", "f1"],
     }
     if summary["synthetic"]:
         front["tags"].append("synthetic")
@@ -146,12 +164,12 @@ def _front_matter(card: ModelCard, summary: dict[str, Any]) -> dict[str, Any]:
     data = {"name": summary["title"], "type": slug, "split": "test"}
     metrics = [
         {
-            "type": "f1" if name.endswith("f1") else "accuracy",
+            "type": _METRIC_TYPES.get(name.partition("_")[2], name),
             "name": f"{heading} (95 % interval {score['low']:.3f} to {score['high']:.3f})",
             "value": round(score["value"], 4),
         }
-        for name, heading in STATISTICS.items()
-        for score in [summary["scores"][name]]
+        for name, score in summary["scores"].items()
+        for heading in [STATISTICS[name]]
     ]
     results = [{"task": task, "dataset": data, "metrics": metrics}]
     return front | {"model-index": [{"name": card.name, "results": results}]}
@@ -163,6 +181,12 @@ def _use(card: ModelCard) -> str:
         f"maps {card.kind} features, uint8, to the probabilities of {len(card.genres)} genres: "
         f"{', '.join(card.genres)}."
     )
+    if card.has_several_genres:
+        text += (
+            " A track may have several genres, and a genre is at most as probable as its parent. "
+            f"The threshold of highest F1 on the validation split is a probability of "
+            f"{card.training['threshold']:.2f}."
+        )
     if "segment_seconds" not in card.parameters:  # the features are not computed by `predict`
         return text
     return f"""{text} A recording is cut into segments of {card.parameters["segment_seconds"]:g} s.
@@ -194,20 +218,33 @@ def _training(card: ModelCard) -> str:
     return "\n".join(lines) or "Unknown."
 
 
-def _scores(summary: dict[str, Any], predictions: Predictions | None) -> str:
+def _per_genre(card: ModelCard, predictions: Predictions) -> pd.DataFrame:
+    if card.has_several_genres:
+        return multilabel.per_genre(predictions, card.parents)
+    return metrics.per_genre(predictions)
+
+
+def _scores(card: ModelCard, summary: dict[str, Any], predictions: Predictions | None) -> str:
     if predictions is None:
         return "The model was not evaluated on the test split."
-    scores = Scores(**{name: Score(**score) for name, score in summary["scores"].items()})
-    rows = [(heading, str(getattr(scores, name))) for name, heading in STATISTICS.items()]
+    rows = [(STATISTICS[name], str(Score(**score))) for name, score in summary["scores"].items()]
+    how = (
+        f"{summary['tracks']:,} tracks of the test split, which neither training nor selection "
+        "has used. Brackets are 95 % bootstrap intervals over tracks."
+    )
+    scores, table = _table(("statistic", "score"), rows), _per_genre(card, predictions)
+    if card.has_several_genres:
+        by_genre = [
+            (genre, row["parent"], _percent(row["average_precision"]), _percent(row["chance"]),
+             _percent(row["roc_auc"]), f"{row['tracks']:,}")
+            for genre, row in table.iterrows()
+        ]  # fmt: skip
+        header = ("genre", "parent", "average precision", "by chance", "ROC AUC", "tracks")
+        chance = "Chance is the expected average precision of a random ranking."
+        return "\n\n".join((how, scores, chance, _table(header, by_genre)))
     by_genre = [
-        (
-            genre,
-            *(f"{100 * value:.0f} %" if value == value else "–" for value in row),
-            f"{count:.0f}",
-        )
-        for genre, (*row, count) in zip(
-            predictions.genres, per_genre(predictions).to_numpy(), strict=True
-        )
+        (genre, *map(_percent, row), f"{count:.0f}")
+        for genre, (*row, count) in zip(table.index, table.to_numpy(), strict=True)
     ]
     counts = confusion(predictions)
     most = counts.sum(axis=1)
@@ -216,16 +253,18 @@ def _scores(summary: dict[str, Any], predictions: Predictions | None) -> str:
     ]
     return "\n\n".join(
         (
-            f"{summary['tracks']:,} tracks of the test split, which neither training nor selection "
-            "has used. Brackets are 95 % bootstrap intervals over tracks. Always predicting "
-            f"{most.idxmax()}, the most frequent genre of the test split, has an accuracy of "
-            f"{100 * most.max() / most.sum():.1f} %.",
-            _table(("statistic", "score"), rows),
+            f"{how} Always predicting {most.idxmax()}, the most frequent genre of the test split, "
+            f"has an accuracy of {100 * most.max() / most.sum():.1f} %.",
+            scores,
             _table(("genre", "precision", "recall", "F1", "tracks"), by_genre),
             "### Confusion\n\nTest tracks by true genre (rows) and predicted genre (columns).",
             _table(("", *counts.columns), confused),
         )
     )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %" if value == value else "–"
 
 
 def _citation(card: ModelCard) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,11 +11,51 @@ import pandas as pd
 from common.errors import UserError
 from common.fma.dataset import Dataset
 from common.fma.genres import clean_name, map_genres
+from common.fma.labels import (
+    MIN_TRACKS,
+    GenreTree,
+    LabelSets,
+    frequent_genres,
+    genre_sets,
+    join,
+)
 from common.fma.licences import count_licences
 from common.fma.metadata import SPLITS
 
 PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("artist", "name")]
 """Columns of ``tracks.csv`` in a plan."""
+
+GENRES_ALL = ("track", "genres_all")
+"""The further column of a plan of tracks with several genres."""
+
+
+def columns_of(labels: str) -> list[tuple[str, str]]:
+    """List the columns of ``tracks.csv`` that `plan_labels` needs."""
+    return PLAN_COLUMNS if labels == "top" else [*PLAN_COLUMNS, GENRES_ALL]
+
+
+def plan_labels(
+    tracks: pd.DataFrame, mapping: str, labels: str, genres_csv: Path, min_tracks: int = MIN_TRACKS
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Plan tracks with one or several genres; see `plan_tracks` and `plan_several_genres`.
+
+    ``labels`` is a key of `common.fma.labels.LABELS`; ``tracks`` has the columns of `columns_of`.
+
+    Returns
+    -------
+    plan : pandas.DataFrame
+    described : dict
+        The entries of the labels in a manifest.
+    """
+    if labels == "top":
+        plan = plan_tracks(tracks, mapping)
+        return plan, {"genres": genres_of(plan)}
+    if mapping != "all":
+        raise UserError(f"--genres {mapping} is for one genre a track: leave out --labels {labels}")
+    tree = GenreTree.read(genres_csv)
+    plan = plan_several_genres(tracks, tree, labels, min_tracks)
+    return plan, LabelSets.of(plan["genre"], tree, labels).described
+
 
 MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
 
@@ -28,21 +69,12 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
     of an unknown artist). A `UserError` is raised if a split is empty, the training split lacks a
     genre, or there is only one genre.
     """
-    unknown_artist = "track " + tracks.index.to_series().astype("string")
-    plan = pd.DataFrame(
-        {
-            "split": tracks["set", "split"].astype(str),
-            "genre": map_genres(tracks["track", "genre_top"], mapping),
-            "artist": artist_of(tracks).fillna(unknown_artist),
-        }
-    )
+    plan = _plan(tracks, map_genres(tracks["track", "genre_top"], mapping))
     plan = plan[plan["genre"].notna() & plan["split"].isin(SPLITS)].sort_index()
-    plan.index.name = "track_id"
+    _require_splits(plan)
     in_training = set(plan.loc[plan["split"] == "training", "genre"])
     for split in SPLITS:
         genres = set(plan.loc[plan["split"] == split, "genre"])
-        if not genres:
-            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
         if unseen := genres - in_training:
             raise UserError(f"no training track is {min(unseen)}, but {split} tracks are")
     if len(in_training) < 2:
@@ -51,6 +83,63 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
         )
     plan["label"] = plan["genre"].map(sorted(in_training).index).astype(int)
     return plan[["split", "genre", "label", "artist"]]
+
+
+def plan_several_genres(
+    tracks: pd.DataFrame, tree: GenreTree, labels: str, min_tracks: int = MIN_TRACKS
+) -> pd.DataFrame:
+    """Select the tracks with at least one of the genres, and a split.
+
+    With ``labels = "roots"``, the genres are all roots with a track in each split; with ``"all"``,
+    also the other genres with ``min_tracks`` training tracks and one in each other split. Tracks
+    without any of these genres are left out.
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        Indexed by track id, with the columns `PLAN_COLUMNS` and `GENRES_ALL`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `plan_tracks`; ``genre`` has the genres of the track, joined by
+        `common.fma.labels.SEPARATOR`, and ``label`` is the index in `LabelSets.sets`.
+
+    Raises
+    ------
+    UserError
+        If a genre id is not in the tree, a split is empty, or there is only one genre.
+    """
+    sets = genre_sets(tracks[GENRES_ALL], tree, labels)
+    split = tracks["set", "split"].astype(str)
+    at_least = min_tracks if labels == "all" else 1
+    chosen = frequent_genres(sets, split, at_least)
+    plan = _plan(tracks, sets.map(frozenset(chosen).intersection))
+    plan = plan[plan["genre"].map(len).astype(bool) & split.isin(SPLITS)].sort_index()
+    _require_splits(plan)
+    if len(chosen) < 2:
+        raise UserError(
+            f"{len(chosen)} genre(s) have at least {at_least} training track(s) and one in each "
+            "other split, a classifier needs two: lower --min-tracks, or check tracks.csv"
+        )
+    plan["genre"] = join(plan["genre"], tree)
+    plan["label"] = pd.factorize(plan["genre"], sort=True)[0]
+    return plan[["split", "genre", "label", "artist"]]
+
+
+def _plan(tracks: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
+    unknown_artist = "track " + tracks.index.to_series().astype("string")
+    artist = artist_of(tracks).fillna(unknown_artist)
+    split = tracks["set", "split"].astype(str)
+    plan = pd.DataFrame({"split": split, "genre": genre, "artist": artist})
+    plan.index.name = "track_id"
+    return plan
+
+
+def _require_splits(plan: pd.DataFrame) -> None:
+    for split in SPLITS:
+        if not (plan["split"] == split).any():
+            raise UserError(f"the metadata has no {split} track with a genre: check tracks.csv")
 
 
 def artist_of(tracks: pd.DataFrame) -> pd.Series:

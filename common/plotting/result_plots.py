@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -129,9 +130,18 @@ def per_genre_f1(table: pd.DataFrame, *, title: str = "F1 per genre") -> Figure:
 
 
 @plt.rc_context(STYLE)
-def leaderboard_figure(table: pd.DataFrame, *, title: str = "Models compared") -> Figure:
-    """Show the track accuracy and macro-F1 of each model of a leaderboard, with intervals."""
-    panels = {"track_accuracy": "Track accuracy", "track_macro_f1": "Track macro-F1"}
+def leaderboard_figure(
+    table: pd.DataFrame,
+    *,
+    panels: Mapping[str, str] = MappingProxyType(
+        {"track_accuracy": "Track accuracy", "track_macro_f1": "Track macro-F1"}
+    ),
+    title: str = "Models compared",
+) -> Figure:
+    """Show scores of each model of a leaderboard, with intervals.
+
+    ``panels`` maps the column of each panel to its heading.
+    """
     size = (9.5, 0.36 * len(table) + 1.7)
     figure, axes = new_figure(1, 2, size=size, title=title, sharey=True)
     baseline = table["is_baseline"].to_numpy(dtype=bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
+from common.fma.labels import SEPARATOR
 from common.records.shards import PLAN
 from common.records.tfrecords import Manifest
 from common.tables import read_table
@@ -26,6 +27,9 @@ class RecordFolder:
 
     folder: Path
     manifest: Manifest
+
+    label_map: tuple[int, ...] = field(default=(), kw_only=True)
+    """Label of each label in the files, if they differ; see `with_labels`."""
 
     kind: ClassVar[str]
     """See `Manifest.kind`."""
@@ -44,18 +48,37 @@ class RecordFolder:
     @property
     def settings(self) -> dict[str, Any]:
         """dict: description of the data for JSON; a training resumes if it is unchanged."""
-        keys = ("kind", "parameters", "genres", "shards")
+        keys = ["kind", "parameters", "genres", "shards"]
+        keys += ["labels", "parents"] if self.manifest.has_several_genres else []
         return {"records": {key: getattr(self.manifest, key) for key in keys}}
+
+    def with_labels(self, labels: str) -> Self:
+        """Read the records with coarser labels; see `coarser_labels.coarsen`, also for errors."""
+        from common.records.coarser_labels import coarsen
+
+        if labels == self.manifest.labels:
+            return self
+        manifest, label_map = coarsen(self.manifest, labels, self.folder)
+        return replace(self, manifest=manifest, label_map=label_map)
 
     def plan(self) -> pd.DataFrame:
         """Read the ``split``, ``genre``, ``label`` and ``artist`` of each track, by track id.
+
+        Several genres of a track are joined by `common.fma.labels.SEPARATOR`.
 
         A `UserError` is raised if the table is missing.
         """
         path = self.folder / PLAN
         if not path.exists():
             raise UserError(f"{path} is missing: run {self.command} again")
-        return read_table(path, "track_id")
+        table = read_table(path, "track_id")
+        if not self.label_map:
+            return table
+        label = np.array(self.label_map)[table["label"]]
+        manifest = self.manifest
+        sets = manifest.label_sets or [(genre,) for genre in manifest.genres]
+        genre = [SEPARATOR.join(sets[one]) if one >= 0 else "" for one in label]
+        return table.assign(label=label, genre=genre)[label >= 0]
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
@@ -81,7 +104,9 @@ class RecordFolder:
         """Read a split in batches; the options are those of `input_pipeline.read_batches`."""
         from common.records.input_pipeline import read_batches
 
-        return read_batches(self.folder, self.manifest, split, self.decode, **options)
+        return read_batches(
+            self.folder, self.manifest, split, self.decode, label_map=self.label_map, **options
+        )
 
     def labelled(self, split: str) -> tf.data.Dataset:
         """Read a split in the order of its shards: batches of features, labels and track ids."""

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from common.records.tfrecords import Manifest
 
+_FEATURE = {dtype: tf.io.FixedLenFeature([], dtype) for dtype in (tf.string, tf.int64)}
+
 CACHE_SHARE = 0.4  # largest share of the free memory that a cached split takes by default
 
 SHUFFLE_BYTES = 256 << 20
@@ -36,6 +38,7 @@ def read_batches(
     keys: Sequence[str] = ("features", "label"),
     seed: int = 0,
     cache: bool | None = None,
+    label_map: Sequence[int] = (),
 ) -> tf.data.Dataset:
     """Read one split of a folder of records as a dataset of tuples.
 
@@ -54,10 +57,18 @@ def read_batches(
         Parts of a tuple: ``"features"``, ``"label"``, ``"track_id"``, ``"segment"``.
     cache : bool, optional
         Keep the records in memory; by default as `fits_in_memory` decides.
+    label_map : sequence of int
+        Replaces each label, if given; records whose new label is negative are left out.
     """
     paths = [str(path) for path in manifest.shard_paths(folder, split)]
     size = sum(shard["bytes"] for shard in manifest.shards[split])
     count = sum(shard["records"] for shard in manifest.shards[split])
+    new_label = tf.constant(label_map, tf.int64)
+    leaves_out = min(label_map, default=0) < 0
+
+    def is_kept(serialized: tf.Tensor) -> tf.Tensor:
+        label = tf.io.parse_single_example(serialized, {"label": _FEATURE[tf.int64]})["label"]
+        return new_label[label] >= 0
 
     dataset = tf.data.Dataset.from_tensor_slices(paths)
     if cache is None:
@@ -70,6 +81,8 @@ def read_batches(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+    if leaves_out:
+        dataset, count = dataset.filter(is_kept), manifest.size("segments", split)
     if cache:
         dataset = dataset.cache()
     if training:
@@ -77,10 +90,11 @@ def read_batches(
     batch_size = min(batch_size, count) if training else batch_size
     dataset = dataset.batch(batch_size, drop_remainder=training)
     types = {key: tf.string if key == "features" else tf.int64 for key in keys}
-    features = {key: tf.io.FixedLenFeature([], types[key]) for key in keys}
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parsed = tf.io.parse_example(serialized, features)
+        parsed = tf.io.parse_example(serialized, {key: _FEATURE[types[key]] for key in keys})
+        if label_map and "label" in keys:
+            parsed["label"] = tf.gather(new_label, parsed["label"])
         return tuple(decode(parsed[key]) if key == "features" else parsed[key] for key in keys)
 
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.fma.metadata import SPLITS
 from common.records.folder import RecordFolder
+from common.records.tfrecords import count_genres
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -48,6 +49,13 @@ class Segments:
         chosen = np.isin(self.track_id, tracks)
         return Segments(self.features[chosen], self.label[chosen], self.track_id[chosen])
 
+    def sample(self, at_most: int, seed: int = 0) -> Segments:
+        """Draw whole tracks until the next would exceed the number of segments."""
+        tracks, position = np.unique(self.track_id, return_inverse=True)
+        order = np.random.default_rng(seed).permutation(len(tracks))
+        sizes = np.bincount(position)[order]
+        return self.of(tracks[order[np.cumsum(sizes) <= at_most]])
+
 
 @dataclass(frozen=True)
 class MemoryRecords(RecordFolder):
@@ -64,25 +72,31 @@ class MemoryRecords(RecordFolder):
     @classmethod
     def divide(cls, records: RecordFolder, splits: Mapping[str, Segments], **options: Any) -> Self:
         """Replace the splits of a folder by segments of the same kind."""
-        genres = records.manifest.genres
+        manifest = records.manifest
+        sets = manifest.label_sets or [(genre,) for genre in manifest.genres]
 
-        def count(label: np.ndarray) -> dict[str, int]:
-            return dict(
-                zip(genres, np.bincount(label, minlength=len(genres)).tolist(), strict=True)
-            )
+        def count(label: np.ndarray) -> list[int]:
+            return np.bincount(label, minlength=len(sets)).tolist()
 
         first = {s: np.unique(part.track_id, return_index=True)[1] for s, part in splits.items()}
+        by_label = {
+            "segments": {split: count(part.label) for split, part in splits.items()},
+            "tracks": {split: count(part.label[first[split]]) for split, part in splits.items()},
+        }
         manifest = replace(
-            records.manifest,
-            segments={split: count(part.label) for split, part in splits.items()},
-            tracks={split: count(part.label[first[split]]) for split, part in splits.items()},
+            manifest,
+            segments=count_genres(by_label["segments"], sets),
+            tracks=count_genres(by_label["tracks"], sets),
+            by_label=by_label if manifest.has_several_genres else {},
         )
         return cls(records.folder, manifest, splits, **options)
 
     @property
     def settings(self) -> dict[str, Any]:
         """dict: see `RecordFolder.settings`."""
-        described = {"parameters": self.manifest.parameters, "genres": self.manifest.genres}
+        keys = ["parameters", "genres"]
+        keys += ["labels", "parents"] if self.manifest.has_several_genres else []
+        described = {key: getattr(self.manifest, key) for key in keys}
         return {"records": described, "training_tracks": self.training_tracks}
 
     def arrays(self, split: str) -> Iterator[Batch]:

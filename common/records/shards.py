@@ -22,7 +22,14 @@ from common.jobs.files import fingerprint, require_space
 from common.jobs.run import Job, run_jobs
 from common.paths import display_path
 from common.records.coverage import find_shortcomings
-from common.records.tfrecords import FAILURES, PLAN, Manifest, shard_name, write_shard
+from common.records.tfrecords import (
+    FAILURES,
+    PLAN,
+    Manifest,
+    count_genres,
+    shard_name,
+    write_shard,
+)
 from common.tables import read_table, write_table
 
 TRACKS_PER_SHARD = 32
@@ -167,24 +174,25 @@ def run_shards(
     failures = [failed for result in results for failed in result["failures"]]
     write_table(out / PLAN, plan.reset_index())
     write_table(out / FAILURES, failure_table(plan, failures, failure))
-    segments = _counts("segments", results, settings["genres"])
-    if not segments["training"]:
+    sets = settings.get("label_sets", ())
+    labels = sets or [(genre,) for genre in settings["genres"]]
+    by_label = {what: _counts(what, results, len(labels)) for what in ("segments", "tracks")}
+    if not any(by_label["segments"]["training"]):
         raise UserError(f"no training track of {source} could be read: see {out / FAILURES}")
     return {
-        "segments": segments,
-        "tracks": _counts("tracks", results, settings["genres"]),
+        **{what: count_genres(counts, labels) for what, counts in by_label.items()},
         "shards": {split: [r["shard"] for r in results if r["split"] == split] for split in SPLITS},
+        **({"by_label": by_label} if sets else {}),
     }
 
 
-def _counts(what: str, results: list[dict], genres: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Sum the counts of all jobs: split → genre → number, without zeros."""
+def _counts(what: str, results: list[dict], labels: int) -> dict[str, list[int]]:
+    """Sum the counts of all jobs: split → number of each label."""
     counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     for result in results:
         counts[result["split"]].update(result[what])
     return {
-        split: {genre: labels[str(i)] for i, genre in enumerate(genres) if labels[str(i)]}
-        for split, labels in counts.items()
+        split: [numbers[str(label)] for label in range(labels)] for split, numbers in counts.items()
     }
 
 
@@ -204,8 +212,7 @@ def summarise(manifest: Manifest, out: Path, unit: str) -> str:
     """Describe a folder of records; `unit` is the plural of a record, e.g. ``"segments"``."""
     lines = [f"Records in {display_path(out)}"]
     for split in SPLITS:
-        records = sum(manifest.segments[split].values())
-        tracks = sum(manifest.tracks[split].values())
+        records, tracks = (manifest.size(what, split) for what in ("segments", "tracks"))
         lines.append(
             f"  {split:<10} {records:>7,} {unit} of {tracks:>6,} tracks "
             f"in {len(manifest.shards[split]):,} shard(s)"

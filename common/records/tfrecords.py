@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,18 @@ def _varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+def count_genres(
+    by_label: Mapping[str, Sequence[int]], labels: Sequence[Sequence[str]]
+) -> dict[str, dict[str, int]]:
+    """Sum the numbers of labels, the genres of each, to split → genre → number, without zeros."""
+    counts: dict[str, Counter[str]] = {}
+    for split, numbers in by_label.items():
+        counts[split] = Counter()
+        for number, genres in zip(numbers, labels, strict=True):
+            counts[split].update(dict.fromkeys(genres, number))
+    return {split: dict(+counted) for split, counted in counts.items()}
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from common.errors import UserError
 from common.jobs.files import atomic_write
 from common.jobs.journal import as_json, require_same
 from common.tables import read_table
-from common.training.model_files import OPTIMISER_WARNING
 from common.training.options import TrainingOptions
 
 SETTINGS = "settings.json"
 HISTORY = "history.csv"
 BEST_WEIGHTS = "best.weights.h5"
 STATE = "state.{}.weights.h5"
+OPTIMISER_WARNING = "Skipping variable loading for optimizer"  # beginning of Keras' warning
 FILES = (HISTORY, BEST_WEIGHTS, STATE.format("*"))  # patterns of the files of a resumed training
 
 

@@ -136,15 +136,33 @@ def weight_of_segments(segments: int, size: int) -> float:
     return -(-segments // size) * size / segments
 
 
-def accuracy() -> keras.metrics.Metric:
-    """Make the metric ``accuracy`` of one-hot or mixed targets."""
+def accuracy(*, several_genres: bool = False) -> keras.metrics.Metric:
+    """Make the metric ``accuracy``.
+
+    It is the share of segments whose most probable genre is the true one, in mixed targets that of
+    the larger share. With ``several_genres``, it is the share of segments whose most probable genre
+    is one of theirs.
+    """
+    if several_genres:
+        return AccuracyOfSegments(is_one_of, name="accuracy")
     if keras.distribution.distribution() is None:
         return keras.metrics.CategoricalAccuracy(name="accuracy")
-    return _AccuracyOfSegments(name="accuracy")
+    return AccuracyOfSegments(keras.metrics.categorical_accuracy, name="accuracy")
 
 
-class _AccuracyOfSegments(keras.metrics.CategoricalAccuracy):
-    """Accuracy without the rows of zeros that `share` adds, and without sample weights."""
+@keras.saving.register_keras_serializable(package="common")
+def is_one_of(y_true: Any, y_pred: Any) -> Any:
+    """Return 1 where the most probable genre is in the target, otherwise 0: (batch,)."""
+    predicted = ops.argmax(y_pred, axis=-1)[..., None]
+    return ops.cast(ops.take_along_axis(y_true, predicted, axis=-1)[..., 0] > 0, "float32")
+
+
+@keras.saving.register_keras_serializable(package="common")
+class AccuracyOfSegments(keras.metrics.MeanMetricWrapper):
+    """Mean over segments without the rows of zeros that `share` adds."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(y_true, y_pred, ops.any(y_true > 0, axis=-1))
+        """Add a batch."""
+        if keras.distribution.distribution() is not None:
+            sample_weight = ops.any(y_true > 0, axis=-1)
+        return super().update_state(y_true, y_pred, sample_weight)

@@ -23,9 +23,6 @@ MODEL_FILE = "model.keras"  # file name in the folder of a training
 _CARD = "genre_classifier.json"
 """Name of the card inside the ``.keras`` archive, which Keras ignores."""
 
-OPTIMISER_WARNING = "Skipping variable loading for optimizer"
-"""Beginning of Keras' warning about an optimiser's state of another precision."""
-
 _TRUSTED = frozenset({"keras", "common", "spectrogram_feature", "spectrogram_image"})
 """Packages whose layers a model may contain."""
 
@@ -38,7 +35,8 @@ class ModelCard:
     """Description of a saved model, inside its file.
 
     ``name`` is the architecture, e.g. ``"cnn"``; ``genres`` are in the order of the outputs;
-    ``training`` has the options and results of the training. For the features and the data see
+    ``training`` has the options and results of the training, and for several genres a track the
+    ``threshold`` of highest F1 on the validation split. For the features, labels and data see
     `common.records.tfrecords.Manifest`.
     """
 
@@ -51,6 +49,13 @@ class ModelCard:
     versions: dict[str, str] = field(
         default_factory=lambda: {name: version(name) for name in ("fma-genre-research", "keras")}
     )
+    labels: str = "top"
+    parents: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_several_genres(self) -> bool:
+        """bool: True if the model predicts several genres of a track."""
+        return self.labels != "top"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -59,8 +64,8 @@ class ModelCard:
         return cls(**(card | {"genres": tuple(card["genres"])}))
 
     def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
-        """Raise a `UserError` if kind, parameters or genres of records differ from the model's."""
-        for what in ("kind", "parameters", "genres"):
+        """Raise a `UserError` if the features or labels of records differ from the model's."""
+        for what in ("kind", "parameters", "labels", "genres"):
             mine, theirs = getattr(self, what), getattr(manifest, what)
             if mine != theirs:
                 if what == "parameters":
@@ -133,11 +138,8 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelCard]:
                 "loaded; train a model, or get one from someone you trust"
             )
         with warnings.catch_warnings():
-            # Keras only warns if a layer has no weights. The optimiser's state is not needed, and
-            # does not fit if training used another precision.
-            warnings.simplefilter("error", UserWarning)
-            warnings.filterwarnings("ignore", OPTIMISER_WARNING)
-            return keras.saving.load_model(path, safe_mode=True), card
+            warnings.simplefilter("error", UserWarning)  # Keras' if a layer has no weights
+            return keras.saving.load_model(path, safe_mode=True, compile=False), card
     except UserError:
         raise
     except Exception as error:  # Keras raises many types for invalid files

@@ -33,7 +33,11 @@ class TrainingOptions:
     batch_size: int = _option(32, "segments in a step, over all devices", least=1)
     learning_rate: float = _option(1e-3, "largest value of the schedule", least=0)
     weight_decay: float = _option(1e-3, "of AdamW", least=0)
-    label_smoothing: float = _option(0.1, "probability that all genres share", least=0)
+    label_smoothing: float = _option(
+        0.1,
+        "probability that all genres share; without effect on several genres a track",
+        least=0,
+    )
     mixup: float = _option(0.0, "α of the Beta distribution that mixes segments; 0: none", least=0)
     cutmix: float = _option(
         0.5, "probability that an interval of a segment is replaced by that of another", least=0

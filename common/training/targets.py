@@ -15,32 +15,38 @@ def with_targets(
     dataset: tf.data.Dataset,
     weights: np.ndarray,
     *,
+    genres_of: np.ndarray | None = None,
     mixup: float = 0.0,
     cutmix: float = 0.0,
     seed: int = 0,
 ) -> tf.data.Dataset:
     """Convert batches of features and labels to features, targets (batch, genres) and weights.
 
-    ``weights`` are those of each genre in the loss, float32 (genres,); see `genre_weights`. If
+    ``weights`` are those of each genre in the loss, float32 (genres,); see `genre_weights`. Where
+    tracks have several genres, ``genres_of``, bool (labels, genres), has those of each label, and
+    the weight of a segment is the mean over its genres. If
     ``mixup`` is not zero, each segment is mixed with another of its batch, in proportions from
     Beta(mixup, mixup) (Zhang et al. 2018, "mixup: beyond empirical risk minimization", ICLR). With
     probability ``cutmix``, a uniform share of the frames is replaced by those of another segment
     (Yun et al. 2019, "CutMix", ICCV, arXiv:1905.04899, here over the whole frequency axis).
     Targets are mixed in the same proportions. Vectors (batch, n) have no frames to replace.
     """
-    genres = len(weights)
+    targets = tf.eye(len(weights)) if genres_of is None else tf.cast(genres_of, tf.float32)
     axis = TIME_AXIS.get(len(dataset.element_spec[0].shape))
 
     def prepare(
         batch: tuple[tf.Tensor, tf.Tensor], seeds: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         features, label = batch
-        target = tf.one_hot(label, genres)
+        target = tf.gather(targets, label)
         if cutmix and axis:
             features, target = _cut(features, target, cutmix, axis, seeds)
         if mixup:
             features, target = _mix(features, target, mixup, seeds)
-        return features, target, tf.linalg.matvec(target, weights)
+        weight = tf.linalg.matvec(target, weights)
+        if genres_of is not None:
+            weight /= tf.reduce_sum(target, axis=1)
+        return features, target, weight
 
     # Batches are prepared in parallel, so each has random numbers of its own.
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import tensorflow as tf
 
 from common.evaluation.judging import Fitted
 from common.evaluation.model_card import write_model_card
+from common.evaluation.multilabel import best_threshold
+from common.evaluation.predictions import predict
 from common.jobs.files import only_run_in
 from common.records.coverage import require_coverage
 from common.records.folder import RecordFolder
@@ -107,27 +110,36 @@ def train(
     hosts.require_equal(settings | records.settings)
 
     keras.utils.set_random_seed(options.seed)  # for the order of shuffling
-    size, counts = options.batch_size, records.manifest.counts
+    size, manifest = options.batch_size, records.manifest
+    several, of_split = manifest.has_several_genres, partial(manifest.size, "segments")
     cache = all(hosts.gather(fits_in_memory(records.manifest, "training")))  # changes the order
     training = records.batches(
         "training", batch_size=size, training=True, seed=options.seed, cache=cache
     )
     validation = records.batches("validation", batch_size=size)
-    of_genres = genre_weights(counts("segments", "training"), options.balance)
+    of_genres = genre_weights(manifest.counts("segments", "training"), options.balance)
     steps = len(training)
 
     with only_run_in(folder), records.naming_damage():
         open_folder(folder, settings | records.settings)
         hosts.copy_from_first(folder, FILES)
         keras.utils.set_random_seed(options.seed)  # for the weights
-        with devices.sharing(size, min(size, sum(counts("segments", "training")))):
-            model = compile_model(build(), options, options.epochs * steps)
+        with devices.sharing(size, min(size, of_split("training"))):
+            model = compile_model(build(), options, options.epochs * steps, several_genres=several)
             if not is_finished(read_history(folder), options):
-                segments = sum(counts("segments", "validation"))
-                fit(model, training, validation, of_genres, options, folder, segments)
+                fit(
+                    model,
+                    training,
+                    validation,
+                    of_genres,
+                    options,
+                    folder,
+                    segments=of_split("validation"),
+                    genres_of=manifest.targets if several else None,
+                )
         history = keep_best(folder)
         with devices.full_precision():  # one device, float32: any machine evaluates it alike
-            model = compile_model(build(), options, options.epochs * steps)
+            model = compile_model(build(), options, options.epochs * steps, several_genres=several)
         load_weights(model, folder / BEST_WEIGHTS)
         model = finish(model) if finish else model
         run = Run(
@@ -139,23 +151,24 @@ def train(
             folder=folder,
         )
         if save:
-            manifest = records.manifest
             training_card = {
                 "options": asdict(options),
                 "architecture": architecture,
                 "best_epoch": run.best_epoch,
                 "seconds": run.seconds,
                 "validation_accuracy": float(history["val_accuracy"][run.best_epoch]),
-                "tracks": {
-                    split: sum(manifest.counts("tracks", split)) for split in manifest.tracks
-                },
+                "tracks": {split: manifest.size("tracks", split) for split in manifest.tracks},
             }
+            if several:
+                training_card["threshold"] = best_threshold(predict(model, records, "validation"))
             notes = {"ablation": ablation, "weights": weights}
             card = ModelCard(
                 name=name,
                 kind=manifest.kind,
                 parameters=manifest.parameters,
                 genres=manifest.genres,
+                labels=manifest.labels,
+                parents=manifest.parents,
                 data_set=manifest.data_set,
                 training=training_card | {key: note for key, note in notes.items() if note},
             )
@@ -164,17 +177,23 @@ def train(
     return run
 
 
-def compile_model(model: keras.Model, options: TrainingOptions, steps: int) -> keras.Model:
+def compile_model(
+    model: keras.Model, options: TrainingOptions, steps: int, *, several_genres: bool = False
+) -> keras.Model:
     """Set loss, optimiser, schedule and metric of a model with genre probabilities; return it.
 
-    `steps` is the number of steps of the whole training.
+    `steps` is the number of steps of the whole training. The loss is cross-entropy, or with
+    `several_genres` the mean of the binary cross-entropies of all genres, without label smoothing.
     """
+    loss: keras.losses.Loss = keras.losses.BinaryCrossentropy()
+    if not several_genres:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing)
     rate = learning_rate(options, steps)
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=options.weight_decay),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+        loss=loss,
         weighted_metrics=[],
-        metrics=[devices.accuracy()],
+        metrics=[devices.accuracy(several_genres=several_genres)],
         jit_compile=devices.compiles(),
     )
     # The optimiser's state must exist before a checkpoint is loaded.
@@ -202,21 +221,30 @@ def fit(
     weights: np.ndarray,
     options: TrainingOptions,
     folder: Path,
+    *,
     segments: int = 1,
+    genres_of: np.ndarray | None = None,
 ) -> None:
     """Fit a compiled model, beginning after the last epoch that is saved in the folder.
 
-    ``weights`` are those of each genre in the training loss (genres,), and ``segments`` is the
-    number of validation segments, which matters if several devices share batches.
+    ``weights`` are those of each genre in the training loss (genres,), and ``genres_of`` the genres
+    of each label, see `with_targets`. ``segments`` is the number of validation segments, which
+    matters if several devices share batches.
     """
     size = options.batch_size
     equal = np.full_like(weights, devices.weight_of_segments(segments, size))
     training = with_targets(
-        training, weights, mixup=options.mixup, cutmix=options.cutmix, seed=options.seed
+        training,
+        weights,
+        genres_of=genres_of,
+        mixup=options.mixup,
+        cutmix=options.cutmix,
+        seed=options.seed,
     )
+    validation = with_targets(validation, equal, genres_of=genres_of)
     model.fit(
         devices.share(training, size),
-        validation_data=devices.share(with_targets(validation, equal), size),
+        validation_data=devices.share(validation, size),
         initial_epoch=resume(model, folder),
         epochs=options.epochs,
         callbacks=make_callbacks(folder, options, len(training)),

@@ -122,7 +122,7 @@ def label_issues(study: Study, most: int = 20) -> None:
     summary = {
         "tracks": len(np.unique(segments.track_id)),
         "issues": int(issues["issue"].sum()),
-        "accuracy": result.scores.track_accuracy.value,
+        "accuracy": result.scores.main.value,
     }
     with atomic_write(HERE / "label_issues.json") as file:
         file.write(json.dumps(summary, indent=1).encode() + b"\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from common.fma.track_plan import genres_of, plan_tracks
+from common.fma.labels import SEPARATOR
+from common.fma.track_plan import plan_tracks
 
 SEGMENTS_PER_TRACK = 3
 
@@ -31,10 +32,16 @@ def plan_segments(
     pandas.DataFrame
         Indexed by track id, with ``split``, ``genre``, ``label``, ``segments`` and ``artist``.
     """
-    plan = plan_tracks(tracks, mapping)
-    in_training = plan["split"] == "training"
-    share = plan.loc[in_training, "genre"].value_counts(normalize=True)
-    frequent = share.index[share > 1 / len(genres_of(plan))]
-    once = balance & in_training & plan["genre"].isin(frequent)
-    plan["segments"] = np.where(once, 1, SEGMENTS_PER_TRACK)
+    return count_segments(plan_tracks(tracks, mapping), balance=balance)
+
+
+def count_segments(plan: pd.DataFrame, *, balance: bool = True) -> pd.DataFrame:
+    """Add the number of segments to a plan; the rarest genre of a track determines it."""
+    own = plan["genre"].str.split(SEPARATOR, regex=False)
+    row, genre = np.repeat(np.arange(len(plan)), own.map(len)), np.concatenate(own)
+    in_training = (plan["split"] == "training").to_numpy()
+    share = pd.Series(genre[in_training[row]]).value_counts() / in_training.sum()
+    is_rare = ~(share.reindex(genre).to_numpy() > 1 / len(set(genre)))
+    once = balance & in_training & (np.bincount(row, is_rare) == 0)
+    plan = plan.assign(segments=np.where(once, 1, SEGMENTS_PER_TRACK))
     return plan[["split", "genre", "label", "segments", "artist"]]

@@ -35,7 +35,7 @@ class EmbeddedRecords(FeatureRecords):
     @classmethod
     def of(cls, records: FeatureRecords) -> Self:
         """Embed records with the default weights."""
-        return cls(records.folder, records.manifest)
+        return cls(records.folder, records.manifest, label_map=records.label_map)
 
     @cached_property
     def network(self) -> keras.Model:
@@ -66,8 +66,11 @@ class EmbeddedRecords(FeatureRecords):
         done = all(self._path(shard).exists() for shard in shards)
         bar = progress_bar(iterable=shards, desc=f"embedding {split}", unit="shard", disable=done)
         read = [self._embedded(split, shard) for shard in bar]
-        arrays = tuple(np.concatenate([shard[key] for shard in read]) for key in keys)
-        return array_batches(arrays, **options)
+        columns = {key: np.concatenate([shard[key] for shard in read]) for key in read[0]}
+        if self.label_map:
+            columns["label"] = np.array(self.label_map)[columns["label"]]
+        kept = columns["label"] >= 0
+        return array_batches(tuple(columns[key][kept] for key in keys), **options)
 
     def _path(self, shard: dict[str, Any]) -> Path:
         name = f"{Path(shard['name']).stem}-{shard['crc32c']:08x}.npz"

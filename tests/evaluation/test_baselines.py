@@ -5,7 +5,7 @@ from hypothesis.extra.numpy import arrays
 from records_for_tests import records_of
 
 from common.evaluation.baselines import (
-    _sample_tracks,
+    Described,
     bin_statistics,
     collect,
     fit_svm,
@@ -94,7 +94,7 @@ def test_always_saying_the_majority_scores_its_share():
 @pytest.fixture(scope="module")
 def svm():
     training, validation = make_batches(), make_batches(first_track=100, seed=1)
-    return fit_svm(collect(training), collect(validation), n_genres=3)
+    return Described(fit_svm(collect(training), collect(validation), n_genres=3), bin_statistics)
 
 
 def test_svm_learns_and_predicts_probabilities(svm):
@@ -106,7 +106,7 @@ def test_svm_learns_and_predicts_probabilities(svm):
 
 def test_svm_is_deterministic(svm):
     training, validation = make_batches(), make_batches(first_track=100, seed=1)
-    again = fit_svm(collect(training), collect(validation), n_genres=3)
+    again = Described(fit_svm(collect(training), collect(validation), n_genres=3), bin_statistics)
     features = make_batches(seed=2)[0][0]
     np.testing.assert_array_equal(again.predict_on_batch(features), svm.predict_on_batch(features))
 
@@ -129,9 +129,9 @@ def test_svm_is_not_sure_of_noise_and_sure_of_what_it_knows():
 
 def test_calibration_leaves_the_machines_choice_alone(svm):
     rng = np.random.default_rng(3)
-    statistics = rng.random((50, svm.machine[0].n_features_in_), dtype=np.float32)
-    chosen = svm.machine.predict(statistics)
-    np.testing.assert_array_equal(svm.predict_statistics(statistics).argmax(axis=1), chosen)
+    statistics = rng.random((50, svm.machine.machine[0].n_features_in_), dtype=np.float32)
+    chosen = svm.machine.machine.predict(statistics)
+    np.testing.assert_array_equal(svm.machine.predict_statistics(statistics).argmax(axis=1), chosen)
 
 
 def test_svm_chooses_from_the_grid_by_validation():
@@ -151,7 +151,7 @@ def test_svm_copes_with_genres_that_a_split_lacks(validation_genres):
     label = np.resize(validation_genres, 30).repeat(3)
     validation = Segments(validation.features, label, validation.track_id)
     machine = fit_svm(training, validation, n_genres=5, grid=[(1.0, 1.0)])
-    probability = machine.predict_on_batch(batches[0][0])
+    probability = machine.predict_statistics(bin_statistics(batches[0][0]))
     assert probability.shape == (45, 5)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
     assert (probability[:, 4] == 0).all()
@@ -159,9 +159,9 @@ def test_svm_copes_with_genres_that_a_split_lacks(validation_genres):
 
 def test_sampling_keeps_tracks_whole():
     segments = collect(make_batches())
-    sample = _sample_tracks(segments, at_most=20, seed=3)
+    sample = segments.sample(at_most=20, seed=3)
     tracks, sizes = np.unique(sample.track_id, return_counts=True)
     assert len(tracks) == 6
     assert set(sizes) == {3}
-    everything = _sample_tracks(segments, at_most=1000, seed=3)
+    everything = segments.sample(at_most=1000, seed=3)
     np.testing.assert_array_equal(everything.features, segments.features)
