@@ -162,7 +162,7 @@ def import_folder(
     used = table[table["problem"] == ""]
     splits = known["split"].to_dict() | dict(zip(used["path"], used["split"], strict=True))
     write_known(metadata / KNOWN, ids, splits)
-    write_metadata(metadata, used)
+    write_metadata(metadata, used.assign(genres=[(genre,) for genre in used["genre"]]))
     return Imported(table, listing.notes)
 
 

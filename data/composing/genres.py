@@ -3,6 +3,8 @@
 A rhythm is a string of sixteenths, ``x`` loud, ``o`` soft, ``.`` silent, repeated to fill a bar. A
 chord is a Roman numeral, lower case for minor, with ``7``, ``M7`` (major seventh) or ``5`` (no
 third), and lasts a bar.
+
+A sub-genre contains the tracks of its root genre in which an instrument plays.
 """
 
 from typing import NamedTuple
@@ -160,4 +162,14 @@ STYLES = {
     "Spoken": Style((66, 92), "Spoken", ("chromatic: I5",), ("4",),
         (Part("speak", "speech", "xxx.xxxxx.xx.... xx.xxxx.....xxx. xxxxxx.xxxx.....", 46),),
         openness=0, looseness=0.05, reverb=(0.06, 0.5), band=(80, 9000), hiss=-44),
+}  # fmt: skip
+
+SUBGENRES = {  # title: root genre, and one of the `sounds` of a composition
+    "Cymbal Rock": ("Rock", "cymbal"), "Guitar Rock": ("Rock", "guitar"),
+    "Deep Electronic": ("Electronic", "deep"), "Saw Electronic": ("Electronic", "saw"),
+    "Drone Experimental": ("Experimental", "drone"), "Vocal Hip-Hop": ("Hip-Hop", "speech"),
+    "Drumless Experimental": ("Experimental", "no drums"), "Snare Hip-Hop": ("Hip-Hop", "snare"),
+    "Double-Bass Folk": ("Folk", "upright"), "Drum Folk": ("Folk", "drums"),
+    "Drumless Instrumental": ("Instrumental", "no drums"), "Guitar Pop": ("Pop", "guitar"),
+    "Pad Instrumental": ("Instrumental", "pad"), "Hi-Hat Pop": ("Pop", "hat"),
 }  # fmt: skip

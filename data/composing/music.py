@@ -16,6 +16,7 @@ SR = 22_050  # sample rate of the synthesis in Hz
 _FADE = np.linspace(1, 0, round(0.06 * SR), dtype=np.float32)  # end of a note
 _TABLE = 8192  # samples of a wavetable, which is one period
 _DEGREES = {"I": 0, "II": 2, "III": 4, "IV": 5, "V": 7, "VI": 9, "VII": 11}
+_TURN = 5.0  # seconds of each recording in `alternate`
 _TRAITS = ("tempo", "harmonies", "grooves", "swing", "reverb", "band", "drive", "hiss", "crackle")
 
 Note = namedtuple("Note", "part start length pitch loudness")
@@ -201,6 +202,13 @@ def compose(artist: Style, rng: Generator, seconds: float) -> list[Note]:
     return notes
 
 
+def sounds(notes: list[Note]) -> set[str]:
+    """Return the instruments and drums of a composition, and ``drums`` or ``no drums``."""
+    names = {note.part.instruments for note in notes}
+    has_drums = any(isinstance(INSTRUMENTS[name], Drum) for name in names)
+    return names | {"drums" if has_drums else "no drums"}
+
+
 def _pitches(
     part: Part, i: int, hits: int, chord: list[int], ladder: np.ndarray, step: int, rng: Generator
 ) -> list[float]:
@@ -232,6 +240,13 @@ def perform(
         pan = np.sqrt(np.array([[1 - side], [1 + side]], np.float32))[:channels]
         mix += pan * line * _ratio(gain)
     return _record(mix, artist, rng, round(seconds * rate)).T
+
+
+def alternate(first: np.ndarray, second: np.ndarray, *, rate: int) -> np.ndarray:
+    """Crossfade between two recordings every 5 s [shape=(samples, channels)]."""
+    turn = np.sin(np.pi / (_TURN * rate) * np.arange(len(first), dtype=np.float32))
+    share = np.clip(0.5 + 16 * turn, 0, 1)[:, None]  # crossfades of 0.1 s
+    return share * first + (1 - share) * second
 
 
 def _play(notes: list[Note], size: int, rng: Generator) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -48,24 +50,40 @@ def write_known(path: Path, ids: Mapping[str, int], splits: Mapping[str, str]) -
     write_table(path, table.sort_values("track_id"))
 
 
-def write_metadata(metadata: Path, used: pd.DataFrame) -> None:
+def write_metadata(
+    metadata: Path, used: pd.DataFrame, roots: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write ``genres.csv`` and ``tracks.csv`` of the tracks `used`, indexed by track id.
 
-    `used` has the columns genre, artist, title and split. Other cells of ``tracks.csv`` are columns
-    such as ``("track", "duration")``.
+    `used` has the columns genres (one or several titles), artist, title and split. Other cells of
+    ``tracks.csv`` are columns such as ``("track", "duration")``. `roots` maps sub-genres to their
+    root genres. As in the FMA, a track with several root genres has no ``genre_top``.
     """
-    genres = {genre: number for number, genre in enumerate(sorted(set(used["genre"])), 1)}
+    tops = used["genres"].map(lambda genres: {roots.get(genre, genre) for genre in genres})
+    with_roots = [top.union(genres) for top, genres in zip(tops, used["genres"], strict=True)]
+    counts = Counter(genre for genres in with_roots for genre in genres)
+    # Root genres have the lowest ids.
+    titles = sorted(counts, key=lambda genre: (genre in roots, genre))
+    ids = {genre: number for number, genre in enumerate(titles, 1)}
     artists = {artist: number for number, artist in enumerate(sorted(set(used["artist"])), 1)}
-    counts = used["genre"].value_counts()
-    rows = [(number, int(counts[genre]), 0, genre, number) for genre, number in genres.items()]
+    rows = [
+        (
+            number,
+            counts[genre],
+            ids.get(roots.get(genre, ""), 0),
+            genre,
+            ids[roots.get(genre, genre)],
+        )
+        for genre, number in ids.items()
+    ]
     cells = {
         ("artist", "id"): used["artist"].map(artists),
         ("artist", "name"): used["artist"],
         ("set", "split"): used["split"],
         ("set", "subset"): SUBSET,
-        ("track", "genre_top"): used["genre"],
-        ("track", "genres"): [[genres[genre]] for genre in used["genre"]],
-        ("track", "genres_all"): [[genres[genre]] for genre in used["genre"]],
+        ("track", "genre_top"): ["".join(top) if len(top) == 1 else "" for top in tops],
+        ("track", "genres"): [sorted(map(ids.__getitem__, genres)) for genres in used["genres"]],
+        ("track", "genres_all"): [sorted(map(ids.__getitem__, genres)) for genres in with_roots],
         ("track", "title"): used["title"],
     } | {column: used[column] for column in used if isinstance(column, tuple)}
     _write(metadata / "genres.csv", format_genres_csv(rows))

@@ -15,27 +15,32 @@ from common.fma.audio import read_audio
 from common.fma.dataset import DEMO_MARKER, find_dataset, get_audio_path
 from common.fma.genres import ROOT_GENRES
 from common.fma.metadata import SPLITS, load
+from common.fma.track_plan import plan_tracks
 from common.jobs.journal import JOURNAL
 from common.jobs.workers import worker_pool
 from common.paths import PROJECT_ROOT
 from data import make_demo as command
-from data.composing.genres import SCALES, STYLES
+from data.composing.genres import SCALES, STYLES, SUBGENRES
 from data.composing.music import (
     INSTRUMENTS,
     SR,
     Drum,
+    alternate,
     beat_to_seconds,
     compose,
     make_artist,
     parse_chord,
     perform,
     read_rhythm,
+    sounds,
 )
 from data.make_demo import (
     DAMAGES,
+    DEFAULT_TRACKS,
     MAX_TRACKS,
     MIN_TRACKS,
     Recording,
+    find_genres,
     make_demo,
     make_plan,
     synthesise,
@@ -141,6 +146,58 @@ def test_instruments_are_in_tune(name, hz):
     assert power[near].sum() > 0.02 * power.sum()
 
 
+# Medleys and sub-genres
+
+
+def test_every_segment_of_a_medley_contains_both_recordings():
+    first, second = np.ones((3000, 2), np.float32), np.zeros((3000, 2), np.float32)
+    mixed = alternate(first, second, rate=100)
+    assert mixed.shape == (3000, 2)
+    assert mixed.dtype == np.float32
+    assert set(mixed[20:480].ravel()) == {1}
+    assert set(mixed[520:980].ravel()) == {0}
+    assert np.abs(np.diff(mixed, axis=0)).max() < 0.2  # no clicks
+    for start in range(0, 2001, 250):
+        assert abs(mixed[start : start + 1000].mean() - 0.5) < 0.01
+
+
+def test_a_medley_plays_two_artists_of_its_own():
+    medley = Recording(100, "Pop", "test", 0, second="Rock")
+    samples = synthesise(medley, 1, 11.0)
+    assert samples.shape == (11 * 44_100, 2)
+    assert np.abs(samples).max() <= 0.901
+    pop = synthesise(medley._replace(second=""), 1, 11.0)
+    assert not np.array_equal(samples[44_100 : 4 * 44_100], pop[44_100 : 4 * 44_100])
+    np.testing.assert_array_equal(samples, synthesise(medley, 1, 11.0))
+
+
+def test_subgenres_are_instruments_that_play():
+    words = {*INSTRUMENTS, "drums", "no drums"}
+    assert {root for root, _ in SUBGENRES.values()} <= set(ROOT_GENRES)
+    assert {sound for _, sound in SUBGENRES.values()} <= words
+    assert not set(SUBGENRES) & set(ROOT_GENRES)
+    assert sounds(pure_notes("Spoken", 0)) == {"speech", "no drums"}
+    played = sounds(pure_notes("Rock", 0))
+    assert {"guitar", "bass", "kick", "drums"} <= played
+    assert "no drums" not in played
+    assert find_genres(Recording(77, "Blues", "test", 0), 0, 30.0) == ["Blues"]
+    *of_rock, blues = find_genres(Recording(77, "Rock", "test", 0, second="Blues"), 0, 30.0)
+    assert blues == "Blues"
+    assert {SUBGENRES[title][0] for title in of_rock} == {"Rock"}
+
+
+def test_each_subgenre_of_the_default_set_can_be_learned_and_tested():
+    rows = [
+        (genre, recording.split)
+        for recording in make_plan(DEFAULT_TRACKS, seed=0)
+        for genre in find_genres(recording, 0, 30.0)
+    ]
+    for genre in SUBGENRES:
+        training, *held_out = (rows.count((genre, split)) for split in SPLITS)
+        assert training >= 10, genre
+        assert min(held_out) >= 1, genre
+
+
 # What makes the genres
 
 
@@ -215,7 +272,7 @@ def test_blues_has_twelve_bars():
 @pytest.mark.parametrize("tracks", [MIN_TRACKS, 49, 240, 3000])
 def test_plan(tracks):
     plan = make_plan(tracks, seed=3)
-    good = [recording for recording in plan if not recording.damage]
+    good = [recording for recording in plan if not (recording.damage or recording.second)]
     assert len(good) == tracks
     assert sorted(r.damage for r in plan if r.damage) == sorted(DAMAGES)
     assert {(r.genre, r.split) for r in good} == {(g, s) for g in ROOT_GENRES for s in SPLITS}
@@ -224,14 +281,26 @@ def test_plan(tracks):
     assert min(ids) >= 2
     assert max(ids) < 155_320
     splits = {}
-    for recording in plan:
+    for recording in good:
         splits.setdefault((recording.genre, recording.artist), set()).add(recording.split)
     assert all(len(found) == 1 for found in splits.values())
     assert make_plan(tracks, seed=3) == plan != make_plan(tracks, seed=4)
 
 
+@pytest.mark.parametrize("tracks", [MIN_TRACKS, 240])
+def test_medleys_pair_neighbours_and_are_in_each_split(tracks):
+    medleys = [recording for recording in make_plan(tracks, seed=3) if recording.second]
+    assert len(medleys) == round(tracks / 10)
+    assert {recording.split for recording in medleys} == set(SPLITS)
+    assert len({recording.artist for recording in medleys}) == len(medleys)
+    for recording in medleys:
+        assert recording.second in STYLES[recording.genre].neighbours.split(", ")
+    assert sum(r.genre == "Pop" for r in medleys) == -(-len(medleys) // 2)
+
+
 def test_plan_is_unequal_as_fma_is():
-    plan = [recording for recording in make_plan(240, seed=0) if not recording.damage]
+    recordings = make_plan(240, seed=0)
+    plan = [recording for recording in recordings if not (recording.damage or recording.second)]
     counts = {genre: sum(r.genre == genre for r in plan) for genre in ROOT_GENRES}
     assert sorted(counts, key=counts.get)[-2:] == ["Electronic", "Rock"]
     assert counts["Rock"] > 4 * counts["Easy Listening"]
@@ -310,7 +379,8 @@ def test_layout_and_metadata(demo):
     assert dataset.is_demo
     assert dataset.subset == "medium"
     tracks = dataset.tracks()
-    assert tracks.shape == (MIN_TRACKS + len(DAMAGES), 52)
+    medleys = [recording for recording in make_plan(MIN_TRACKS, seed=7) if recording.second]
+    assert tracks.shape == (MIN_TRACKS + len(DAMAGES) + len(medleys), 52)
     assert tracks.index.is_monotonic_increasing
     assert all(get_audio_path(dataset.audio_dir, track_id).is_file() for track_id in tracks.index)
     pairs = tracks.groupby(
@@ -325,13 +395,23 @@ def test_layout_and_metadata(demo):
 
     genres = load(dataset.metadata_dir / "genres.csv")
     assert list(genres.columns) == ["#tracks", "parent", "title", "top_level"]
-    for _, track in tracks.iterrows():
-        top = genres.loc[track["track", "genres_all"], "top_level"].unique()
-        assert genres.loc[top, "title"].tolist() == [track["track", "genre_top"]]
-        assert set(track["track", "genres"]) <= set(track["track", "genres_all"])
-    roots = genres[genres["parent"] == 0]
-    assert sorted(roots["title"]) == sorted(ROOT_GENRES)
-    assert roots["#tracks"].sum() == len(tracks)
+    pairs = {recording.track_id: set(recording.root_genres) for recording in medleys}
+    for track_id, track in tracks.iterrows():
+        listed, with_roots = (set(track["track", name]) for name in ("genres", "genres_all"))
+        assert with_roots == listed | set(genres.loc[list(listed), "top_level"])
+        top = set(genres.loc[genres.loc[list(listed), "top_level"], "title"])
+        assert top == pairs.get(track_id, {track["track", "genre_top"]})
+    assert set(tracks.index[tracks["track", "genre_top"].isna()]) == set(pairs)
+    roots, below = genres[genres["parent"] == 0], genres[genres["parent"] != 0]
+    assert roots["title"].tolist() == list(ROOT_GENRES)
+    assert roots.index.tolist() == roots["top_level"].tolist() == list(range(1, 17))
+    assert below["parent"].map(genres["title"]).tolist() == [
+        SUBGENRES[title][0] for title in below["title"]
+    ]
+    assert (below["parent"] == below["top_level"]).all()
+    counts = tracks["track", "genres_all"].explode().value_counts()
+    assert genres["#tracks"].to_dict() == counts.to_dict()
+    assert len(plan_tracks(tracks)) == len(tracks) - len(medleys)
 
 
 def test_columns_are_those_of_fma(demo):
