@@ -38,7 +38,7 @@ def plan_segments(
 def count_segments(plan: pd.DataFrame, *, balance: bool = True) -> pd.DataFrame:
     """Add the number of segments to a plan; the rarest genre of a track determines it."""
     own = plan["genre"].str.split(SEPARATOR, regex=False)
-    row, genre = np.repeat(np.arange(len(plan)), own.map(len)), np.concatenate(own)
+    row, genre = np.repeat(np.arange(len(plan)), own.map(len)), np.concatenate(own.tolist())
     in_training = (plan["split"] == "training").to_numpy()
     share = pd.Series(genre[in_training[row]]).value_counts() / in_training.sum()
     is_rare = ~(share.reindex(genre).to_numpy() > 1 / len(set(genre)))
