@@ -27,6 +27,7 @@ from common.jobs.files import atomic_write
 from common.quiet import import_tensorflow
 from common.records.segments import MemoryRecords
 from common.tables import write_table
+from hierarchy import compare_rules
 from learning_curve import learning_curve
 from low_pass import low_pass
 from richer_statistics import richer_statistics
@@ -40,6 +41,7 @@ from rows import (
     save_figure,
     write_rows,
 )
+from several_genres import several_genres
 from splits import FOLDS, cross_validation, frequent_artist
 from study import RECIPES, SEEDS, Study, artist_groups
 
@@ -91,6 +93,8 @@ def measure(study: Study) -> None:
     frequent_artist(study, [*baselines[1:], *networks, ensembles[-1]])
     low_pass(study, best, baselines[1])
     learning_curve(study, best, baselines[1])
+    several_genres(study, best)
+    compare_rules(study, best.model)
     label_issues(study)
 
 
@@ -136,10 +140,14 @@ def main() -> None:
         "figures. The README has the commands that make the records. About two hours on 2 cores.\n"
         "Run it again after an interruption.",
         "  python results/fma_small/measure.py data/rendered/records/fma-small-features \\\n"
-        "      data/rendered/records/fma-small-mel --out data/rendered/models/fma-small\n"
+        "      data/rendered/records/fma-small-all data/rendered/records/fma-small-mel \\\n"
+        "      --out data/rendered/models/fma-small\n"
         "  python results/tables.py",
     )
     parser.add_argument("features", type=Path, help="records of import_features")
+    parser.add_argument(
+        "several_genres", type=Path, help="records of import_features with --labels all"
+    )
     parser.add_argument("images", type=Path, help="records of images, painted with a colour map")
     parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
     arguments = parser.parse_args()
@@ -147,7 +155,8 @@ def main() -> None:
     from common.training.devices import prepare_device
 
     print(f"Training on: {prepare_device()}")
-    measure(Study(arguments.features, arguments.images, arguments.out))
+    folders = (arguments.features, arguments.several_genres, arguments.images)
+    measure(Study(*folders, arguments.out))
 
 
 if __name__ == "__main__":

@@ -52,9 +52,13 @@ ID_STEP = 3
 
 @dataclass(frozen=True)
 class Study:
-    """The records of features and of images, and the folder of the trainings."""
+    """The records of features, with one and with several genres a track, and of images.
+
+    ``out`` is the folder of the trainings.
+    """
 
     features: Path
+    several_genres: Path
     images: Path
     out: Path
 
@@ -62,6 +66,11 @@ class Study:
     def records(self) -> FeatureRecords:
         """FeatureRecords: all rows of the pictures as bins."""
         return FeatureRecords.open(self.features)
+
+    @cached_property
+    def several(self) -> FeatureRecords:
+        """FeatureRecords: the same features with all genres of a track."""
+        return FeatureRecords.open(self.several_genres)
 
     @cached_property
     def segments(self) -> dict[str, Segments]:
@@ -116,8 +125,16 @@ class Study:
         folder = self.out / "lower bins" / name / f"seed-{seed}"
         return self._network(self.lower, folder, name, seed)
 
-    def _network(self, records: FeatureRecords, folder: Path, name: str, seed: int) -> Run:
-        options = replace(OPTIONS, seed=seed)
+    def on_labels(self, labels: str, name: str, seed: int, balance: str = "none") -> Run:
+        """Train a network of stage 2 on root genres, or on all genres, of a track."""
+        folder = self.out / f"labels {labels}, balance {balance}" / name / f"seed-{seed}"
+        records = self.several.with_labels(labels)
+        return self._network(records, folder, name, seed, balance)
+
+    def _network(
+        self, records: FeatureRecords, folder: Path, name: str, seed: int, balance: str = "none"
+    ) -> Run:
+        options = replace(OPTIONS, seed=seed, balance=balance)
         return features_training.train_model(records, name, folder=folder, options=options)
 
     def image_network(self, kind: str, seed: int) -> Run:

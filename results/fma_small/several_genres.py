@@ -1,0 +1,99 @@
+"""Several genres a track: root genres, and all genres of the tree with enough training tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from common.evaluation import metrics, multilabel
+from common.evaluation.baselines import majority, svm
+from common.evaluation.judging import Fitted
+from common.evaluation.predictions import Predictions, predict
+from common.tables import write_table
+from rows import HERE, Row, flat, test_predictions
+from spectrogram_feature.features.records import FeatureRecords
+from study import SEEDS, Study
+
+SHOWN = (
+    "macro_average_precision",
+    "micro_average_precision",
+    "macro_roc_auc",
+    "precision_at_true",
+    "lrap",
+)
+
+
+def several_genres(study: Study, best: Row) -> None:
+    """Evaluate the baselines and the network of `best` on root genres and on all genres."""
+    rows: list[dict[str, Any]] = []
+    networks: dict[str, list[Predictions]] = {}
+    for labels in ("roots", "all"):
+        records = study.several.with_labels(labels)
+        runs = [study.on_labels(labels, best.model, seed) for seed in range(SEEDS)]
+        models = {
+            "genre frequencies": _of_baseline(majority(records), records),
+            "SVM on row statistics": _of_baseline(svm(records), records),
+            best.model: [test_predictions(run, records) for run in runs],
+        }
+        networks[labels] = models[best.model]
+        rows += [
+            _row(labels, model, own, models["SVM on row statistics"], records)
+            for model, own in models.items()
+        ]
+    write_table(HERE / "several_genres.csv", pd.DataFrame(rows))
+    records = study.several
+    parents, counts = records.manifest.parents, records.manifest.tracks["training"]
+    table = multilabel.per_genre(_mean(networks["all"]), parents, counts)
+    write_table(HERE / "several_genres_per_genre.csv", table.reset_index())
+    roots = {
+        "one root genre, softmax": best.test,
+        "root genres, sigmoids": [_roots(one, best.test[0]) for one in networks["roots"]],
+        "all genres, sigmoids": [_roots(one, best.test[0]) for one in networks["all"]],
+    }
+    single = roots["one root genre, softmax"]
+    tasks = [
+        {
+            "task": task,
+            **flat("accuracy", metrics.evaluate(own).track_accuracy),
+            **({} if own is single else flat("gain", metrics.compare(own, single))),
+        }
+        for task, own in roots.items()
+    ]
+    write_table(HERE / "multi_task.csv", pd.DataFrame(tasks))
+
+
+def _of_baseline(fitted: Fitted, records: FeatureRecords) -> list[Predictions]:
+    return [predict(fitted.model, records, "test")]
+
+
+def _row(
+    labels: str,
+    model: str,
+    own: list[Predictions],
+    rival: list[Predictions],
+    records: FeatureRecords,
+) -> dict[str, Any]:
+    scores, parents = multilabel.evaluate(own), records.manifest.parents
+    row: dict[str, Any] = {"labels": labels, "genres": len(own[0].genres), "model": model}
+    for name in SHOWN:
+        row |= flat(name, getattr(scores, name))
+    row |= flat("gain", multilabel.compare(own, rival)) if own is not rival else {}
+    if parents:
+        errors = multilabel.sub_genre_errors(_mean(own), parents)
+        row |= {"sub_genre_errors": errors.errors} | flat("root_of_errors", errors.root_accuracy)
+    return row
+
+
+def _mean(runs: Sequence[Predictions]) -> Predictions:
+    """Average the probabilities of several trainings."""
+    return Predictions.average(runs)
+
+
+def _roots(predictions: Predictions, single: Predictions) -> Predictions:
+    """Reduce predictions to the root genres and the labels of `single`, for the same tracks."""
+    ordered, single = predictions.in_order(), single.in_order()
+    columns = [ordered.genres.index(genre) for genre in single.genres]
+    return replace(single, probability=ordered.probability[:, columns])
