@@ -139,7 +139,7 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
         ("seconds", "Training time", format_duration),
     ):
         shown[heading] = [ABSENT if pd.isna(value) else write(value) for value in table[name]]
-    notes = table["note"].fillna("")
+    notes = table["note"].astype(object).fillna("")
     if notes.any():
         shown["Note"] = notes
     return shown

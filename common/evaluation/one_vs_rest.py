@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,9 @@ def fit_one_vs_rest(
     def fit(part: Segments, c: float, relative_gamma: float) -> OneVsRest:
         svc = SVC(C=c, gamma=relative_gamma / part.features.shape[1], cache_size=1000)
         machine = make_pipeline(StandardScaler(), OneVsRestClassifier(svc))
-        machine.fit(part.features, targets[part.label].astype(int))
+        with warnings.catch_warnings():  # a fold may lack a genre, whose machine is constant
+            warnings.filterwarnings("ignore", "Label .* is present in all", UserWarning)
+            machine.fit(part.features, targets[part.label].astype(int))
         decisions = machine.decision_function(validation.features)
         sigmoids = [
             fit_sigmoid(of_genre, is_true)

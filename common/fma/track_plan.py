@@ -114,14 +114,14 @@ def plan_several_genres(
     split = tracks["set", "split"].astype(str)
     at_least = min_tracks if labels == "all" else 1
     chosen = frequent_genres(sets, split, at_least)
-    plan = _plan(tracks, sets.map(frozenset(chosen).intersection))
-    plan = plan[plan["genre"].map(len).astype(bool) & split.isin(SPLITS)].sort_index()
-    _require_splits(plan)
     if len(chosen) < 2:
         raise UserError(
             f"{len(chosen)} genre(s) have at least {at_least} training track(s) and one in each "
             "other split, a classifier needs two: lower --min-tracks, or check tracks.csv"
         )
+    plan = _plan(tracks, sets.map(frozenset(chosen).intersection))
+    plan = plan[plan["genre"].map(len).astype(bool) & split.isin(SPLITS)].sort_index()
+    _require_splits(plan)
     plan["genre"] = join(plan["genre"], tree)
     plan["label"] = pd.factorize(plan["genre"], sort=True)[0]
     return plan[["split", "genre", "label", "artist"]]

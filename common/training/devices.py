@@ -144,25 +144,23 @@ def accuracy(*, several_genres: bool = False) -> keras.metrics.Metric:
     is one of theirs.
     """
     if several_genres:
-        return AccuracyOfSegments(is_one_of, name="accuracy")
+        return _AccuracyOfSets(name="accuracy")
     if keras.distribution.distribution() is None:
         return keras.metrics.CategoricalAccuracy(name="accuracy")
-    return AccuracyOfSegments(keras.metrics.categorical_accuracy, name="accuracy")
+    return _AccuracyOfSegments(name="accuracy")
 
 
-@keras.saving.register_keras_serializable(package="common")
-def is_one_of(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where the most probable genre is in the target, otherwise 0: (batch,)."""
-    predicted = ops.argmax(y_pred, axis=-1)[..., None]
-    return ops.cast(ops.take_along_axis(y_true, predicted, axis=-1)[..., 0] > 0, "float32")
-
-
-@keras.saving.register_keras_serializable(package="common")
-class AccuracyOfSegments(keras.metrics.MeanMetricWrapper):
-    """Mean over segments without the rows of zeros that `share` adds."""
+class _AccuracyOfSegments(keras.metrics.CategoricalAccuracy):
+    """Accuracy without the rows of zeros that `share` adds, and without sample weights."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Add a batch."""
-        if keras.distribution.distribution() is not None:
-            sample_weight = ops.any(y_true > 0, axis=-1)
-        return super().update_state(y_true, y_pred, sample_weight)
+        return super().update_state(y_true, y_pred, ops.any(y_true > 0, axis=-1))
+
+
+class _AccuracyOfSets(keras.metrics.Mean):
+    """Share of the segments whose most probable genre is in their target."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        predicted = ops.argmax(y_pred, axis=-1)[..., None]
+        hits = ops.take_along_axis(y_true, predicted, axis=-1)[..., 0] > 0
+        return super().update_state(hits, ops.any(y_true > 0, axis=-1))
