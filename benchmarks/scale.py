@@ -114,6 +114,8 @@ def write_metadata(root: Path, known: pd.DataFrame, medium: pd.Index, source: Da
     tracks["artist", "id"] = artist
     tracks["artist", "name"] = [f"Artist “{number}”" for number in artist]
     tracks["track", "genres"] = tracks["track", "genres_all"] = "[12, 45]"
+    if "genres_all" in known:
+        tracks["track", "genres_all"] = known["genres_all"].reindex(ids)
     tracks["track", "genre_top"] = known["genre"].reindex(ids)
     tracks["set", "split"] = known["split"].reindex(ids).fillna("training")
     tracks["set", "subset"] = np.where(ids.isin(medium), "medium", "large")
