@@ -50,7 +50,8 @@ render-fma-small: .venv/installed
 	    IMAGES=../data/rendered/images/fma-small KINDS="['mel']" SIZES="['']" EPOCHS=20 BATCH_SIZE=32 \
 	    WINDOW=64 SHIFT=64
 	$(RENDER) spectrogram_feature/Training.ipynb --out results/fma_small --set \
-	    RECORDS=../data/rendered/records/fma-small-features
+	    RECORDS=../data/rendered/records/fma-small-features \
+	    SEVERAL_GENRES=../data/rendered/records/fma-small-all
 
 # All speeds, each beside its alternative.
 bench: .venv/installed build/bench/installed demo

@@ -87,9 +87,25 @@ def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
     The diagonal is zero.
     """
     has = np.array([[genre in own for genre in genres] for own in carried], dtype=np.float64)
-    both = has.T @ has
-    either = np.diag(both)[:, None] + np.diag(both) - both
-    index = both / np.maximum(either, 1)
+    return _jaccard(has, genres)
+
+
+def predicted_together(predictions: Predictions, genres: Sequence[str]) -> pd.DataFrame:
+    """Compute the expected `together` of independent draws from the probabilities of tracks.
+
+    ``predictions`` are those of a network for several genres a track, and ``genres`` some of its
+    genres.
+    """
+    tracks = predictions.by_track()
+    columns = [tracks.genres.index(genre) for genre in genres]
+    return _jaccard(tracks.probability[:, columns].astype(np.float64), genres)
+
+
+def _jaccard(share: np.ndarray, genres: Sequence[str]) -> pd.DataFrame:
+    """Divide the tracks with both genres by those with either, from shares (tracks, genres)."""
+    both, total = share.T @ share, share.sum(axis=0)
+    either = total[:, None] + total - both
+    index = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
     np.fill_diagonal(index, 0)
     return pd.DataFrame(index, index=list(genres), columns=list(genres))
 

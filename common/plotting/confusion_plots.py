@@ -46,6 +46,30 @@ def genre_map(
 
 
 @plt.rc_context(STYLE)
+def cooccurrence_maps(tables: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """Show symmetric measures (genres, genres) of pairs of genres side by side, in percent."""
+    n = len(next(iter(tables.values())))
+    size = (0.33 * n * len(tables) + 2.6, 0.33 * n + 2.2)
+    figure, axes = new_figure(1, len(tables), size=size, title=title, sharey=True)
+    highest = max(table.to_numpy().max() for table in tables.values())
+    for panel, (name, table) in zip(axes[0], tables.items(), strict=True):
+        percent = 100 * table.to_numpy()
+        image = panel.imshow(percent, cmap="Blues", vmin=0, vmax=100 * highest)
+        for i, j in zip(*np.nonzero(percent >= 1), strict=True):
+            color = "white" if percent[i, j] > 60 * highest else DARK
+            text = f"{percent[i, j]:.0f}"
+            panel.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+        panel.set_xticks(range(n), table.columns, rotation=45, ha="right", rotation_mode="anchor")
+        panel.set_yticks(range(n), table.index)
+        panel.set(title=name, xlabel="Genre")
+        panel.tick_params(length=0)
+        panel.grid(visible=False)
+    axes[0, 0].set_ylabel("Genre")
+    figure.colorbar(image, ax=axes[0, -1], label="Jaccard index (%)", shrink=0.8, pad=0.02)
+    return figure
+
+
+@plt.rc_context(STYLE)
 def confusion_tree(
     tree: np.ndarray, genres: Sequence[str], *, title: str = "Genres by confusion"
 ) -> Figure:

@@ -22,8 +22,13 @@ HERE = Path(__file__).parent
 README = PROJECT_ROOT / "README.md"
 
 COLUMNS = {
+    "labels": "labels",
+    "genres": "genres",
     "genre": "genre",
+    "parent": "parent",
     "model": "model",
+    "rule": "rule",
+    "task": "trained on",
     "augmentation": "augmentation",
     "representation": "representation",
     "training_tracks": "training tracks",
@@ -35,6 +40,15 @@ COLUMNS = {
     "over_groups": "interval over artists",
     "of_artist": "the artist's tracks",
     "without_artist": "other tracks",
+    "macro_average_precision": "macro AP",
+    "micro_average_precision": "micro AP",
+    "macro_roc_auc": "macro ROC AUC",
+    "precision_at_true": "precision at n",
+    "lrap": "LRAP",
+    "sub_genre_errors": "wrong sub-genres",
+    "root_of_errors": "root right",
+    "gain": "gain, points",
+    "violations": "pairs above the parent",
     "gain_over_svm": "over the SVM, points",
     "gain_over_richer_svm": "over the richer SVM, points",
     "precision": "precision",
@@ -42,6 +56,10 @@ COLUMNS = {
     "validation_recall": "recall on validation",
     "f1": "F1",
     "tracks": "test tracks",
+    "frequency": "frequency",
+    "chance": "AP by chance",
+    "average_precision": "AP",
+    "roc_auc": "ROC AUC",
     "parameters": "parameters",
     "minutes_a_seed": "minutes",
     **{f"low_edge_{split}": split for split in SPLITS},
@@ -56,6 +74,10 @@ SHARES = (
     "validation_recall",
     "f1",
     "of_artist",
+    "frequency",
+    "chance",
+    "roc_auc",
+    "violations",
     *(f"low_edge_{split}" for split in SPLITS),
 )
 """Columns in percent besides accuracies."""
@@ -70,8 +92,14 @@ PAGE = {
     "low_pass": ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"],
     "learning_curve": None,
     "few_labels": None,
+    "several_genres": None,
+    "several_genres_per_genre": None,
+    "hierarchy": None,
+    "multi_task": None,
 }
 """CSV → columns on the page, by default all of `COLUMNS` that it has."""
+
+FREQUENT = 20  # genres on the page; the CSV has all
 
 SHORT = ["model", "validation_accuracy", "test_accuracy", "gain_over_svm"]
 """Columns of the README's table."""
@@ -107,6 +135,7 @@ def _cell(name: str, row: pd.Series) -> str:
 def write_pages(*, check: bool = False) -> None:
     """Write the tables into both pages; with `check`, raise a `UserError` for an old one."""
     tables = {name: read_table(HERE / f"{name}.csv") for name in PAGE}
+    tables["several_genres_per_genre"] = tables["several_genres_per_genre"].head(FREQUENT)
     parts = {name: format_table(table, PAGE[name]) for name, table in tables.items()}
     renew(HERE / "README.md", parts, SCRIPT, check=check)
     short = format_table(short_rows(tables["models"], tables["cross_validation"]), SHORT)

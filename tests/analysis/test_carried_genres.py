@@ -10,6 +10,7 @@ from common.analysis.carried_genres import (
     carried_genres,
     errors_also_carried,
     mantel_test,
+    predicted_together,
     together,
 )
 from common.errors import UserError
@@ -102,6 +103,23 @@ def test_together_is_the_share_of_tracks_with_both():
     assert index.loc["Country", "Folk"] == index.loc["Folk", "Country"] == pytest.approx(2 / 4)
     assert index.loc["Rock"].sum() == 0
     assert (np.diag(index) == 0).all()
+
+
+def test_certain_predictions_of_sets_give_the_index_of_the_sets():
+    sets = [{"Country", "Folk"}, {"Country"}, {"Folk"}, {"Country", "Folk"}, {"Rock"}]
+    probability = np.array([[genre in own for genre in GENRES] for own in sets], dtype=float)
+    targets = probability.astype(bool)
+    predictions = Predictions(np.arange(5), np.arange(5), probability, GENRES, targets)
+    predicted = predicted_together(predictions, GENRES)
+    pd.testing.assert_frame_equal(predicted, together(carried(*sets), GENRES))
+
+
+def test_uncertain_predictions_give_the_expected_index():
+    probability = np.array([[0.5, 0.4, 0.0]] * 2)
+    targets = np.eye(len(GENRES), dtype=bool)
+    predictions = Predictions(np.arange(2), [0, 1], probability[:, : len(GENRES)], GENRES, targets)
+    predicted = predicted_together(predictions, GENRES[:2])
+    assert predicted.iloc[0, 1] == pytest.approx(0.2 / (0.5 + 0.4 - 0.2))
 
 
 def symmetric_table(seed, n=7):

@@ -10,6 +10,7 @@ from common.evaluation.predictions import Predictions
 from common.fma.genres import ROOT_GENRES
 from common.plotting.confusion_plots import (
     confusion_tree,
+    cooccurrence_maps,
     genre_map,
     genre_profile,
     merging_curve_figure,
@@ -66,6 +67,8 @@ def figures():
             lambda p=p: merging_curve_figure(merging_curve(p, some_tree(p)), title=LONG),
         )
     table = reliability(some(4))
+    symmetric = pd.DataFrame(np.full((3, 3), 0.2), list("abc"), list("abc"))
+    yield "together", lambda: cooccurrence_maps({"True": symmetric, "Said": symmetric}, title=LONG)
     yield "reliability", lambda: reliability_diagram({"Before": table, "After": table}, title=LONG)
     axes = {"hop_seconds": 0.02, "frequencies": C1_HZ * 2 ** (np.arange(84) / 12)}
     for rows in (1, 3):
