@@ -110,6 +110,8 @@ def plan_several_genres(
     UserError
         If a genre id is not in the tree, a split is empty, or there is only one genre.
     """
+    if min_tracks < 1:
+        raise UserError(f"--min-tracks {min_tracks} must be 1 or more")
     sets = genre_sets(tracks[GENRES_ALL], tree, labels)
     split = tracks["set", "split"].astype(str)
     at_least = min_tracks if labels == "all" else 1

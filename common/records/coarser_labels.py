@@ -40,8 +40,8 @@ def coarsen(manifest: Manifest, labels: str, folder: Path) -> tuple[Manifest, tu
     order = list(LABELS)
     if order.index(labels) >= order.index(manifest.labels):
         raise UserError(
-            f"{folder} has records with --labels {manifest.labels}: make them again with "
-            f"--labels {labels}, or all, which serves for every kind of label"
+            f"{folder} has records with --labels {manifest.labels}: make them again with --labels "
+            "all, which serves for every kind of label"
         )
     roots = [
         tuple(genre for genre in own if genre not in manifest.parents)

@@ -217,6 +217,11 @@ def summarise(manifest: Manifest, out: Path, unit: str) -> str:
             f"  {split:<10} {records:>7,} {unit} of {tracks:>6,} tracks "
             f"in {len(manifest.shards[split]):,} shard(s)"
         )
+    if manifest.has_several_genres:
+        lines.append(
+            f"  {len(manifest.genres):,} genres, {len(manifest.parents):,} of them below a root, in "
+            f"{len(manifest.label_sets):,} combinations"
+        )
     lost = len(read_table(out / FAILURES))
     where = f": {display_path(out / FAILURES)}" if lost else ""
     lines.append(f"  {lost:,} {unit} skipped{where}")

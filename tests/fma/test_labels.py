@@ -82,6 +82,8 @@ def test_unusable_labels_are_one_line(metadata):
     part = tracks[tracks["set", "split"] != "validation"]
     with pytest.raises(UserError, match="one in each other split"):
         plan_labels(part, "all", "roots", metadata / "genres.csv")
+    with pytest.raises(UserError, match="--min-tracks 0 must be 1 or more"):
+        plan_of(metadata, "all", min_tracks=0)
     with pytest.raises(UserError, match="--genres merged is for one genre a track"):
         plan_labels(tracks, "merged", "all", metadata / "genres.csv")
 
