@@ -1,7 +1,7 @@
 """Every network and layer under one Keras backend: built, trained for ten steps, and applied.
 
 ``KERAS_BACKEND=jax python tests/backends_for_tests.py OUT REFERENCE`` loads the weights of the
-folder REFERENCE, which the same command without it has written, and writes ``OUT/outputs.npz``,
+folder REFERENCE, which `main` without it has written, and writes ``OUT/outputs.npz``,
 ``OUT/losses.npz`` and, without REFERENCE, the models. A process has a single backend.
 """
 
@@ -44,10 +44,10 @@ def networks() -> dict[str, keras.Model]:
         for name in NETWORKS
     }
     axes = {"time_axis": 2, "frequency_axis": 1}
-    built["image"] = image_cnn(
-        IMAGE, GENRES, width=4, augmentation=SpecAugment(POLICY, fill=[0, 0, 1], **axes)
+    augmentation = SpecAugment(POLICY, fill=[0, 0, 1], **axes)
+    built["image windows"] = image_cnn(
+        IMAGE, GENRES, width=4, window=100, shift=50, augmentation=augmentation
     )
-    built["image windows"] = image_cnn(IMAGE, GENRES, width=4, window=100, shift=50)
     built["musicnn probe"] = complete(embedder(PATCHES), probe((200,), GENRES, dropout=0.1))
     return built
 
@@ -120,4 +120,4 @@ def main(out: Path, reference: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

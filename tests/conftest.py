@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,7 @@ import pytest
 from fma_for_tests import write_tiny_fma
 from hypothesis import settings
 
+from common.cli import run_command
 from common.fma.dataset import Dataset, find_dataset
 
 matplotlib.use("Agg")
@@ -19,6 +21,17 @@ matplotlib.use("Agg")
 # The same examples in every run, and no limit to the time of one: machines are busy at times.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+LONGEST = (
+    *("test_notebooks", "test_backends", "test_distributed", "test_faults", "test_onnx"),
+    *("test_report", "test_training", "test_transfer"),
+)
+"""Files that begin first, so that all workers finish at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +46,24 @@ def full_precision() -> Iterator[None]:
     yield
     if keras := sys.modules.get("keras"):
         keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> Callable[..., subprocess.CompletedProcess]:
+    """Run the `main` of a command in this process, which has imported TensorFlow already."""
+
+    def call(main: Callable[[], None], *arguments: object) -> subprocess.CompletedProcess:
+        command = [main.__module__, *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        code = 0
+        capfd.readouterr()  # what was printed before
+        try:
+            run_command(main)
+        except SystemExit as end:
+            code = end.code
+        return subprocess.CompletedProcess(command, code, *capfd.readouterr())
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -210,7 +210,7 @@ def progress_bar(**options: Any) -> tqdm:
 
     In a notebook it goes to the standard output, since Jupyter shows the standard error in red.
     """
-    in_notebook = "ipykernel" in sys.modules
+    in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
     return tqdm(
         file=sys.stdout if in_notebook else sys.stderr,
         mininterval=0.2 if in_notebook or sys.stderr.isatty() else 2.0,

@@ -1,7 +1,6 @@
 """Cross-validation by artist: who may be in which fold, and that each track is judged once."""
 
-import subprocess
-import sys
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from common.evaluation.predictions import Predictions
 from common.records.segments import Segments
 from common.training.options import TrainingOptions
 from spectrogram_feature.features.records import FeatureRecords
-from spectrogram_feature.training import cross_validate_model
+from spectrogram_feature.training import cross_validate_model, main
 
 QUICK = TrainingOptions(epochs=1, batch_size=8)
 
@@ -65,32 +64,36 @@ def test_impossible_folds_are_refused(artists, folds, message):
         make_folds(tracks, folds)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def judged(tf, tiny_records):
     records = FeatureRecords.open(tiny_records)
     return records, Segments.read(records), make_folds(records.plan(), 3)
 
 
-def test_baselines_and_networks_judge_the_same_segments(judged, tmp_path):
+@pytest.fixture(scope="module")
+def alone(judged, tmp_path_factory):
+    """Folder and result of a network that is cross-validated."""
+    folder = tmp_path_factory.mktemp("folds")
+    return folder, cross_validate_model(*judged, "texture", folder=folder, options=QUICK)
+
+
+def test_baselines_and_networks_judge_the_same_segments(judged, alone):
     records, segments, folds = judged
+    folder, (result, of_network) = alone
     pooled = [cross_validate(fit, records, segments, folds)[1] for fit in BASELINES]
-    result, of_network = cross_validate_model(
-        records, segments, folds, "cnn", folder=tmp_path, options=QUICK
-    )
     for predictions in (*pooled, of_network):
         assert sorted(predictions.track_id) == sorted(segments.track_id)
     assert result.note.startswith("folds ")
-    saved = Predictions.load(tmp_path / "cross_validation.npz")
+    saved = Predictions.load(folder / "cross_validation.npz")
     np.testing.assert_array_equal(saved.probability, of_network.probability)
 
 
-def test_members_are_averaged(judged, tmp_path):
+def test_members_are_averaged(judged, alone, tmp_path):
     records, segments, folds = judged
+    first, (alone, of_one) = alone
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True)
     result, of_both = cross_validate_model(
         records, segments, folds, "texture", folder=tmp_path, options=QUICK, members=2
-    )
-    alone, of_one = cross_validate_model(
-        records, segments, folds, "texture", folder=tmp_path, options=QUICK
     )
     assert result.parameters == 2 * alone.parameters
     assert len(list(tmp_path.rglob("history.csv"))) == 2 * len(folds)
@@ -127,19 +130,16 @@ def test_tracks_may_stand_in_any_order_when_they_are_averaged():
     assert average.probability[:, 0].tolist() == [0.25, 0.25, 0.75]
 
 
-def test_the_command_makes_a_leaderboard_and_the_second_run_trains_nothing(judged, tmp_path):
+def test_the_command_makes_a_leaderboard_and_the_second_run_trains_nothing(call, judged, tmp_path):
     records, *_ = judged
-    command = [
-        *(sys.executable, "-m", "spectrogram_feature.training", "--records", records.folder),
-        *("--out", tmp_path, "--folds", "3", "--model", "cnn", "--epochs", "1"),
-    ]
-    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    options = ["--records", records.folder, "--out", tmp_path, "--folds", 3, "--epochs", 1]
+    first = call(main, *options, "--model", "texture")
     assert first.returncode == 0, first.stderr
     table = pd.read_csv(tmp_path / "leaderboard.csv")
-    assert list(table["model"]) == ["Majority class", "SVM on bin statistics", "cnn"]
+    assert list(table["model"]) == ["Majority class", "SVM on bin statistics", "texture"]
     histories = {p: p.read_bytes() for p in tmp_path.rglob("history.csv")}
     assert len(histories) == 3
-    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    second = call(main, *options, "--model", "texture")
     assert second.returncode == 0, second.stderr
     assert {p: p.read_bytes() for p in tmp_path.rglob("history.csv")} == histories
 

@@ -47,6 +47,7 @@ from spectrogram_feature.generate_records import (
     KIND,
     cut_segments,
     generate,
+    main,
     plan_shards,
 )
 
@@ -461,18 +462,10 @@ def test_killed_halfway_the_next_run_gives_the_bytes_of_an_undisturbed_one(tiny_
     assert contents(halted) == contents(whole)
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "spectrogram_feature.generate_records", *arguments],
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_command_writes_the_records_and_says_what_they_hold(tiny_fma, tmp_path):
-    done = command("--root", str(tiny_fma.root), "--out", str(tmp_path), "--workers", "2")
+    command = [sys.executable, "-m", "spectrogram_feature.generate_records", "--workers", "2"]
+    command += ["--root", str(tiny_fma.root), "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"Data set: {tiny_fma.root.name.replace('_', ' ')} (medium)" in done.stdout
     assert "22 segments of" in done.stdout
@@ -481,8 +474,8 @@ def test_command_writes_the_records_and_says_what_they_hold(tiny_fma, tmp_path):
     assert {split: sum(manifest.segments[split].values()) for split in SPLITS} == TINY_SEGMENTS
 
 
-def test_help_shows_options_defaults_and_examples():
-    done = command("--help")
+def test_help_shows_options_defaults_and_examples(call):
+    done = call(main, "--help")
     assert done.returncode == 0
     assert done.stderr == ""
     for words in ("--root", "--subset", "--out", "--genres", "--workers", "default: all"):
@@ -500,11 +493,11 @@ def test_help_shows_options_defaults_and_examples():
         (["--root", "TINY", "--out", "new", "--workers", "0"], "workers = 0: at least 1"),
     ],
 )
-def test_mistake_costs_one_line_and_code_1(tiny_fma, tmp_path, arguments, message):
+def test_mistake_costs_one_line_and_code_1(call, tiny_fma, tmp_path, arguments, message):
     (tmp_path / "README").touch()
     places = {"TINY": str(tiny_fma.root)}
     places |= {name: str(tmp_path / name) for name in ("nowhere", "README", "new")}
-    done = command(*(places.get(argument, argument) for argument in arguments))
+    done = call(main, *(places.get(argument, argument) for argument in arguments))
     assert done.returncode == 1
     assert done.stdout.count("\n") <= 1  # which data set is used
     assert done.stderr.startswith("error: ")

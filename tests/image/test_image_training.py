@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 from images_for_tests import GENRES, write_images
 
-from common.paths import PROJECT_ROOT
 from common.training.options import TrainingOptions
 from spectrogram_image import TFRecord_generation, training
 from spectrogram_image.images import input_speed
@@ -96,12 +92,9 @@ def test_images_are_cross_validated_as_features_are(records, tmp_path):
     assert (tmp_path / "fold-0-member-0" / "best.weights.h5").exists()
 
 
-def test_the_command_compares_records_in_one_leaderboard(records, tmp_path):
-    command = [
-        *(sys.executable, "-m", "spectrogram_image.training", "--epochs", "1"),
-        *("--records", records.folder, "--out", tmp_path / "out", "--batch-size", "4"),
-    ]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+def test_the_command_compares_records_in_one_leaderboard(call, records, tmp_path):
+    options = ["--records", records.folder, "--out", tmp_path / "out"]
+    done = call(training.main, *options, "--epochs", 1, "--batch-size", 4)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "out" / "leaderboard.csv")
     assert list(table["model"]) == [

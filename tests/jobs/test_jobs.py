@@ -211,6 +211,14 @@ def test_progress_counts_what_earlier_runs_did(folder, capfd):
     assert "10/10" in bar
 
 
+def test_progress_is_on_the_standard_error_where_jupyter_is_imported(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    progress_bar(total=3).close()
+    output, errors = capfd.readouterr()
+    assert "0/3" in errors
+    assert output == ""
+
+
 def test_message_of_a_command_that_fails_stands_below_its_progress_bar(capfd):
     def main() -> None:
         bar = progress_bar(total=3)

@@ -16,12 +16,14 @@ from tools.notebooks import NOTEBOOKS, digest, execute, execute_stages, parse_pa
 
 TRACKS = 48  # the smallest demo set: one track of each genre in each split
 FEWER = {
-    "Feature Extraction": {"KINDS": ["mel", "cqt"]},
-    "TFRecord Conversion": {"KINDS": ["mel", "cqt"], "ROUNDS": 1, "SECONDS": 0.1},
+    "Feature Extraction": {"KINDS": ["mel", "cqt"], "SECONDS": 10.0, "WORKERS": 1},
+    "TFRecord Conversion": {"KINDS": ["mel", "cqt"], "ROUNDS": 1, "SECONDS": 0.1, "WORKERS": 1},
     "CNN": {"KINDS": ["mel", "cqt"]},
-    "Training": {"MODELS": ["cnn", "gru", "texture"]},
+    "Full Data Pipeline": {"WORKERS": 1},
+    "Training": {"MODELS": ["texture", "gru"], "SANITY_SEGMENTS": 16},
+    "Genre Confusion": {"BASELINES": 2, "DELETIONS": 4},
 }
-"""Notebook → parameters of the test: two kinds of images, one network of each family."""
+"""Notebook → parameters of the test: two of each thing that is compared, few examples."""
 
 
 def find_faults(notebook, digest):
@@ -238,7 +240,7 @@ def test_parameters_of_a_rendering_are_in_its_first_cell(tmp_path):
         parse_parameter("D")
 
 
-def test_of_a_progress_bar_only_the_last_state_is_kept(tmp_path):
+def test_a_progress_bar_is_on_the_standard_output_and_only_its_last_state_is_kept(tmp_path):
     source = write_notebook(
         tmp_path / "Bar.ipynb",
         r"""
@@ -247,10 +249,12 @@ for text in ('10 %', '\r50 %', '\r100 %\nend'):
     print(text, end='', flush=True)
     time.sleep(0.3)
 """,
+        "from common.jobs.run import progress_bar\nprint(progress_bar(delay=60).fp.name)",
     )
     execute(source, tmp_path / "out.ipynb")
-    [output] = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
-    assert output.text == "100 %\nend"
+    first, second = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert first.outputs[0].text == "100 %\nend"
+    assert second.outputs[0].text == "stdout\n"
 
 
 @pytest.mark.notebooks

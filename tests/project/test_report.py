@@ -30,6 +30,10 @@ PAGES = [
 ]
 
 
+*_, FORMULAS, LONG_TABLE = NOTEBOOKS
+"""Notebooks that show these in the small report."""
+
+
 def run(*arguments: str | Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "tools.report", *map(str, arguments)]
     return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
@@ -220,33 +224,42 @@ def test_code_is_shown_unless_its_cell_is_tagged(page, site):
     assert visible() == wanted
 
 
-def test_a_long_table_is_a_click_away(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "MODULE_FOLDERS", ())
-    write_notebooks(tmp_path, "Data set: FMA medium")
-    path = tmp_path / NOTEBOOKS[-1]
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[-1].metadata["tags"] = ["hide-output"]
-    nbformat.write(notebook, path)
-    report.build(tmp_path, tmp_path / "site")
-    visit(page, tmp_path / "site" / NOTEBOOKS[-1].replace(".ipynb", ".html"))
-    output = page.locator(".cell_output")
-    assert page.locator(".cell_input").is_visible() and not output.is_visible()
-    page.get_by_text("Show the whole table").click()
-    assert output.is_visible()
-
-
-def test_formulas_and_sources_are_shown_without_a_script(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "MODULE_FOLDERS", ())
-    write_notebooks(tmp_path, "Data set: FMA medium")
-    path = tmp_path / NOTEBOOKS[-1]
+@pytest.fixture(scope="module")
+def small_site(tmp_path_factory) -> Path:
+    """Build a report of notebooks of two cells, without pages of modules, over an earlier one."""
+    folder = tmp_path_factory.mktemp("small")
+    write_notebooks(folder, "Data set: FMA medium")
+    path = folder / FORMULAS
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source += "\n\nAn $x_i$ and\n\n$$\\frac{a}{b}$$"
     data = show_source(show_source).data
     output = nbformat.v4.new_output("display_data", {"text/markdown": data})
     notebook.cells[1].outputs.append(output)
     nbformat.write(notebook, path)
-    report.build(tmp_path, tmp_path / "site")
-    visit(page, tmp_path / "site" / NOTEBOOKS[-1].replace(".ipynb", ".html"))
+    path = folder / LONG_TABLE
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].metadata["tags"] = ["hide-output"]
+    nbformat.write(notebook, path)
+    site = folder / "site"
+    site.mkdir()
+    (site / "earlier.html").touch()
+    (site / ".buildinfo").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "MODULE_FOLDERS", ())  # their pages take most of the time
+        assert report.build(folder, site) == site / "index.html"
+    return site
+
+
+def test_a_long_table_is_a_click_away(page, small_site):
+    visit(page, small_site / LONG_TABLE.replace(".ipynb", ".html"))
+    output = page.locator(".cell_output")
+    assert page.locator(".cell_input").is_visible() and not output.is_visible()
+    page.get_by_text("Show the whole table").click()
+    assert output.is_visible()
+
+
+def test_formulas_and_sources_are_shown_without_a_script(page, small_site):
+    visit(page, small_site / FORMULAS.replace(".ipynb", ".html"))
     assert page.troubles == []
     assert page.locator("math").count() == 2
     assert page.locator("math mfrac").is_visible()
@@ -291,15 +304,9 @@ def write_notebooks(folder: Path, first_line: str) -> None:
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / name)
 
 
-def test_a_new_report_replaces_the_earlier_one_and_names_the_real_data_set(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "MODULE_FOLDERS", ())  # their pages take most of the time
-    write_notebooks(tmp_path, "Data set: FMA medium")
-    earlier = tmp_path / "site" / "earlier.html"
-    earlier.parent.mkdir()
-    earlier.touch()
-    (tmp_path / "site" / ".buildinfo").touch()
-    index = report.build(tmp_path, tmp_path / "site").read_text(encoding="utf-8")
-    assert not earlier.exists()
+def test_a_new_report_replaces_the_earlier_one_and_names_the_real_data_set(small_site):
+    index = (small_site / "index.html").read_text(encoding="utf-8")
+    assert not (small_site / "earlier.html").exists()
     assert "<strong>Data:</strong> FMA medium." in index
     assert "what it shows" in index
     assert "the synthetic demo set" not in index
@@ -313,8 +320,8 @@ def test_a_report_replaces_nothing_but_a_report(tmp_path, monkeypatch):
     assert (tmp_path / "thesis.html").read_text() == "years of work"
 
 
-def test_missing_and_broken_notebooks_cost_a_line_and_leave_nothing(tmp_path):
-    failed = run("--notebooks", tmp_path, "--out", tmp_path / "site")
+def test_missing_and_broken_notebooks_cost_a_line_and_leave_nothing(call, tmp_path):
+    failed = call(report.main, "--notebooks", tmp_path, "--out", tmp_path / "site")
     assert failed.returncode == 1
     assert failed.stderr == (
         f"error: {tmp_path / NOTEBOOKS[0]}: there is no such notebook; make run executes them all\n"

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jax_for_tests import QUICK_COMPILATION
 from records_for_tests import records_of
 
 from common.errors import UserError
@@ -182,8 +183,8 @@ def script() -> None:
 def start(what, out: Path, number: int | None = None, port: int = 0, devices: int = 1):
     """Start this file in another process."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "KERAS_BACKEND": "jax"}
-    env["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-    env["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # compilation takes most of the time
+    env |= QUICK_COMPILATION
+    env["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={devices}"
     if number is not None:
         env["KERAS_DISTRIBUTION_JOB_ADDRESSES"] = f"127.0.0.1:{port}"
         env["KERAS_DISTRIBUTION_NUM_PROCESSES"] = str(HOSTS)

@@ -17,6 +17,7 @@ from common.training.options import TrainingOptions
 from spectrogram_feature.features.parameters import FeatureParameters
 from spectrogram_feature.features.records import FeatureRecords
 from spectrogram_feature.generate_records import KIND
+from spectrogram_feature.training import build_model, main, train_model
 
 # Short segments: the networks are those of the real thing, their input is small.
 PARAMETERS = FeatureParameters(segment_seconds=1.5)
@@ -71,8 +72,6 @@ def records(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(records, tmp_path_factory):
-    from spectrogram_feature.training import train_model
-
     folder = tmp_path_factory.mktemp("run")
     return train_model(records, "cnn", folder=folder, options=QUICK)
 
@@ -99,8 +98,6 @@ def test_unknown_options_are_refused():
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(records):
-    from spectrogram_feature.training import build_model
-
     with pytest.raises(UserError, match="no model 'cnm': choose one of cnn"):
         build_model(records, "cnm")
 
@@ -125,8 +122,6 @@ def test_the_model_has_the_weights_of_the_best_epoch(finished, records):
 
 
 def test_a_finished_training_is_loaded_not_repeated(finished, records):
-    from spectrogram_feature.training import train_model
-
     before = (finished.folder / "history.csv").read_bytes()
     again = train_model(records, "cnn", folder=finished.folder, options=QUICK)
     assert (finished.folder / "history.csv").read_bytes() == before
@@ -138,7 +133,6 @@ def test_a_finished_training_is_loaded_not_repeated(finished, records):
 
 def test_weights_of_a_network_whose_code_has_changed_are_refused(finished, records, monkeypatch):
     from spectrogram_feature import models
-    from spectrogram_feature.training import train_model
 
     monkeypatch.setitem(models.MODELS, "cnn", models.Network(models.gru))
     with pytest.raises(UserError, match=r"does not fit gru: its code has changed .* delete"):
@@ -158,8 +152,6 @@ def half_precision(request):
 def test_what_is_finished_is_loaded_in_another_precision(
     finished, records, tmp_path, half_precision
 ):
-    from spectrogram_feature.training import train_model
-
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     again = train_model(records, "cnn", folder=folder, options=QUICK)
     features, _ = records.some("test", 8)
@@ -171,8 +163,6 @@ def test_what_is_finished_is_loaded_in_another_precision(
 def test_what_is_not_finished_is_not_taken_up_in_another_precision(
     finished, records, tmp_path, half_precision
 ):
-    from spectrogram_feature.training import train_model
-
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     (folder / "best.weights.h5").rename(folder / "state.2.weights.h5")
     (folder / "history.csv").write_text("epoch,val_loss\n1,2.0\n2,1.0\n")
@@ -181,8 +171,6 @@ def test_what_is_not_finished_is_not_taken_up_in_another_precision(
 
 
 def test_other_settings_in_the_same_folder_are_refused_by_name(finished, records):
-    from spectrogram_feature.training import train_model
-
     other = TrainingOptions(epochs=4, batch_size=8)
     with pytest.raises(UserError, match=r"options\.epochs was 3, now 4"):
         train_model(records, "cnn", folder=finished.folder, options=other)
@@ -193,7 +181,6 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
     import keras
 
     from common.training import train as common_training
-    from spectrogram_feature.training import train_model
 
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -204,35 +191,13 @@ def test_a_stopped_training_goes_on_after_its_last_epoch(records, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(common_training, "make_callbacks", lambda *a: [*usual(*a), Interrupt()])
         with pytest.raises(KeyboardInterrupt):
-            train_model(records, "cnn", folder=tmp_path, options=QUICK)
+            train_model(records, "texture", folder=tmp_path, options=QUICK)
     first = pd.read_csv(tmp_path / "history.csv")
     assert list(first["epoch"]) == [1, 2]
 
-    run = train_model(records, "cnn", folder=tmp_path, options=QUICK)
+    run = train_model(records, "texture", folder=tmp_path, options=QUICK)
     assert list(run.history.index) == [1, 2, 3]
     pd.testing.assert_frame_equal(run.history[:2], first.set_index("epoch"))
-
-
-def test_a_killed_command_resumes_after_its_last_epoch(records, tmp_path):
-    out = tmp_path / "model"
-    options = ["--records", records.folder, "--out", out, "--batch-size", 8, "--no-baselines"]
-    options += ["--epochs", 12, "--patience", 12]
-    command = [sys.executable, "-m", "spectrogram_feature.training", *map(str, options)]
-    history = out / "history.csv"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and (
-        not history.exists() or len(history.read_text().splitlines()) < 4
-    ):
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    # The epoch whose state was not yet written when the command was killed happens again.
-    before = history.read_text().splitlines()[:3]
-
-    done = run_command(*options, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert history.read_text().splitlines()[:3] == before
-    assert list(pd.read_csv(history)["epoch"]) == list(range(1, 13))
 
 
 def test_an_attempt_that_was_killed_before_it_counted_is_not_taken_for_the_best(tmp_path):
@@ -268,7 +233,7 @@ def test_a_full_disk_is_one_line_and_no_crash(records, tmp_path):
     import resource
 
     command = [sys.executable, "-m", "spectrogram_feature.training", "--no-baselines"]
-    options = ["--records", records.folder, "--out", tmp_path / "model", "--batch-size", 8]
+    options = ["--records", records.folder, "--out", tmp_path / "model", "--model", "texture"]
     done = subprocess.run(
         [*command, *map(str, options)],
         capture_output=True,
@@ -283,8 +248,8 @@ def test_a_full_disk_is_one_line_and_no_crash(records, tmp_path):
     )
 
 
-def test_there_must_be_something_to_resume(records, tmp_path):
-    done = run_command("--records", records.folder, "--out", tmp_path / "none", "--resume")
+def test_there_must_be_something_to_resume(call, records, tmp_path):
+    done = call(main, "--records", records.folder, "--out", tmp_path / "none", "--resume")
     assert done.returncode == 1
     assert "no training to resume" in done.stderr
 
@@ -305,17 +270,13 @@ def test_training_stops_when_validation_does_not_improve():
 
 
 def test_a_training_that_diverges_says_so(records, tmp_path):
-    from spectrogram_feature.training import train_model
-
     options = TrainingOptions(epochs=3, batch_size=8, learning_rate=1e30)
     for _ in range(2):  # also when it is taken up again
         with pytest.raises(UserError, match="diverged: delete it, and lower the learning rate"):
-            train_model(records, "cnn", folder=tmp_path, options=options)
+            train_model(records, "texture", folder=tmp_path, options=options)
 
 
 def test_equal_seeds_give_equal_models(finished, records, tmp_path):
-    from spectrogram_feature.training import train_model
-
     run = train_model(records, "cnn", folder=tmp_path, options=QUICK)
     features, _ = records.some("test", 8)
     np.testing.assert_allclose(
@@ -355,18 +316,10 @@ def test_judging_counts_every_test_segment_once(finished, records):
     assert svm.scores.track_accuracy.value == 1  # the octaves are easily told apart
 
 
-def run_command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "spectrogram_feature.training", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_command_prints_a_leaderboard_and_says_where_things_are(records, tmp_path):
+def test_the_command_prints_a_leaderboard_and_says_where_things_are(call, records, tmp_path):
     out = tmp_path / "model"
-    done = run_command("--records", records.folder, "--out", out, "--epochs", 1, "--batch-size", 8)
+    options = ["--epochs", 1, "--batch-size", 8]
+    done = call(main, "--records", records.folder, "--out", out, *options)
     assert done.returncode == 0, done.stderr
     assert "Majority class" in done.stdout
     assert "SVM" in done.stdout
@@ -377,7 +330,8 @@ def test_the_command_prints_a_leaderboard_and_says_where_things_are(records, tmp
 
 def test_help_and_mistakes_come_before_tensorflow(tmp_path):
     started = time.perf_counter()
-    done = run_command("--records", tmp_path)
+    command = [sys.executable, "-m", "spectrogram_feature.training", "--records", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
@@ -385,12 +339,12 @@ def test_help_and_mistakes_come_before_tensorflow(tmp_path):
     assert time.perf_counter() - started < 60
 
 
-def test_damaged_records_are_named(records, tmp_path):
+def test_damaged_records_are_named(call, records, tmp_path):
     copy = tmp_path / "records"
     shutil.copytree(records.folder, copy)
     shard = copy / shard_name("training", 0, 1)
     shard.write_bytes(shard.read_bytes()[:-10])
-    done = run_command("--records", copy, "--out", tmp_path / "model")
+    done = call(main, "--records", copy, "--out", tmp_path / "model", "--model", "texture")
     assert done.returncode == 1
     assert shard.name in done.stderr
     assert "Traceback" not in done.stderr
@@ -406,11 +360,10 @@ def test_a_changed_bit_is_found_while_reading_and_its_shard_named(records, tmp_p
     shard.write_bytes(content)
     changed, options = FeatureRecords.open(copy), TrainingOptions(epochs=1, batch_size=8)
     from common.evaluation.judging import judge_on_test
-    from spectrogram_feature.training import train_model
 
     with pytest.raises(UserError, match=rf"{shard} is damaged \(checksum\): run the command that"):
         judge_on_test(
-            train_model(changed, "cnn", folder=tmp_path / "run", options=options), changed
+            train_model(changed, "texture", folder=tmp_path / "run", options=options), changed
         )
 
 
@@ -493,8 +446,6 @@ def test_fused_batch_norm_equals_that_of_keras():
 def test_training_in_mixed_precision_returns_a_model_in_float32(records, tmp_path, half_precision):
     import keras
 
-    from spectrogram_feature.training import train_model
-
     run = train_model(records, "cnn", folder=tmp_path, options=QUICK, width=4)
     assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
     assert keras.mixed_precision.dtype_policy().name == half_precision
@@ -522,12 +473,10 @@ def test_precision_is_that_of_the_processor(tmp_path, monkeypatch, flags, policy
 
 
 def test_training_with_all_the_trimmings(records, tmp_path):
-    from spectrogram_feature.training import train_model
-
     options = TrainingOptions(
         epochs=2, batch_size=8, mixup=0.3, augment="LD", balance="weights", label_smoothing=0.0
     )
-    run = train_model(records, "cnn", folder=tmp_path, options=options)
+    run = train_model(records, "texture", folder=tmp_path, options=options)
     assert len(run.history) == 2
     assert any(layer.name == "spec_augment" for layer in run.model.layers)
 
