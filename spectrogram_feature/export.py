@@ -123,9 +123,10 @@ def main() -> None:
         "  session.run(['probabilities', 'audible'], {'waveform': segments})\n\n"
         "segments are float32 (batch, samples) of exactly 10 s. The file's metadata contain the\n"
         "card, the genres, sample_rate, segment_samples, a summary with scores and licence, and\n"
-        "the rule for longer recordings. litert is a file of the same graph for a batch of one\n"
-        "segment, in LiteRT's built-in operators; the metadata are model.json in the ZIP archive\n"
-        "at its end.",
+        "the rule for longer recordings; if a track has several genres, also parents (of genres)\n"
+        "and threshold (smallest probability of a predicted genre). litert is a file of the same\n"
+        "graph for a batch of one segment, in LiteRT's built-in operators; the metadata are\n"
+        "model.json in the ZIP archive at its end.",
         "  python -m spectrogram_feature.export data/models/mine/cnn exported/cnn\n"
         "  python -m spectrogram_feature.export data/models/mine/cnn cnn.onnx --format onnx\n"
         "  python -m spectrogram_feature.export data/models/mine/cnn cnn.tflite --format litert",

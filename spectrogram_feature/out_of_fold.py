@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.errors import UserError
 from common.evaluation.baselines import svm
 from common.evaluation.cross_validation import Fold, cross_validate
 from common.evaluation.predictions import Predictions
@@ -55,8 +56,13 @@ def predict_out_of_fold(
 
     ``segments`` are all segments of the records, with the labels for training, and ``model`` is
     `SVM` or a key of `models.MODELS`. Networks that were trained in ``folder`` with the same labels
-    are loaded.
+    are loaded. Records with several genres a track are a `UserError`.
     """
+    if records.manifest.has_several_genres:
+        raise UserError(
+            f"{records.folder} has several genres a track, and label issues need one: choose "
+            "records with --labels top"
+        )
     data, members = (records, segments, folds), len(folds) - 1
     if model == SVM:
         _, predictions = cross_validate(svm, *data, members=members)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from common import cli
 from common.errors import UserError
 from common.paths import PROJECT_ROOT, display_path
+from common.training.model_files import read_card
 from spectrogram_feature.browser.contents import describe, settings
 from spectrogram_feature.browser.packages import copy_packages
 from spectrogram_feature.inference.default_model import find_model
@@ -50,11 +51,17 @@ def build(model: Path, out: Path) -> Path:
 
     ``model`` is a ``.keras`` file, which is exported, or an ONNX file of
     `spectrogram_feature.export`. The folder appears when it is complete and replaces an earlier
-    page. A `UserError` is raised if it holds anything else, the model cannot be exported, or a
-    package cannot be obtained.
+    page. A `UserError` is raised if it holds anything else, the model predicts several genres a
+    track or cannot be exported, or a package cannot be obtained.
     """
     if out.exists() and not (out.is_dir() and (_is_page(out) or not any(out.iterdir()))):
         raise UserError(f"{out} holds something other than a page: choose another folder")
+    card = OnnxModel.load(model).card if model.suffix == SUFFIX else read_card(model)
+    if card.has_several_genres:
+        raise UserError(
+            f"{model} predicts several genres a track, and the page shows one: name a model of "
+            "spectrogram_feature.training --labels top, or use spectrogram_feature.predict"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -77,7 +84,6 @@ def _is_page(folder: Path) -> bool:
 
 def _write_model(model: Path, path: Path) -> None:
     if model.suffix == SUFFIX:
-        OnnxModel.load(model)  # or a `UserError`
         shutil.copyfile(model, path)
         return
     from spectrogram_feature.export import export

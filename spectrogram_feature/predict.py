@@ -69,23 +69,29 @@ def predict_all(
 
 
 def draw(
-    path: Path, prediction: Prediction, parameters: SegmentParameters, out: str | Path
+    path: Path,
+    prediction: Prediction,
+    parameters: SegmentParameters,
+    out: str | Path,
+    threshold: float | None = None,
 ) -> None:
     """Draw the genre probabilities of a file over time, above its features.
 
-    The prediction must contain the features; ``parameters`` are theirs. The suffix of ``out``
-    selects the format.
+    Sub-genres are omitted. The prediction must contain the features; ``parameters`` are theirs. The
+    suffix of ``out`` selects the format. For ``threshold``, see `genres_over_time`.
     """
     from common.plotting.plots import genres_over_time
 
+    roots = [index for index, g in enumerate(prediction.genres) if g not in prediction.parents]
     figure = genres_over_time(
         prediction.edges,
-        prediction.by_segment,
-        prediction.genres,
+        prediction.by_segment[:, roots],
+        [prediction.genres[index] for index in roots],
         parameters.decibels(prediction.kept_features),
         reference=parameters.reference,
         frequencies=parameters.frequencies,
         title=f"Genres of {one_line(path.name)}",
+        threshold=threshold,
     )
     figure.savefig(out)
 
@@ -102,10 +108,16 @@ def _parse_arguments() -> argparse.Namespace:
         "Prints bars for one file, a table for several, or with --json a line of JSON for each:\n"
         "file, seconds, model, top, genres (the probability of each), segments and notes; or file\n"
         "and error. A file that cannot be used is reported in one line on the standard error; the\n"
-        "other files are predicted, and the exit code is 1.",
+        "other files are predicted, and the exit code is 1.\n\n"
+        "A model of several genres a track (training.py --labels) predicts the genres whose\n"
+        "probability is at least --threshold. Bars and tables have the most probable root genres,\n"
+        "bars with all predicted sub-genres of a root, tables with the most probable one. Bars of\n"
+        "roots below the threshold are light. JSON also has labels, parents, threshold and\n"
+        "predicted.",
         "  python -m spectrogram_feature.predict song.mp3\n"
         "  python -m spectrogram_feature.predict song.mp3 --plot song.png\n"
         "  python -m spectrogram_feature.predict ~/Music --json > genres.jsonl\n"
+        "  python -m spectrogram_feature.predict song.mp3 --model cnn.onnx --threshold 0.5\n"
         "  python -m spectrogram_feature.predict a.flac b.ogg --model data/models/mine/cnn --top 5",
     )
     parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="audio files or folders")
@@ -115,7 +127,14 @@ def _parse_arguments() -> argparse.Namespace:
         "faster and needs no TensorFlow; by default the model that Training.ipynb chose, or the "
         "newest that is no ablation",
     )
-    parser.add_argument("--top", type=int, default=3, help="number of genres to print")
+    parser.add_argument("--top", type=int, default=3, help="number of (root) genres to print")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="for a model of several genres a track: smallest probability of a predicted genre, "
+        "by default that of highest F1 on the validation split",
+    )
     parser.add_argument("--json", action="store_true", help="print lines of JSON")
     parser.add_argument(
         "--plot", metavar="PNG", help="draw the genres of one file over time, above its spectrogram"
@@ -128,6 +147,8 @@ def main() -> None:
     arguments = _parse_arguments()
     if arguments.top < 1:
         raise UserError(f"--top {arguments.top}: at least 1 genre is needed")
+    if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
+        raise UserError(f"--threshold {arguments.threshold:g}: a probability from 0 to 1 is needed")
     found = list(find_audio(arguments.files))
     if arguments.plot:
         _check_plot(Path(arguments.plot), len(found))
@@ -140,8 +161,9 @@ def main() -> None:
     named = arguments.model is not None
     model, why = (find_model(arguments.model), "") if named else default_model()
     classifier = GenreClassifier.load(model)
+    threshold = _threshold(classifier, model, arguments.threshold)
     threadpool_limits(1, user_api="blas")  # two threads are slower on small matrices
-    write = _writer(arguments, classifier, model, why, paths)
+    write = _writer(arguments, classifier, model, why, paths, threshold)
     failures = 0
     with progress_bar(
         total=len(found), desc="predicting", unit="file", disable=len(found) == 1
@@ -155,9 +177,21 @@ def main() -> None:
                     print(write(path, outcome), flush=True)
             bar.update()
             if arguments.plot and not isinstance(outcome, AudioError):
-                draw(path, outcome, classifier.parameters, arguments.plot)
+                draw(path, outcome, classifier.parameters, arguments.plot, threshold)
     if failures:
         sys.exit(1)
+
+
+def _threshold(classifier: GenreClassifier, model: Path, given: float | None) -> float | None:
+    """Choose the threshold: the given one, or that of the card; None for one genre a track."""
+    if not classifier.card.has_several_genres:
+        if given is not None:
+            raise UserError(
+                f"--threshold is for models of several genres a track, and {display_path(model)} "
+                "predicts one: omit it"
+            )
+        return None
+    return classifier.card.training["threshold"] if given is None else given
 
 
 def _writer(
@@ -166,17 +200,25 @@ def _writer(
     model: Path,
     why: str,
     paths: list[Path],
+    threshold: float | None,
 ) -> Callable[[Path, Prediction], str]:
     """Choose the output format, and print the header."""
     if arguments.json:
-        return functools.partial(as_json, model=display_path(model))
+        return functools.partial(
+            as_json,
+            model=display_path(model),
+            labels=classifier.card.labels,
+            threshold=threshold,
+        )
     print(
         f"Model: {classifier.card.name}, trained on {classifier.trained_on}; {display_path(model)}"
         + (f" ({why})" if why else "")
     )
+    if threshold is not None:
+        print(f"Threshold: {100 * threshold:.1f} %")
     if len(paths) == 1:
-        return functools.partial(as_bars, top=arguments.top)
-    table = Table(paths, classifier.genres, arguments.top)
+        return functools.partial(as_bars, top=arguments.top, threshold=threshold)
+    table = Table(paths, classifier.genres, arguments.top, threshold)
     print(table.header)
     return table.row
 

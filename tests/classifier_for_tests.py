@@ -28,7 +28,7 @@ def small_model(parameters: FeatureParameters = PARAMETERS) -> keras.Model:
     x = keras.layers.Conv1D(16, 9, strides=4, activation="relu")(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
     weights = keras.initializers.RandomNormal(stddev=2, seed=0)
-    outputs = keras.layers.Dense(3, "softmax", kernel_initializer=weights)(x)
+    outputs = keras.layers.Dense(3, "softmax", kernel_initializer=weights, name="genres")(x)
     return keras.Model(inputs, outputs)
 
 

@@ -61,6 +61,7 @@ class CarriedErrors:
 
 def errors_also_carried(predictions: Predictions, carried: pd.Series) -> CarriedErrors:
     """Count the errors that predict another genre of the track; see `carried_genres`."""
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     sets = carried.loc[tracks.track_id]
     has = np.array([[genre in genres for genre in tracks.genres] for genres in sets])

@@ -30,6 +30,7 @@ def mean_probability(predictions: Predictions) -> pd.DataFrame:
 
     Rows sum to 1, and are NaN for genres without tracks.
     """
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     one_hot = np.eye(len(tracks.genres))[tracks.label]
     with np.errstate(invalid="ignore"):
@@ -57,6 +58,7 @@ def most_confused(predictions: Predictions, count: int = 10) -> pd.DataFrame:
     of both shares), and ``probability`` (the mean of both `mean_probability`), which orders equal
     rates.
     """
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     true, predicted = (np.eye(len(tracks.genres))[x] for x in (tracks.label, tracks.predicted))
     rates = true.T @ predicted / np.maximum(true.sum(axis=0), 1)[:, None]
@@ -108,6 +110,7 @@ def merge(predictions: Predictions, group: np.ndarray) -> Predictions:
     ``group`` is the group of each genre [shape=(genres,)], from 0 without gaps. The name of a group
     joins those of its genres.
     """
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     sums = (tracks.probability @ np.eye(group.max() + 1)[group]).clip(0, 1)
     names = [
@@ -158,6 +161,7 @@ def kappa(predictions: Predictions, *, seed: int = 0) -> Score:
 
     It is NaN where only one genre occurs and is predicted.
     """
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     one_hot = np.eye(len(tracks.genres))
     true, predicted = one_hot[tracks.label], one_hot[tracks.predicted]

@@ -18,17 +18,27 @@ if TYPE_CHECKING:
 
 MOST_PERPLEXITY = 30
 
+ONE_GENRE = "embeddings need tracks of one genre: train with --labels top"
+
 FEW_TRACKS = 2000  # number of tracks below which one thread is as fast as several
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Tracks as unit vectors (tracks, n), means over their segments, sorted by track id."""
+    """Tracks as unit vectors (tracks, n), means over their segments, sorted by track id.
+
+    A track has one genre: a label that is not the index of a genre is a `ValueError`.
+    """
 
     track_id: np.ndarray
     label: np.ndarray
     points: np.ndarray
     genres: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check the labels."""
+        if self.label.max(initial=0) >= len(self.genres):
+            raise ValueError(ONE_GENRE)
 
     @classmethod
     def of_segments(
@@ -55,8 +65,13 @@ def embed(
 ) -> Embeddings:
     """Compute the embeddings of the tracks of some splits.
 
-    A split is a dataset of features, labels and track ids, as `RecordFolder.labelled` returns it.
+    A split is a dataset of features, labels and track ids, as `RecordFolder.labelled` returns it. A
+    model of several genres a track is a `ValueError`, since neighbours need one.
     """
+    from common.nn.blocks import HierarchicalSigmoid
+
+    if isinstance(model.layers[-1], HierarchicalSigmoid):
+        raise ValueError(ONE_GENRE)
     network = embedder(model)
     parts = [
         (track_id.numpy(), label.numpy(), network.predict_on_batch(features))

@@ -45,6 +45,7 @@ def thresholds(tracks: Predictions) -> np.ndarray:
 
     The threshold of a genre that is no label is infinite.
     """
+    tracks.require_one_genre()
     one_hot = np.eye(len(tracks.genres))[tracks.label]
     counts = one_hot.sum(axis=0)
     sums = (one_hot * tracks.probability).sum(axis=0)

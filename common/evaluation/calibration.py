@@ -105,11 +105,13 @@ def with_temperature(predictions: Predictions, temperature: float) -> Prediction
 
 
 def _logits(tracks: Predictions) -> np.ndarray:
+    tracks.require_one_genre()
     return np.log(tracks.probability.astype(np.float64) + _SMALLEST)
 
 
 def _binned(predictions: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the confidence (tracks,), correctness (tracks,) and one-hot bin (tracks, bins)."""
+    predictions.require_one_genre()
     tracks = predictions.by_track()
     confidence = tracks.probability.max(axis=1).astype(np.float64)
     right = (tracks.predicted == tracks.label).astype(np.float64)

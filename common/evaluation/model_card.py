@@ -40,6 +40,14 @@ _METRIC_TYPES = {
 """Name of a score without its first word → type of model hubs."""
 
 FEW = 20  # test tracks below which the scores of a genre are named as uncertain
+MOST_NAMED = 16  # number of these genres from which on they are counted only
+
+_SEVERAL_SCORES = (
+    "AP is the average precision: macro the mean over genres, micro that of all pairs of a track "
+    "and a genre. AP by chance is the expectation of a random ranking. Precision at n is the share "
+    "of true genres among the n most probable ones of a track of n genres, and LRAP the label "
+    "ranking average precision."
+)
 
 _SYNTHETIC = "The training data are synthetic. Scores on them describe the software, not music."
 
@@ -105,8 +113,8 @@ def _limits(card: ModelCard, predictions: Predictions | None) -> Iterable[str]:
         yield f"The model was trained only for comparison: {ablation}."
     if card.has_several_genres:
         yield (
-            f"The model predicts {len(card.genres)} genres, also for speech, noise and music of "
-            "other genres."
+            f"The model predicts probabilities of {len(card.genres)} genres for any recording, "
+            "also for speech, noise and music of other genres."
         )
         yield "A genre that a track lacks in the training data may be missing by mistake."
     else:
@@ -121,7 +129,10 @@ def _limits(card: ModelCard, predictions: Predictions | None) -> Iterable[str]:
         return
     yield "Intervals exclude the variance between trainings, and treat tracks as independent."
     counts = _per_genre(card, predictions)["tracks"]
-    if few := [f"{genre} ({count})" for genre, count in counts.items() if count < FEW]:
+    few = [f"{genre} ({count})" for genre, count in counts.items() if count < FEW]
+    if len(few) > MOST_NAMED:
+        yield f"{len(few)} genres have fewer than {FEW} test tracks, and uncertain scores."
+    elif few:
         yield f"Genres with fewer than {FEW} test tracks have uncertain scores: {', '.join(few)}."
 
 
@@ -179,13 +190,15 @@ def _use(card: ModelCard) -> str:
     text = (
         "Research on genre classification, and sorting of music like the training data. The model "
         f"maps {card.kind} features, uint8, to the probabilities of {len(card.genres)} genres: "
-        f"{', '.join(card.genres)}."
+        f"{_nested(card)}."
     )
     if card.has_several_genres:
         text += (
-            " A track may have several genres, and a genre is at most as probable as its parent. "
-            f"The threshold of highest F1 on the validation split is a probability of "
-            f"{card.training['threshold']:.2f}."
+            " Sub-genres are in parentheses. A track may have several genres, and a genre is at "
+            "most as probable as its parent. "
+            "A genre is predicted if its probability is at least "
+            f"{card.training['threshold']:.2f}, the threshold of highest F1 on the validation "
+            "split."
         )
     if "segment_seconds" not in card.parameters:  # the features are not computed by `predict`
         return text
@@ -195,6 +208,13 @@ def _use(card: ModelCard) -> str:
 python -m spectrogram_feature.predict song.mp3 --model {MODEL_FILE}
 python -m spectrogram_feature.export {MODEL_FILE} model.onnx --format onnx
 ```"""
+
+
+def _nested(card: ModelCard, parent: str | None = None) -> str:
+    """List the genres below a parent, or the root genres, each with its sub-genres."""
+    own = [genre for genre in card.genres if card.parents.get(genre) == parent]
+    below = {genre: _nested(card, genre) for genre in own}
+    return ", ".join(f"{genre} ({inner})" if inner else genre for genre, inner in below.items())
 
 
 def _training_data(card: ModelCard, summary: dict[str, Any]) -> str:
@@ -207,13 +227,17 @@ def _training_data(card: ModelCard, summary: dict[str, Any]) -> str:
 def _training(card: ModelCard) -> str:
     training = card.training
     options = training.get("options", {})
-    lines = [f"- {name}: {value}" for name, value in options.items()]
+    unused = ["label_smoothing"] if card.has_several_genres else []
+    lines = [f"- {name}: {value}" for name, value in options.items() if name not in unused]
     if "best_epoch" in training:
+        share = f"{100 * training['validation_accuracy']:.1f} %"
+        accuracy = f"its validation accuracy on segments is {share}"
+        if card.has_several_genres:
+            accuracy = f"in {share} of the validation segments, its most probable genre is true"
         lines.insert(
             0,
-            f"Epoch {training['best_epoch']} has the lowest validation loss; its validation "
-            f"accuracy on segments is {100 * training['validation_accuracy']:.1f} %. Training took "
-            f"{format_duration(training['seconds'])}. Options:\n",
+            f"Epoch {training['best_epoch']} has the lowest validation loss; {accuracy}. Training "
+            f"took {format_duration(training['seconds'])}. Options:\n",
         )
     return "\n".join(lines) or "Unknown."
 
@@ -235,13 +259,12 @@ def _scores(card: ModelCard, summary: dict[str, Any], predictions: Predictions |
     scores, table = _table(("statistic", "score"), rows), _per_genre(card, predictions)
     if card.has_several_genres:
         by_genre = [
-            (genre, row["parent"], _percent(row["average_precision"]), _percent(row["chance"]),
+            (genre, row["parent"], _interval(row), _percent(row["chance"]),
              _percent(row["roc_auc"]), f"{row['tracks']:,}")
             for genre, row in table.iterrows()
         ]  # fmt: skip
-        header = ("genre", "parent", "average precision", "by chance", "ROC AUC", "tracks")
-        chance = "Chance is the expected average precision of a random ranking."
-        return "\n\n".join((how, scores, chance, _table(header, by_genre)))
+        header = ("genre", "parent", "AP", "AP by chance", "ROC AUC", "tracks")
+        return "\n\n".join((how, scores, _SEVERAL_SCORES, _table(header, by_genre)))
     by_genre = [
         (genre, *map(_percent, row), f"{count:.0f}")
         for genre, (*row, count) in zip(table.index, table.to_numpy(), strict=True)
@@ -261,6 +284,12 @@ def _scores(card: ModelCard, summary: dict[str, Any], predictions: Predictions |
             _table(("", *counts.columns), confused),
         )
     )
+
+
+def _interval(row: pd.Series) -> str:
+    low, high = row["average_precision_low"], row["average_precision_high"]
+    text = _percent(row["average_precision"])
+    return f"{text} [{100 * low:.0f}, {100 * high:.0f}]" if low == low else text
 
 
 def _percent(value: float) -> str:

@@ -94,6 +94,12 @@ class Predictions:
         if self.has_several_genres:
             raise ValueError("this score needs tracks of one genre: see evaluation.multilabel")
 
+    def has_labels_of(self, other: Predictions) -> bool:
+        """Return True if genres and the meaning of labels are those of other predictions."""
+        if self.genres != other.genres or self.targets is None or other.targets is None:
+            return self.genres == other.genres and self.targets is other.targets
+        return np.array_equal(self.targets, other.targets)
+
     def by_track(self) -> Predictions:
         """Average the probabilities over the segments of each track; sort by track id."""
         tracks, first, segments = np.unique(self.track_id, return_index=True, return_counts=True)
@@ -102,7 +108,9 @@ class Predictions:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Join predictions of different tracks and the same genres."""
+        """Join predictions of different tracks; other genres or labels are a ValueError."""
+        if not all(part.has_labels_of(parts[0]) for part in parts):
+            raise ValueError("only predictions of the same genres and labels can be joined")
         arrays = zip(*((p.track_id, p.label, p.probability) for p in parts), strict=True)
         track_id, label, probability = map(np.concatenate, arrays)
         return replace(parts[0], track_id=track_id, label=label, probability=probability)
@@ -111,13 +119,14 @@ class Predictions:
     def average(cls, parts: Sequence[Predictions]) -> Predictions:
         """Average the probabilities of several models for the same segments.
 
-        Tracks may be in any order, but the segments of a track in order of time. Other segments
-        raise a ValueError.
+        Tracks may be in any order, but the segments of a track in order of time. Other segments,
+        genres or labels raise a ValueError.
         """
         parts = [part.in_order() for part in parts]
         first = parts[0]
         for part in parts:
-            if not np.array_equal(part.track_id, first.track_id) or part.genres != first.genres:
+            same = np.array_equal(part.track_id, first.track_id) and part.has_labels_of(first)
+            if not same or not np.array_equal(part.label, first.label):
                 raise ValueError("only predictions of the same segments can be averaged")
         means = np.mean([part.probability for part in parts], axis=0)
         return replace(first, probability=means)

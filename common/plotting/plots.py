@@ -245,11 +245,14 @@ def genres_over_time(
     reference: str,
     frequencies: np.ndarray,
     title: str,
+    threshold: float | None = None,
 ) -> Figure:
     """Show the genre probabilities over time above the spectrogram; the legend shows the means.
 
     ``edges`` (segments + 1,) are the starts of the segments and the end of the last one, in s, and
-    ``probability`` is (segments, genres). ``levels`` (frames, bins) is the spectrogram in dB from
+    ``probability`` is (segments, genres), zeros for silent segments. With a ``threshold``, a
+    recording has several genres: probabilities are lines instead of a stack, since their sum is not
+    1, and the threshold is dashed. ``levels`` (frames, bins) is the spectrogram in dB from
     the first edge to the last, ``reference`` the name of the level of 0 dB, and ``frequencies``
     (bins,) are in Hz.
     """
@@ -258,18 +261,27 @@ def genres_over_time(
     (stack, beside), (below, bar) = axes
     unit, seconds = ("min", 60) if edges[-1] >= LONG_SECONDS else ("s", 1)
     edges = edges / seconds
-    mean = np.diff(edges) @ probability / edges[-1]
+    audible = np.diff(edges) * probability.any(axis=1)
+    mean = audible @ probability / audible.sum()
     order = np.argsort(-mean, kind="stable")
     named, others = order[:NAMED], order[NAMED:]
     heights, colors = probability[:, named], genre_colors([genres[index] for index in named])
     labels = [f"{genres[index]} {100 * mean[index]:.0f} %" for index in named]
-    if len(others):
-        heights = np.column_stack([heights, probability[:, others].sum(axis=1)])
-        colors.append(OTHERS_COLOR)
-        labels.append(f"{len(others)} others {100 * mean[others].sum():.0f} %")
-    # A step takes its height at both ends.
-    heights = np.concatenate([heights, heights[-1:]])
-    stack.stackplot(edges, heights.T, step="post", colors=colors, labels=labels)
+    if threshold is None:
+        if len(others):
+            heights = np.column_stack([heights, probability[:, others].sum(axis=1)])
+            colors.append(OTHERS_COLOR)
+            labels.append(f"{len(others)} others {100 * mean[others].sum():.0f} %")
+        # A step takes its height at both ends.
+        heights = np.concatenate([heights, heights[-1:]])
+        stack.stackplot(edges, heights.T, step="post", colors=colors, labels=labels)
+    else:
+        line = {"color": DARK, "linestyle": "--", "linewidth": 1}
+        stack.axhline(threshold, label=f"Threshold {100 * threshold:.0f} %", **line)
+        heights = np.where(audible[:, None] > 0, heights, np.nan)  # silence is a gap
+        rows = list(zip(heights.T, colors, labels, strict=True))
+        for height, color, label in reversed(rows):  # the most probable genre on top
+            stack.stairs(height, edges, baseline=None, color=color, label=label, linewidth=2)
     stack.set(ylabel="Probability (%)", ylim=(0, 1), xlim=(0, edges[-1]))
     stack.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     stack.tick_params(labelbottom=False)

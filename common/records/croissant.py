@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.fma.labels import SEPARATOR
 from common.fma.licences import describe_licence
 
 CARD = "croissant.json"  # name of the card, beside the manifest
@@ -47,6 +48,12 @@ _COLUMNS = {
 }
 """Columns of the table of tracks: type and description."""
 
+_COLUMNS_OF_SEVERAL = _COLUMNS | {
+    "genre": ("sc:Text", "Genres of the track."),
+    "label": ("sc:Integer", "Position of the genres of the track in label_sets of manifest.json."),
+}
+"""The same, if a track may have several genres."""
+
 
 def describe(manifest: Mapping[str, Any], table: Path) -> dict[str, Any]:
     """Describe a folder of records in Croissant.
@@ -59,16 +66,22 @@ def describe(manifest: Mapping[str, Any], table: Path) -> dict[str, Any]:
     title = data_set.get("title", "unnamed data")
     kind, licence = manifest["kind"], describe_licence(data_set)[1]
     synthetic = " The music is synthetic." if data_set.get("synthetic") else ""
-    files = [_file_set(split, manifest) for split, shards in manifest["shards"].items() if shards]
+    several = manifest.get("labels", "top") != "top"
+    order = (
+        "A track may have several genres. Genres, each after its parent"
+        if several
+        else "Genres in label order"
+    )
+    files = [_file_set(split, shards) for split, shards in manifest["shards"].items() if shards]
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"{title}, {kind} records",
         "description": (
-            f"TFRecords of {kind} features of {title}, for genre classification.{synthetic} Genres "
-            f"in label order: {', '.join(manifest['genres'])}. manifest.json has all parameters of "
-            "the features, the counts and the checksum of each shard."
+            f"TFRecords of {kind} features of {title}, for genre classification.{synthetic} "
+            f"{order}: {', '.join(manifest['genres'])}. manifest.json has all parameters of the "
+            "features, the counts and the checksum of each shard."
         ),
         "license": licence,
     }
@@ -76,12 +89,12 @@ def describe(manifest: Mapping[str, Any], table: Path) -> dict[str, Any]:
         return described | {"distribution": files}
     return described | {
         "distribution": [_file_object(table), *files],
-        "recordSet": [_record_set(table)],
+        "recordSet": [_record_set(table, several=several)],
     }
 
 
-def _file_set(split: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    records = sum(manifest["segments"].get(split, {}).values())
+def _file_set(split: str, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    records = sum(shard["records"] for shard in shards)
     return {
         "@type": "cr:FileSet",
         "@id": f"{split}-shards",
@@ -107,7 +120,7 @@ def _file_object(table: Path) -> dict[str, Any]:
     }
 
 
-def _record_set(table: Path) -> dict[str, Any]:
+def _record_set(table: Path, *, several: bool) -> dict[str, Any]:
     with table.open(newline="", encoding="utf-8") as file:
         present = next(csv.reader(file))
     return {
@@ -116,16 +129,23 @@ def _record_set(table: Path) -> dict[str, Any]:
         "name": "tracks",
         "description": "The planned tracks; failures.csv lists those that could not be read.",
         "key": {"@id": "tracks/track_id"},
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"tracks/{name}",
-                "name": name,
-                "description": description,
-                "dataType": kind,
-                "source": {"fileObject": {"@id": table.name}, "extract": {"column": name}},
-            }
-            for name, (kind, description) in _COLUMNS.items()
-            if name in present
-        ],
+        "field": [_field(table, name, several=several) for name in _COLUMNS if name in present],
     }
+
+
+def _field(table: Path, name: str, *, several: bool) -> dict[str, Any]:
+    """Describe a column; several genres are joined by `SEPARATOR`."""
+    kind, description = (_COLUMNS_OF_SEVERAL if several else _COLUMNS)[name]
+    source: dict[str, Any] = {"fileObject": {"@id": table.name}, "extract": {"column": name}}
+    field: dict[str, Any] = {
+        "@type": "cr:Field",
+        "@id": f"tracks/{name}",
+        "name": name,
+        "description": description,
+        "dataType": kind,
+        "source": source,
+    }
+    if several and name == "genre":
+        field["repeated"] = True
+        source["transform"] = {"separator": SEPARATOR}
+    return field

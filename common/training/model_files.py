@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from common.errors import UserError
+from common.fma.labels import lineage
 from common.records.tfrecords import Manifest
 from common.text import flattened, one_line
 
@@ -60,8 +61,11 @@ class ModelCard:
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read a card; other JSON raises a `ValueError`, `KeyError` or `TypeError`."""
-        card = json.loads(text)
-        return cls(**(card | {"genres": tuple(card["genres"])}))
+        content = json.loads(text)
+        card = cls(**(content | {"genres": tuple(content["genres"])}))
+        for genre in card.parents:
+            lineage(genre, card.parents)  # refuses a genre that is its own ancestor
+        return card
 
     def check_fits(self, manifest: Manifest, folder: str | Path) -> None:
         """Raise a `UserError` if the features or labels of records differ from the model's."""

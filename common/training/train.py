@@ -141,6 +141,9 @@ def train(
         with devices.full_precision():  # one device, float32: any machine evaluates it alike
             model = compile_model(build(), options, options.epochs * steps, several_genres=several)
         load_weights(model, folder / BEST_WEIGHTS)
+        more: dict[str, Any] = {}
+        if several and save:  # before `finish`, whose model takes other features
+            more["threshold"] = best_threshold(predict(model, records, "validation"))
         model = finish(model) if finish else model
         run = Run(
             name=name,
@@ -159,9 +162,8 @@ def train(
                 "validation_accuracy": float(history["val_accuracy"][run.best_epoch]),
                 "tracks": {split: manifest.size("tracks", split) for split in manifest.tracks},
             }
-            if several:
-                training_card["threshold"] = best_threshold(predict(model, records, "validation"))
             notes = {"ablation": ablation, "weights": weights}
+            more |= {key: note for key, note in notes.items() if note}
             card = ModelCard(
                 name=name,
                 kind=manifest.kind,
@@ -170,7 +172,7 @@ def train(
                 labels=manifest.labels,
                 parents=manifest.parents,
                 data_set=manifest.data_set,
-                training=training_card | {key: note for key, note in notes.items() if note},
+                training=training_card | more,
             )
             save_model(model, folder / MODEL_FILE, card)
             write_model_card(folder)

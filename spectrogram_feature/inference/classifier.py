@@ -8,8 +8,8 @@ therefore the mean over three segments, as in the evaluation. Silent segments ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ import numpy as np
 
 from common.errors import AudioSilent, AudioTooShort
 from common.fma.audio_stream import AudioStream
+from common.fma.labels import lineage
 from common.fma.silence import FINEST_STEP, SILENT, is_silent
 from spectrogram_feature.inference.keras_model import KerasModel
 from spectrogram_feature.inference.onnx_model import SUFFIX, OnnxModel
@@ -48,6 +49,8 @@ class Prediction:
         Peculiarities of the file; see `AudioBlocks.notes`.
     features : np.ndarray [shape=(frames, bins), dtype=uint8], optional
         Features of the recording, without overlaps, if they were kept.
+    parents : dict
+        Genre → parent genre, for the genres that have one.
     """
 
     genres: tuple[str, ...]
@@ -58,6 +61,7 @@ class Prediction:
     by_segment: np.ndarray
     notes: tuple[str, ...] = ()
     features: np.ndarray | None = None
+    parents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def probability(self) -> np.ndarray:
@@ -76,6 +80,26 @@ class Prediction:
         probability = self.probability
         order = np.argsort(-probability, kind="stable")[:count]
         return {self.genres[index]: float(probability[index]) for index in order}
+
+    def top_roots(self, count: int | None = None) -> dict[str, float]:
+        """Give the most probable genres without a parent, and their probabilities."""
+        roots = [item for item in self.top().items() if item[0] not in self.parents]
+        return dict(roots[:count])
+
+    def predicted(self, threshold: float) -> dict[str, float]:
+        """Give the genres with at least this probability, in label order."""
+        pairs = zip(self.genres, self.probability, strict=True)
+        return {genre: float(value) for genre, value in pairs if value >= threshold}
+
+    def sub_genres(self, root: str, threshold: float) -> Iterator[tuple[int, str, float]]:
+        """Iterate over the sub-genres of a root with at least this probability, in label order.
+
+        Each is its depth in the tree, at least 1, its name and its probability.
+        """
+        for genre, probability in self.predicted(threshold).items():
+            line = lineage(genre, self.parents)
+            if line[-1] == root != genre:
+                yield len(line) - 1, genre, probability
 
 
 class GenreClassifier:
@@ -158,6 +182,7 @@ class GenreClassifier:
             by_segment=np.concatenate(probabilities),
             notes=tuple(notes),
             features=np.concatenate(kept) if kept else None,
+            parents=self.card.parents,
         )
 
 

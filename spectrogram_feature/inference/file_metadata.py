@@ -23,11 +23,13 @@ def describe(model: KerasModel) -> dict[str, str]:
     The keys are ``card``, the model's card as JSON; ``genres``, a list in JSON in the order of the
     probabilities; ``sample_rate``, Hz; ``segment_samples``; ``rule``, `RULE`; and ``summary``, the
     result of `summarise` as JSON, with the licence, the limits and, if the folder of the model
-    holds them, the scores on the test split.
+    holds them, the scores on the test split. If a track has several genres, there are also
+    ``parents``, genre → parent genre as JSON, and ``threshold``: genres with at least this
+    probability are predicted.
     """
     predictions = read_predictions(model.path.parent) if model.path else None
     summary = summarise(model.card, predictions)
-    return {
+    described = {
         "card": json.dumps(asdict(model.card), ensure_ascii=False),
         "genres": json.dumps(model.card.genres, ensure_ascii=False),
         "sample_rate": str(model.parameters.sample_rate),
@@ -35,3 +37,7 @@ def describe(model: KerasModel) -> dict[str, str]:
         "rule": RULE,
         "summary": json.dumps(summary, ensure_ascii=False),
     }
+    if model.card.has_several_genres:
+        described["parents"] = json.dumps(model.card.parents, ensure_ascii=False)
+        described["threshold"] = str(model.card.training["threshold"])
+    return described

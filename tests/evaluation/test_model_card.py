@@ -13,11 +13,13 @@ import yaml
 from common.evaluation.metrics import evaluate
 from common.evaluation.model_card import (
     CARD,
+    MOST_NAMED,
     PREDICTIONS_FILE,
     model_card,
     summarise,
     write_model_card,
 )
+from common.evaluation.multilabel import evaluate as evaluate_several
 from common.evaluation.predictions import Predictions
 from common.training.model_files import MODEL_FILE, ModelCard
 
@@ -136,3 +138,37 @@ def test_the_card_is_written_beside_the_model(predictions, tmp_path):
     predictions.save(tmp_path / PREDICTIONS_FILE)
     write_model_card(tmp_path)
     assert (tmp_path / CARD).read_text() == model_card(MODEL, predictions)
+
+
+def test_several_genres_are_described():
+    genres = ("Folk", "Freak-Folk", "Jazz | Blues", "Rock")
+    training = MODEL.training | {
+        "threshold": 0.274,
+        "options": {"epochs": 5, "label_smoothing": 0.1},
+    }
+    parents = {"Freak-Folk": "Folk"}
+    card = replace(MODEL, genres=genres, labels="all", parents=parents, training=training)
+    targets = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]], dtype=bool)
+    label = np.arange(60) % 3
+    probability = np.random.default_rng(0).uniform(0, 1, (60, 4))
+    predictions = Predictions(np.arange(60), label, probability, genres, targets)
+    text = model_card(card, predictions)
+    assert "Folk (Freak-Folk), Jazz | Blues, Rock." in text
+    assert "A genre is predicted if its probability is at least 0.27, " in text
+    assert "label_smoothing" not in text  # has no effect
+    assert "in 50.0 % of the validation segments, its most probable genre is true" in text
+    assert "Always predicting" not in text
+    assert "| Freak-Folk | Folk | " in text
+    assert "AP is the average precision" in text
+    scores = evaluate_several(predictions)
+    assert str(scores.macro_average_precision) in text
+    kinds = [one["type"] for one in front_matter(text)["model-index"][0]["results"][0]["metrics"]]
+    assert kinds[:3] == ["average_precision", "average_precision", "roc_auc"]
+
+
+def test_many_uncertain_genres_are_counted():
+    genres = tuple(f"genre {number}" for number in range(MOST_NAMED + 1))
+    label = np.arange(len(genres))
+    predictions = Predictions(label, label, np.eye(len(genres)), genres)
+    *_, limit = summarise(replace(MODEL, genres=genres), predictions)["limits"]
+    assert limit == f"{len(genres)} genres have fewer than 20 test tracks, and uncertain scores."

@@ -12,10 +12,19 @@ from common.plotting.plots import C1_HZ, NAMED, WIDEST, genres_over_time
 FREQUENCIES = C1_HZ * 2 ** (np.arange(84) / 12)
 
 
-def draw(segments: int, last_seconds: float, genres: int, title: str = "Genres of a.mp3"):
+def draw(
+    segments: int,
+    last_seconds: float,
+    genres: int,
+    title: str = "Genres of a.mp3",
+    threshold: float | None = None,
+):
     rng = np.random.default_rng(0)
     edges = np.concatenate([10.0 * np.arange(segments), [10 * segments - 10 + last_seconds]])
     probability = rng.dirichlet(np.full(genres, 0.3), segments)
+    if threshold is not None:
+        probability = rng.uniform(0, 1, (segments, genres))
+        probability[segments // 2] = 0  # silence
     levels = rng.uniform(-80, 0, (max(1, round(48 * edges[-1])), 84)).astype(np.float32)
     return genres_over_time(
         edges,
@@ -25,16 +34,23 @@ def draw(segments: int, last_seconds: float, genres: int, title: str = "Genres o
         reference="loudest",
         frequencies=FREQUENCIES,
         title=title,
+        threshold=threshold,
     )
 
 
 @pytest.mark.parametrize(
-    ("segments", "last_seconds", "genres"),
-    [(1, 1.0, 2), (3, 10.0, 4), (4, 0.001, 16), (400, 5, 16)],
+    ("segments", "last_seconds", "genres", "threshold"),
+    [
+        (1, 1.0, 2, None),
+        (3, 10.0, 4, None),
+        (4, 0.001, 16, None),
+        (400, 5, 16, None),
+        (4, 0.001, 16, 0.4),
+    ],
 )
-def test_nothing_is_cut_off(segments, last_seconds, genres):
+def test_nothing_is_cut_off(segments, last_seconds, genres, threshold):
     long = "A very long name of a file that does not seem to end (live, 1998-07-03).mp3"
-    figure = draw(segments, last_seconds, genres, long)
+    figure = draw(segments, last_seconds, genres, long, threshold)
     figure.draw_without_rendering()
     width, height = figure.get_size_inches()
     box = figure.get_tightbbox()
@@ -69,3 +85,19 @@ def test_long_spectrograms_are_averaged_to_what_can_be_seen():
     frames = mesh.get_array().shape[1]
     assert WIDEST / 2 < frames <= WIDEST
     assert mesh.get_array().mean() == pytest.approx(-40, abs=0.5)
+
+
+def test_several_genres_are_lines_with_gaps_and_a_threshold():
+    figure = draw(4, 10.0, 5, threshold=0.4)
+    [stack] = [axes for axes in figure.axes if axes.get_ylabel() == "Probability (%)"]
+    assert not stack.collections  # no stack
+    legend = next(axes.get_legend() for axes in figure.axes if axes.get_legend())
+    *genres, threshold = [text.get_text() for text in legend.get_texts()]
+    assert threshold == "Threshold 40 %"
+    assert len(genres) == len(stack.patches) == 5
+    shares = [int(text.split()[-2]) for text in genres]
+    assert shares == sorted(shares, reverse=True)
+    for line, share in zip(stack.patches[::-1], shares, strict=True):
+        values = line.get_data().values
+        assert np.isnan(values).tolist() == [False, False, True, False]
+        assert 100 * np.nanmean(values) == pytest.approx(share, abs=0.51)  # of audible segments

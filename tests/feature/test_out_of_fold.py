@@ -58,7 +58,7 @@ def test_networks_that_learnt_the_same_labels_are_loaded_and_others_are_not(
     class TrainedError(Exception):
         pass
 
-    def fit(*_):
+    def fit(*_, **__):
         raise TrainedError
 
     monkeypatch.setattr("common.training.train.fit", fit)

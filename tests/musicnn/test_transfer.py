@@ -264,6 +264,32 @@ def test_it_can_be_exported(run, tmp_path):
     assert check.difference < 1e-3
 
 
+def test_several_genres_have_a_head_and_a_threshold(records, tmp_path):
+    from common.nn.blocks import HierarchicalSigmoid
+    from common.training.model_files import load_model
+
+    manifest = records.manifest
+    several = replace(
+        manifest,
+        labels="all",
+        parents={"Jazz": "Folk"},
+        label_sets=(("Folk",), ("Folk", "Jazz"), ("Rock",)),
+        by_label={
+            what: {split: manifest.counts(what, split) for split in manifest.shards}
+            for what in ("segments", "tracks")
+        },
+    )
+    both = replace(records, manifest=several)
+    options = replace(QUICK, epochs=1)
+    training.train_model(both, "musicnn", folder=tmp_path, options=options)
+    model, card = load_model(tmp_path / "model.keras")
+    assert isinstance(model.layers[-1], HierarchicalSigmoid)
+    assert 0 < card.training["threshold"] < 1
+    features, *_ = next(records.arrays("test"))
+    folk, jazz, _ = model.predict_on_batch(features).T
+    assert (jazz <= folk).all()
+
+
 def test_augmentation_is_refused(records):
     from spectrogram_feature.musicnn.embedded_records import EmbeddedRecords
 

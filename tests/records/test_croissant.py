@@ -30,6 +30,38 @@ def test_the_library_reads_the_card_and_the_tracks(tiny_records):
         assert found == {shard["name"] for shard in manifest.shards[split]}
 
 
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")
+def test_several_genres_of_a_track_are_a_list(tmp_path):
+    import mlcroissant
+
+    sets = (("Folk", "Freak-Folk"), ("Rock",), ("Folk", "Freak-Folk", "Rock"))
+    genres = ("Folk", "Freak-Folk", "Rock")
+    shards = [{"name": "training-0", "records": 5, "bytes": 0, "crc32c": 0}]
+    manifest = Manifest(
+        kind="noise",
+        parameters={},
+        genres=genres,
+        mapping="all",
+        data_set={"title": "three tracks"},
+        segments={"training": {"Folk": 4, "Freak-Folk": 4, "Rock": 3}},
+        tracks={},
+        shards={"training": shards, "validation": []},
+        labels="all",
+        parents={"Freak-Folk": "Folk"},
+        label_sets=sets,
+    )
+    rows = [f"{i},training,{' | '.join(own)},{i},a{i}" for i, own in enumerate(sets)]
+    (tmp_path / PLAN).write_text("\n".join(["track_id,split,genre,label,artist", *rows]) + "\n")
+    manifest.write(tmp_path)
+    card = mlcroissant.Dataset(tmp_path / CARD)
+    assert not card.metadata.ctx.issues.errors
+    assert "A track may have several genres" in card.metadata.description
+    found = [[genre.decode() for genre in row["tracks/genre"]] for row in card.records("tracks")]
+    assert found == [list(own) for own in sets]
+    _, files = json.loads((tmp_path / CARD).read_text())["distribution"]
+    assert files["description"].startswith("5 records")  # each once, whatever its genres
+
+
 def test_a_folder_without_a_table_is_described(tmp_path):
     described = {
         "kind": "noise",
