@@ -34,6 +34,7 @@ COLUMNS = {
     "training_tracks": "training tracks",
     "accuracy": "accuracy",
     "validation_accuracy": "validation accuracy",
+    "gain_on_validation": "gain on validation, points",
     "test_accuracy": "test accuracy",
     "deviation_between_seeds": "deviation between seeds, points",
     "test_macro_f1": "test macro-F1",

@@ -76,6 +76,7 @@ def multi_task(study: Study, best: Row, networks: Mapping[str, list[Predictions]
             {
                 "task": f"{'root' if labels == 'roots' else labels} genres, sigmoids",
                 "validation_accuracy": np.mean([accuracy_of(one) for one in validation]),
+                **flat("gain_on_validation", metrics.compare(validation, list(best.validation))),
                 **flat("test_accuracy", metrics.evaluate(own).track_accuracy),
                 **flat("gain", metrics.compare(own, list(best.test))),
             }
