@@ -120,8 +120,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=MIN_TRACKS,
         metavar="N",
-        help=f"with --labels all: leave out genres with fewer training tracks, by default "
-        f"{MIN_TRACKS}, or with none in validation or test",
+        help="with --labels all: leave out genres below a root with fewer training tracks, by "
+        f"default {MIN_TRACKS}, or with none in validation or test",
     )
 
 

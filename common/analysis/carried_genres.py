@@ -92,7 +92,7 @@ def together(carried: pd.Series, genres: Sequence[str]) -> pd.DataFrame:
 
 
 def predicted_together(predictions: Predictions, genres: Sequence[str]) -> pd.DataFrame:
-    """Compute the expected `together` of independent draws from the probabilities of tracks.
+    """Compute `together` from the expected counts of independent draws from the probabilities.
 
     ``predictions`` are those of a network for several genres a track, and ``genres`` some of its
     genres.

@@ -88,7 +88,9 @@ def cross_validate(
     ``fit`` trains a classifier on the splits of records, here `MemoryRecords`. ``segments`` are all
     segments of the records. ``members`` is the number of classifiers per fold, up to the number of
     other folds. `PREDICTIONS_FILE` is saved in ``folder``, if it is given. The note of the row is
-    the range of the main scores of the folds.
+    the range of the main scores of the folds. With several genres a track, scores rank the tracks
+    of all folds together; they are lower than those of single folds where probabilities of
+    different models differ in scale.
     """
     if not 1 <= members <= len(folds[0].others):
         most = len(folds) - 1

@@ -24,7 +24,7 @@ STATISTICS = {
     "micro_average_precision": "Micro AP",
     "macro_roc_auc": "Macro ROC AUC",
     "micro_roc_auc": "Micro ROC AUC",
-    "precision_at_true": "Precision at n",
+    "r_precision": "R-precision",
     "lrap": "LRAP",
 }
 """The fields of the scores and their headings, in the order of the table's columns.

@@ -41,7 +41,9 @@ class Score:
     high: float
 
     def __str__(self) -> str:
-        """Write it in percent: ``55.3 % [51.2, 59.1]``."""
+        """Write it in percent: ``55.3 % [51.2, 59.1]``; a dash if it is undefined."""
+        if np.isnan(self.value):
+            return "–"
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 

@@ -44,7 +44,7 @@ MOST_NAMED = 16  # number of these genres from which on they are counted only
 
 _SEVERAL_SCORES = (
     "AP is the average precision: macro the mean over genres, micro that of all pairs of a track "
-    "and a genre. AP by chance is the expectation of a random ranking. Precision at n is the share "
+    "and a genre. AP by chance is the expectation of a random ranking. R-precision is the share "
     "of true genres among the n most probable ones of a track of n genres, and LRAP the label "
     "ranking average precision."
 )

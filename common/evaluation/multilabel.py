@@ -59,7 +59,7 @@ TOLERANCE = 1e-6
 class Scores:
     """Scores of tracks with several genres.
 
-    ``precision_at_true`` is the share of true genres among the n most probable genres of a track
+    ``r_precision`` is the share of true genres among the n most probable genres of a track
     that has n genres (R-precision), ``lrap`` the label ranking average precision; both are means
     over tracks.
     """
@@ -68,7 +68,7 @@ class Scores:
     micro_average_precision: Score
     macro_roc_auc: Score
     micro_roc_auc: Score
-    precision_at_true: Score
+    r_precision: Score
     lrap: Score
 
     @property
@@ -305,7 +305,7 @@ class _Statistics:
     def __init__(self, runs: Sequence[Predictions]) -> None:
         self._genres = [_rank_genres(run) for run in runs]
         self._pairs = [_Ranking(run.probability, run.truth) for run in runs]
-        means = [[_precision_at_true(run), _ranking_precision(run)] for run in runs]
+        means = [[_r_precision(run), _ranking_precision(run)] for run in runs]
         self._of_track = np.mean(means, axis=0)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
@@ -380,7 +380,7 @@ def _score(rankings: Sequence[_Ranking], weights: np.ndarray) -> np.ndarray:
     return np.stack([ranking.score(weights) for ranking in rankings])
 
 
-def _precision_at_true(tracks: Predictions) -> np.ndarray:
+def _r_precision(tracks: Predictions) -> np.ndarray:
     """Compute the share of true genres among as many of the most probable ones (tracks,).
 
     Of genres that are tied at the last rank, the expected share in random order is counted.

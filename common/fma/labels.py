@@ -27,7 +27,7 @@ LABELS = {
 """Name → meaning; tracks without ``genre_top`` have labels of the last two only."""
 
 MIN_TRACKS = 50
-"""Smallest number of training tracks of a genre with ``"all"``."""
+"""Smallest number of training tracks of a genre below a root with ``"all"``."""
 
 SEPARATOR = " | "  # between the genres of a track in tables
 
@@ -44,14 +44,19 @@ class GenreTree:
     def read(cls, path: str | Path) -> Self:
         """Read ``genres.csv``.
 
-        An unknown parent, a genre that is its own ancestor, or a title of two genres is a
-        `UserError`.
+        An unknown parent, a genre that is its own ancestor, a title of two genres, or one that is
+        empty or contains `SEPARATOR`, is a `UserError`.
         """
         table = load(path, ["parent", "title"])
-        titles = table["title"].astype(str).map(clean_name)
+        titles = table["title"].fillna("").astype(str).map(clean_name)
         if titles.duplicated().any():
             twice = titles[titles.duplicated()].iloc[0]
             raise UserError(f"{path} has the title {twice!r} twice: rename one of the genres")
+        if (bad := (titles == "") | titles.str.contains(SEPARATOR, regex=False)).any():
+            raise UserError(
+                f"{path}: the genre {titles.index[bad][0]} has the title {titles[bad].iloc[0]!r}: "
+                f"a title must not be empty or contain {SEPARATOR!r}"
+            )
         parents = table["parent"].fillna(0).astype(int)
         tree = cls(Path(path), titles.to_dict(), parents[parents != 0].to_dict())
         for genre in tree.titles:
@@ -108,15 +113,14 @@ def genre_sets(genres_all: pd.Series, tree: GenreTree, labels: str) -> pd.Series
     return pd.Series(sets, index=genres_all.index, dtype=object)
 
 
-def frequent_genres(sets: pd.Series, split: pd.Series, at_least: int) -> set[str]:
-    """Select the genres with enough training tracks, and a track in each of the other splits.
+def count_by_split(sets: pd.Series, split: pd.Series) -> pd.DataFrame:
+    """Count the tracks of each genre (rows) in each of `SPLITS` (columns).
 
     ``sets`` are those of `genre_sets` and ``split`` the split, both by track id.
     """
     exploded = pd.DataFrame({"genre": sets.map(list), "split": split}).explode("genre")
-    counts = pd.crosstab(exploded["genre"], exploded["split"]).reindex(columns=SPLITS, fill_value=0)
-    needed = [at_least, 1, 1]
-    return set(counts.index[(counts >= needed).all(axis=1)])
+    counts = pd.crosstab(exploded["genre"], exploded["split"])
+    return counts.reindex(columns=list(SPLITS), fill_value=0)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from common.fma.labels import (
     MIN_TRACKS,
     GenreTree,
     LabelSets,
-    frequent_genres,
+    count_by_split,
     genre_sets,
     join,
 )
@@ -54,7 +54,13 @@ def plan_labels(
         raise UserError(f"--genres {mapping} is for one genre a track: leave out --labels {labels}")
     tree = GenreTree.read(genres_csv)
     plan = plan_several_genres(tracks, tree, labels, min_tracks)
-    return plan, LabelSets.of(plan["genre"], tree, labels).described
+    described = LabelSets.of(plan["genre"], tree, labels).described
+    occurring = frozenset().union(*genre_sets(tracks[GENRES_ALL], tree, labels))
+    left_out = {
+        "genres": len(occurring) - len(described["genres"]),
+        "tracks": len(tracks) - len(plan),
+    }
+    return plan, described | {"left_out": left_out}
 
 
 MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
@@ -90,9 +96,9 @@ def plan_several_genres(
 ) -> pd.DataFrame:
     """Select the tracks with at least one of the genres, and a split.
 
-    With ``labels = "roots"``, the genres are all roots with a track in each split; with ``"all"``,
-    also the other genres with ``min_tracks`` training tracks and one in each other split. Tracks
-    without any of these genres are left out.
+    With ``labels = "roots"``, the genres are all roots; with ``"all"``, also the genres below them
+    with ``min_tracks`` training tracks and one in each other split. Tracks without any genre are
+    left out.
 
     Parameters
     ----------
@@ -108,22 +114,27 @@ def plan_several_genres(
     Raises
     ------
     UserError
-        If a genre id is not in the tree, a split is empty, or there is only one genre.
+        If a genre id is not in the tree, a split is empty, no training track has a root genre of
+        another, or all tracks have the same genres.
     """
     if min_tracks < 1:
         raise UserError(f"--min-tracks {min_tracks} must be 1 or more")
     sets = genre_sets(tracks[GENRES_ALL], tree, labels)
     split = tracks["set", "split"].astype(str)
-    at_least = min_tracks if labels == "all" else 1
-    chosen = frequent_genres(sets, split, at_least)
-    if len(chosen) < 2:
-        raise UserError(
-            f"{len(chosen)} genre(s) have at least {at_least} training track(s) and one in each "
-            "other split, a classifier needs two: lower --min-tracks, or check tracks.csv"
-        )
-    plan = _plan(tracks, sets.map(frozenset(chosen).intersection))
+    counts = count_by_split(sets, split)
+    is_root = ~counts.index.isin(list(tree.parents_of(counts.index)))
+    for genre in counts.index[is_root & (counts["training"] == 0)]:
+        raise UserError(f"no training track is {genre}, but other tracks are")
+    is_frequent = (counts >= [min_tracks, 1, 1]).all(axis=1)
+    chosen = frozenset(counts.index[is_root | is_frequent])
+    plan = _plan(tracks, sets.map(chosen.intersection))
     plan = plan[plan["genre"].map(len).astype(bool) & split.isin(SPLITS)].sort_index()
     _require_splits(plan)
+    if plan["genre"].nunique() < 2:
+        raise UserError(
+            f"all {len(plan):,} tracks have the same genres ({', '.join(sorted(chosen))}): a "
+            "classifier needs at least two kinds of tracks"
+        )
     plan["genre"] = join(plan["genre"], tree)
     plan["label"] = pd.factorize(plan["genre"], sort=True)[0]
     return plan[["split", "genre", "label", "artist"]]

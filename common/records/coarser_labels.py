@@ -65,6 +65,7 @@ def coarsen(manifest: Manifest, labels: str, folder: Path) -> tuple[Manifest, tu
         genres=tuple(genre for genre in manifest.genres if genre in known),
         labels=labels,
         parents={},
+        left_out={},
         segments=count_genres(segments, sets),
         tracks=count_genres(tracks, sets),
         label_sets=() if labels == "top" else tuple(sets),

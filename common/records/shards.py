@@ -219,8 +219,9 @@ def summarise(manifest: Manifest, out: Path, unit: str) -> str:
         )
     if manifest.has_several_genres:
         lines.append(
-            f"  {len(manifest.genres):,} genres, {len(manifest.parents):,} of them below a root, "
-            f"in {len(manifest.label_sets):,} combinations"
+            f"  {len(manifest.genres):,} genres, {len(manifest.parents):,} of them below a root; "
+            "left out: {genres:,} genres with too few tracks, {tracks:,} tracks without genre or "
+            "split".format(**manifest.left_out)
         )
     lost = len(read_table(out / FAILURES))
     where = f": {display_path(out / FAILURES)}" if lost else ""

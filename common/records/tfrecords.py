@@ -129,6 +129,8 @@ class Manifest:
         Genres of each label.
     by_label : dict
         ``"segments"``, ``"tracks"`` → split → number of each label.
+    left_out : dict
+        Number of ``"genres"`` and ``"tracks"`` of the metadata that the labels leave out.
     """
 
     kind: str
@@ -144,6 +146,7 @@ class Manifest:
     parents: dict[str, str] = field(default_factory=dict)
     label_sets: tuple[tuple[str, ...], ...] = ()
     by_label: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_several_genres(self) -> bool:

@@ -44,7 +44,7 @@ COLUMNS = {
     "macro_average_precision": "macro AP",
     "micro_average_precision": "micro AP",
     "macro_roc_auc": "macro ROC AUC",
-    "precision_at_true": "precision at n",
+    "r_precision": "R-precision",
     "lrap": "LRAP",
     "sub_genre_errors": "wrong sub-genres",
     "root_of_errors": "root right",

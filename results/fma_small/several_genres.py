@@ -22,7 +22,7 @@ SHOWN = (
     "macro_average_precision",
     "micro_average_precision",
     "macro_roc_auc",
-    "precision_at_true",
+    "r_precision",
     "lrap",
 )
 

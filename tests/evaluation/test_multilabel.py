@@ -115,15 +115,13 @@ def test_precision_at_the_number_of_true_genres(seed):
     for probability, truth in zip(predictions.probability, predictions.truth, strict=True):
         best = np.argsort(-probability)[: truth.sum()]
         shares.append(truth[best].mean())
-    score = evaluate(predictions, resamples=20).precision_at_true
+    score = evaluate(predictions, resamples=20).r_precision
     assert score.value == pytest.approx(np.mean(shares))
 
 
 def test_ties_at_the_last_rank_count_as_in_random_order():
     predictions = predictions_of([[0.9, 0.5, 0.5, 0.5, 0.1]], [[1, 1, 0, 0, 0]])
-    assert evaluate(predictions, resamples=5).precision_at_true.value == pytest.approx(
-        (1 + 1 / 3) / 2
-    )
+    assert evaluate(predictions, resamples=5).r_precision.value == pytest.approx((1 + 1 / 3) / 2)
 
 
 @few
@@ -154,7 +152,7 @@ def test_equal_probabilities_score_the_frequency():
     scores = evaluate(predictions, resamples=50)
     assert scores.macro_average_precision.value == pytest.approx(frequency.mean())
     assert scores.micro_average_precision.value == pytest.approx(truth.mean())
-    assert scores.precision_at_true.value == pytest.approx(truth.mean())
+    assert scores.r_precision.value == pytest.approx(truth.mean())
     for auc in (scores.macro_roc_auc, scores.micro_roc_auc):
         assert (auc.value, auc.low, auc.high) == pytest.approx((0.5, 0.5, 0.5))
     table = per_genre(predictions, {})
@@ -218,7 +216,7 @@ def test_tracks_of_one_genre_are_scored_too():
     predictions = Predictions(np.arange(12), label, probability, ("Folk", "Jazz", "Pop"))
     scores = evaluate(predictions, resamples=20)
     accuracy = (predictions.predicted == label).mean()
-    assert scores.precision_at_true.value == pytest.approx(accuracy)
+    assert scores.r_precision.value == pytest.approx(accuracy)
 
 
 def test_scores_of_several_runs_are_means():

@@ -53,9 +53,12 @@ def test_rare_genres_and_those_that_a_split_lacks_are_left_out(metadata):
     assert described["genres"] == ("Folk", "Freak-Folk", "Rock", "Punk")  # Hardcore has three
     assert plan.loc[3, "genre"] == "Rock | Punk"
     tracks = load(metadata / "tracks.csv", columns_of("all"))
+    assert described["left_out"] == {"genres": 1, "tracks": 1}
     without = tracks[~((tracks["set", "split"] == "test") & (np.arange(len(tracks)) % 7 == 2))]
     _, described = plan_labels(without, "all", "all", metadata / "genres.csv", 1)
     assert "Hardcore" not in described["genres"]
+    _, described = plan_of(metadata, "all", min_tracks=100)
+    assert described["genres"] == ("Folk", "Rock")  # roots stay
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,8 @@ def test_rare_genres_and_those_that_a_split_lacks_are_left_out(metadata):
         ({**GENRES, 4: (9, "Hardcore")}, "genre 4 (Hardcore) has the parent 9, which the table"),
         ({**GENRES, 1: (4, "Rock")}, "its own ancestor: correct the column parent"),
         ({**GENRES, 5: (2, "Punk")}, "the title 'Punk' twice"),
+        ({**GENRES, 5: (2, "Punk | x")}, "the genre 5 has the title 'Punk | x': a title must not"),
+        ({**GENRES, 5: (2, "")}, "the genre 5 has the title '': a title must not be empty"),
         ({1: (0, "Rock"), 2: (0, "Folk")}, "track 2 has the genre 3, which"),
     ],
 )
@@ -76,12 +81,16 @@ def test_a_bad_tree_is_one_line(metadata, genres, message):
 
 
 def test_unusable_labels_are_one_line(metadata):
-    with pytest.raises(UserError, match=r"0 genre\(s\) have at least 100 training"):
-        plan_of(metadata, "all", min_tracks=100)
     tracks = load(metadata / "tracks.csv", columns_of("all"))
     part = tracks[tracks["set", "split"] != "validation"]
-    with pytest.raises(UserError, match="one in each other split"):
+    with pytest.raises(UserError, match="no validation track with a genre"):
         plan_labels(part, "all", "roots", metadata / "genres.csv")
+    folk = tracks["track", "genres_all"].map(lambda own: bool({2, 5} & set(own)))
+    part = tracks[~(folk & (tracks["set", "split"] == "training"))]
+    with pytest.raises(UserError, match="no training track is Folk, but other tracks are"):
+        plan_labels(part, "all", "all", metadata / "genres.csv")
+    with pytest.raises(UserError, match=r"tracks have the same genres \(Rock\): a classifier"):
+        plan_labels(tracks[~folk], "all", "roots", metadata / "genres.csv")
     with pytest.raises(UserError, match="--min-tracks 0 must be 1 or more"):
         plan_of(metadata, "all", min_tracks=0)
     with pytest.raises(UserError, match="--genres merged is for one genre a track"):
