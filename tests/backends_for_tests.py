@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from common.nn.blocks import HierarchicalSigmoid
 from common.nn.policies import Policy
 from common.nn.spec_augment import SpecAugment
 from spectrogram_feature import models
@@ -81,6 +82,9 @@ def layer_outputs() -> dict[str, np.ndarray]:
         "SpecAugment": augmented(rng.random((BATCH, *SHAPE), np.float32)),
         "SpecAugment of images": augmented(images, fill=[0, 0, 1], time_axis=2, frequency_axis=1),
     }
+    chain = np.tri(4, dtype=bool).tolist()  # each genre is the parent of the next
+    logits = rng.normal(0, 5, (BATCH, 4)).astype(np.float32)
+    outputs["HierarchicalSigmoid"] = keras.ops.convert_to_numpy(HierarchicalSigmoid(chain)(logits))
     constant_q = FeatureParameters(segment_seconds=1.0)
     for layer in (ConstantQLayer(constant_q), LogMelLayer(PATCHES)):
         parameters = layer.parameters
