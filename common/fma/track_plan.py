@@ -28,6 +28,8 @@ PLAN_COLUMNS = [("set", "split"), ("track", "genre_top"), ("artist", "id"), ("ar
 GENRES_ALL = ("track", "genres_all")
 """The further column of a plan of tracks with several genres."""
 
+MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
+
 
 def columns_of(labels: str) -> list[tuple[str, str]]:
     """List the columns of ``tracks.csv`` that `plan_labels` needs."""
@@ -53,17 +55,15 @@ def plan_labels(
     if mapping != "all":
         raise UserError(f"--genres {mapping} is for one genre a track: leave out --labels {labels}")
     tree = GenreTree.read(genres_csv)
-    plan = plan_several_genres(tracks, tree, labels, min_tracks)
+    sets = genre_sets(tracks[GENRES_ALL], tree, labels)
+    plan = plan_several_genres(tracks, sets, tree, min_tracks)
     described = LabelSets.of(plan["genre"], tree, labels).described
-    occurring = frozenset().union(*genre_sets(tracks[GENRES_ALL], tree, labels))
+    occurring = len(frozenset().union(*sets))
     left_out = {
-        "genres": len(occurring) - len(described["genres"]),
+        "genres": occurring - len(described["genres"]),
         "tracks": len(tracks) - len(plan),
     }
     return plan, described | {"left_out": left_out}
-
-
-MAX_PADDING = 0.1  # maximum padding of a track in seconds; many of FMA's 30 s clips last 29.98 s
 
 
 def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
@@ -92,18 +92,19 @@ def plan_tracks(tracks: pd.DataFrame, mapping: str = "all") -> pd.DataFrame:
 
 
 def plan_several_genres(
-    tracks: pd.DataFrame, tree: GenreTree, labels: str, min_tracks: int = MIN_TRACKS
+    tracks: pd.DataFrame, sets: pd.Series, tree: GenreTree, min_tracks: int = MIN_TRACKS
 ) -> pd.DataFrame:
-    """Select the tracks with at least one of the genres, and a split.
+    """Select the tracks with a genre and a split.
 
-    With ``labels = "roots"``, the genres are all roots; with ``"all"``, also the genres below them
-    with ``min_tracks`` training tracks and one in each other split. Tracks without any genre are
-    left out.
+    The genres are all roots, and those below them that have ``min_tracks`` training tracks and one
+    in each other split.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
-        Indexed by track id, with the columns `PLAN_COLUMNS` and `GENRES_ALL`.
+        Indexed by track id, with the columns `PLAN_COLUMNS`.
+    sets : pandas.Series
+        Genres of each track, as `common.fma.labels.genre_sets` returns them.
 
     Returns
     -------
@@ -114,17 +115,17 @@ def plan_several_genres(
     Raises
     ------
     UserError
-        If a genre id is not in the tree, a split is empty, no training track has a root genre of
-        another, or all tracks have the same genres.
+        If a split is empty, the training split lacks a root genre of another split, or all tracks
+        have the same genres.
     """
     if min_tracks < 1:
         raise UserError(f"--min-tracks {min_tracks} must be 1 or more")
-    sets = genre_sets(tracks[GENRES_ALL], tree, labels)
     split = tracks["set", "split"].astype(str)
     counts = count_by_split(sets, split)
     is_root = ~counts.index.isin(list(tree.parents_of(counts.index)))
-    for genre in counts.index[is_root & (counts["training"] == 0)]:
-        raise UserError(f"no training track is {genre}, but other tracks are")
+    unseen = is_root & (counts["training"] == 0) & (counts.sum(axis=1) > 0)
+    if unseen.any():
+        raise UserError(f"no training track is {counts.index[unseen][0]}, but other tracks are")
     is_frequent = (counts >= [min_tracks, 1, 1]).all(axis=1)
     chosen = frozenset(counts.index[is_root | is_frequent])
     plan = _plan(tracks, sets.map(chosen.intersection))
