@@ -32,9 +32,10 @@ from common.jobs.workers import default_workers
 from common.paths import PROJECT_ROOT
 from common.plotting import style
 from common.records.tfrecords import Manifest
+from harness import label_plans
 from spectrogram_feature.generate_records import KIND
 
-ROWS, MEDIUM_ROWS, LAST_ID = 106_574, 25_000, 155_320
+ROWS, MEDIUM_ROWS, LAST_ID = label_plans.ROWS, 25_000, 155_320
 
 # Tracks in FMA medium, in the order of ROOT_GENRES.
 GENRE_COUNTS = (
@@ -260,13 +261,29 @@ def main() -> None:
         "Measure extraction from one track to the size of FMA medium.\n\n"
         "The largest run takes ten minutes on two cores and 2 GB in the temporary folder (TMPDIR).",
         "  FMA_ROOT=/music/fma python benchmarks/scale.py\n"
-        "  python benchmarks/scale.py --tracks 1 50 200 --out build",
+        "  python benchmarks/scale.py --tracks 1 50 200 --out build\n"
+        "  python benchmarks/scale.py --labels data/fma_metadata/genres.csv",
     )
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 1000, 5000, 25_000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for the report")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="GENRES_CSV",
+        help="instead, measure the plan of FMA large with each kind of labels, and write labels.md",
+    )
     arguments = parser.parse_args()
     source = find_dataset()
+    if arguments.labels:
+        plans = label_plans.report(
+            arguments.labels,
+            LAST_ID,
+            lambda root, known: write_metadata(root, known, known.index, source),
+        )
+        (arguments.out / "labels.md").write_text(plans, encoding="utf-8")
+        print(plans)
+        return
     print(source.notice)
     known = draw_tracks()
     sizes = sorted(set(arguments.tracks))

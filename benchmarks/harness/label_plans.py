@@ -1,8 +1,7 @@
-"""Measure the plan of FMA large with each kind of labels.
+"""The plan of FMA large with each kind of labels, measured by ``benchmarks/scale.py --labels``.
 
 A tracks.csv of the FMA's size is written, whose genres are drawn with the frequencies of
-genres.csv. As many tracks as in the FMA have genres of several roots, and no ``genre_top``. The
-report is ``benchmarks/labels.md``.
+genres.csv. As many tracks as in the FMA have genres of several roots, and no ``genre_top``.
 """
 
 from __future__ import annotations
@@ -11,29 +10,27 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common import cli
-from common.fma.dataset import find_dataset
-from common.fma.labels import LABELS, MIN_TRACKS, GenreTree
+from common.fma.labels import LABELS, GenreTree
 from common.fma.metadata import SPLITS, load
 from common.fma.track_plan import columns_of, plan_labels
 from common.jobs.workers import default_workers
-from scale import LAST_ID, ROWS, write_metadata
 from spectrogram_feature.features.segment_plan import count_segments
 
-ONE_ROOT = 49_598
-"""Tracks of FMA large with a ``genre_top``."""
+ROWS = 106_574  # tracks of FMA large
+ONE_ROOT = 49_598  # those with a ``genre_top``
 
 SUB_GENRE = 0.7
-"""Share of the roots of tracks with a sub-genre; that of FMA small."""
+"""Share of the roots of tracks with a sub-genre, about that of FMA small."""
 
 HEADER = """# Plans of FMA large by labels
 
-`python benchmarks/labels.py GENRES_CSV` on {cores} cores. {rows:,} tracks, {size:.0f} MB of
+`python benchmarks/scale.py --labels GENRES_CSV` on {cores} cores. {rows:,} tracks, {size:.0f} MB of
 `tracks.csv`; genres are drawn with the frequencies of the FMA's `genres.csv`, and {without:,}
 tracks have genres of several roots. Reading is from the file, without the cache of columns;
 planning includes the numbers of segments.
@@ -43,7 +40,7 @@ planning includes the numbers of segments.
 """
 
 
-def draw_genres(genres_csv: Path) -> pd.DataFrame:
+def draw_genres(genres_csv: Path, ids: int) -> pd.DataFrame:
     """Draw ``split``, ``genre`` (of one root) and ``genres_all`` of each track."""
     rng = np.random.default_rng(0)
     tree, counts = GenreTree.read(genres_csv), load(genres_csv, ["#tracks"])["#tracks"]
@@ -68,7 +65,7 @@ def draw_genres(genres_csv: Path) -> pd.DataFrame:
         rows.append((tree.titles[tops[0]] if len(tops) == 1 else None, str(ids)))
     table = pd.DataFrame(rows, columns=["genre", "genres_all"])
     table["split"] = rng.choice(SPLITS, ROWS, p=(0.8, 0.1, 0.1))
-    table.index = rng.choice(np.arange(2, LAST_ID + 1), ROWS, replace=False)
+    table.index = rng.choice(np.arange(2, ids + 1), ROWS, replace=False)
     return table
 
 
@@ -96,31 +93,20 @@ def measure(metadata: Path, labels: str) -> str:
     return f"| {' | '.join(map(str, cells))} |\n"
 
 
-def main() -> None:
-    """Measure each kind of labels, and write labels.md."""
-    parser = cli.make_parser(
-        "python benchmarks/labels.py",
-        "Measure the plan of FMA large with each kind of labels: tracks, genres and seconds.\n\n"
-        f"Genres with fewer than {MIN_TRACKS} training tracks are left out. It takes a minute.",
-        "  python benchmarks/labels.py data/fma_metadata/genres.csv",
-    )
-    parser.add_argument("genres_csv", type=Path, help="genres.csv of the FMA")
-    genres_csv = parser.parse_args().genres_csv
-    known = draw_genres(genres_csv)
+def report(genres_csv: Path, ids: int, write: Callable[[Path, pd.DataFrame], None]) -> str:
+    """Plan with each kind of labels; return the report.
+
+    ``ids`` is the largest track id, and ``write`` writes a tracks.csv of `draw_genres` into the
+    folder ``fma_metadata`` of a root.
+    """
     with tempfile.TemporaryDirectory(prefix="labels-") as folder:
-        write_metadata(Path(folder), known, known.index, find_dataset())
+        write(Path(folder), draw_genres(genres_csv, ids))
         metadata = Path(folder, "fma_metadata")
         shutil.copy(genres_csv, metadata / "genres.csv")
-        report = HEADER.format(
+        header = HEADER.format(
             cores=default_workers(),
             rows=ROWS,
             size=(metadata / "tracks.csv").stat().st_size / 1e6,
             without=ROWS - ONE_ROOT,
         )
-        report += "".join(measure(metadata, labels) for labels in LABELS)
-    Path(__file__).with_name("labels.md").write_text(report, encoding="utf-8")
-    print(report)
-
-
-if __name__ == "__main__":
-    cli.run_command(main)
+        return header + "".join(measure(metadata, labels) for labels in LABELS)
