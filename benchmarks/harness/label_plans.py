@@ -40,7 +40,7 @@ planning includes the numbers of segments.
 """
 
 
-def draw_genres(genres_csv: Path, ids: int) -> pd.DataFrame:
+def draw_genres(genres_csv: Path, last_id: int) -> pd.DataFrame:
     """Draw ``split``, ``genre`` (of one root) and ``genres_all`` of each track."""
     rng = np.random.default_rng(0)
     tree, counts = GenreTree.read(genres_csv), load(genres_csv, ["#tracks"])["#tracks"]
@@ -65,7 +65,7 @@ def draw_genres(genres_csv: Path, ids: int) -> pd.DataFrame:
         rows.append((tree.titles[tops[0]] if len(tops) == 1 else None, str(ids)))
     table = pd.DataFrame(rows, columns=["genre", "genres_all"])
     table["split"] = rng.choice(SPLITS, ROWS, p=(0.8, 0.1, 0.1))
-    table.index = rng.choice(np.arange(2, ids + 1), ROWS, replace=False)
+    table.index = rng.choice(np.arange(2, last_id + 1), ROWS, replace=False)
     return table
 
 
@@ -93,14 +93,14 @@ def measure(metadata: Path, labels: str) -> str:
     return f"| {' | '.join(map(str, cells))} |\n"
 
 
-def report(genres_csv: Path, ids: int, write: Callable[[Path, pd.DataFrame], None]) -> str:
+def report(genres_csv: Path, last_id: int, write: Callable[[Path, pd.DataFrame], None]) -> str:
     """Plan with each kind of labels; return the report.
 
-    ``ids`` is the largest track id, and ``write`` writes a tracks.csv of `draw_genres` into the
+    ``last_id`` is the largest track id, and ``write`` writes a tracks.csv of `draw_genres` into the
     folder ``fma_metadata`` of a root.
     """
     with tempfile.TemporaryDirectory(prefix="labels-") as folder:
-        write(Path(folder), draw_genres(genres_csv, ids))
+        write(Path(folder), draw_genres(genres_csv, last_id))
         metadata = Path(folder, "fma_metadata")
         shutil.copy(genres_csv, metadata / "genres.csv")
         header = HEADER.format(
