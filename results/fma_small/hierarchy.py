@@ -59,19 +59,15 @@ def compare_rules(study: Study, name: str) -> None:
         )
         return predict(run.model, records, "validation")
 
+    def product(balance: str) -> list[Predictions]:
+        models = (study.on_labels("all", name, seed, balance).model for seed in seeds)
+        return [predict(model, records, "validation") for model in models]
+
     seeds = range(RULE_SEEDS)
     free = [train("none", independent, seed) for seed in seeds]
     runs = {
-        PRODUCT: [
-            predict(study.on_labels("all", name, seed).model, records, "validation")
-            for seed in seeds
-        ],
-        f"{PRODUCT}, weights of genres": [
-            predict(
-                study.on_labels("all", name, seed, balance="weights").model, records, "validation"
-            )
-            for seed in seeds
-        ],
+        PRODUCT: product("none"),
+        f"{PRODUCT}, weights of genres": product("weights"),
         "maximum over the descendants": [train("maximum", maximum, seed) for seed in seeds],
         "limit by the ancestors, after training": [
             replace(one, probability=bound_by_ancestors(one.probability, tree)) for one in free

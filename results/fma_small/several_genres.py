@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,7 @@ def several_genres(study: Study, best: Row) -> None:
     write_table(HERE / "several_genres.csv", pd.DataFrame(rows))
     records = study.several
     parents, counts = records.manifest.parents, records.manifest.tracks["training"]
-    table = multilabel.per_genre(_mean(networks["all"]), parents, counts)
+    table = multilabel.per_genre(Predictions.average(networks["all"]), parents, counts)
     write_table(HERE / "several_genres_per_genre.csv", table.reset_index())
     multi_task(study, best, networks)
 
@@ -101,14 +101,9 @@ def _row(
         row |= flat(name, getattr(scores, name))
     row |= flat("gain", multilabel.compare(own, rival)) if own is not rival else {}
     if parents:
-        errors = multilabel.sub_genre_errors(_mean(own), parents)
+        errors = multilabel.sub_genre_errors(Predictions.average(own), parents)
         row |= {"sub_genre_errors": errors.errors} | flat("root_of_errors", errors.root_accuracy)
     return row
-
-
-def _mean(runs: Sequence[Predictions]) -> Predictions:
-    """Average the probabilities of several trainings."""
-    return Predictions.average(runs)
 
 
 def _roots(predictions: Predictions, single: Predictions) -> Predictions:
